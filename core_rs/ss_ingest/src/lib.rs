@@ -1,0 +1,1 @@
+//! Ingest: compressed video in, luma planes with event time out.

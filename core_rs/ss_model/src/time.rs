@@ -1,0 +1,30 @@
+//! Event time: when something happened in the street.
+
+use serde::{Deserialize, Serialize};
+
+/// An instant in nanoseconds since 1970-01-01T00:00:00Z.
+///
+/// Never a wall-clock reading: it comes from the camera, the controller or
+/// the file. Differences are exact; convert to seconds only to compare with a
+/// duration from the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventTime(pub i64);
+
+impl EventTime {
+    /// Before every instant that can occur.
+    pub const MIN: Self = Self(i64::MIN);
+    /// After every instant that can occur; the watermark of a finished side.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// Seconds from `earlier` to `self`; negative when `self` is before it.
+    pub fn seconds_since(self, earlier: Self) -> f64 {
+        self.0.saturating_sub(earlier.0) as f64 * 1e-9
+    }
+
+    /// This instant moved by `seconds`, rounded to the nearest nanosecond.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: f64) -> Self {
+        Self(self.0.saturating_add((seconds * 1e9).round() as i64))
+    }
+}

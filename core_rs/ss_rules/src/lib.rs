@@ -1,0 +1,1 @@
+//! Rules: tracks and signal states to crossings and verdicts.

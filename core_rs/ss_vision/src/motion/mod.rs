@@ -1,0 +1,1 @@
+//! Motion detector for a fixed camera: background model on reduced luma, blobs to detections.

@@ -1,0 +1,1 @@
+//! Multi-object tracker: detections of consecutive frames to tracks.

@@ -1,0 +1,1 @@
+"""Dataflows: wiring only, no logic. Ships in the wheel."""

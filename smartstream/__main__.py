@@ -1,0 +1,5 @@
+"""``python -m smartstream`` is ``smartstream``."""
+
+from smartstream.cli import main
+
+main()

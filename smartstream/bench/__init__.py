@@ -1,0 +1,1 @@
+"""`smartstream bench`: what is claimed about speed, measured beside its peers."""

@@ -1,0 +1,67 @@
+"""The command line. Each command lives in a module of its own and is loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from smartstream import __version__
+from smartstream.errors import InvalidInputError, SmartstreamError
+
+COMMANDS = {
+    "bench": "measure the engine, beside its peers in the same run",
+    "check": "every mistake in a site file at once",
+    "demo": "the whole system, nothing to configure",
+    "run": "the main job: every source of a site to events",
+    "schema": "JSON Schema of the site file",
+    "score": "precision and recall of an event file against a truth",
+    "simulate": "make labelled junction scenes",
+    "tail": "subscribe to events and print them for people",
+    "track": "the tracker alone on a MOT Challenge detection file",
+}
+"""Command to its line in the overview; the module ``smartstream.cli.<command>`` has a click command of that name."""
+
+
+class _Commands(click.Group):
+    """Loads a command's module only when it is wanted, so that ``--help`` is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"smartstream.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="smartstream")
+def _root() -> None:
+    """The stream engine of a city's Intelligent Operations Centre."""
+
+
+def main() -> None:
+    """Entry point: 0 done, 2 the user's input is wrong, 1 anything else; one message, no traceback."""
+    try:
+        _root(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(1)
+    except click.exceptions.Exit as e:
+        sys.exit(e.exit_code)
+    except click.ClickException as e:
+        e.show()
+        sys.exit(e.exit_code)
+    except InvalidInputError as e:
+        click.echo(f"smartstream: {e}", err=True)
+        sys.exit(2)
+    except SmartstreamError as e:
+        click.echo(f"smartstream: {e}", err=True)
+        sys.exit(1)

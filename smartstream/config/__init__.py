@@ -1,0 +1,1 @@
+"""Configuration: the site file (``site``) and process settings from the environment (``settings``)."""

@@ -1,0 +1,36 @@
+"""What can go wrong, sorted by what a caller can do about it.
+
+One exception per ``ErrorKind`` of the Rust core; ``retryable`` comes from the kind.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SmartstreamError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    retryable: ClassVar[bool] = False
+
+
+class InvalidInputError(SmartstreamError):
+    """The input is wrong and will stay wrong; the message names the place and what was expected."""
+
+
+class ConfigError(InvalidInputError):
+    """The site file or the environment is wrong; the message lists every mistake with its path."""
+
+
+class UnavailableError(SmartstreamError):
+    """Something outside cannot be reached now; trying again may help."""
+
+    retryable = True
+
+
+class DataLossError(SmartstreamError):
+    """Data was lost or cannot be read back."""
+
+
+class InternalError(SmartstreamError):
+    """A bug of ours."""

@@ -1,0 +1,1 @@
+"""Sources: video, tracks, signal states and other lines into items with event time."""

@@ -1,0 +1,1 @@
+"""Frozen values that every stage knows; twins of the Rust crate ``ss_model``."""

@@ -1,0 +1,112 @@
+"""What travels through a dataflow: one frozen value per item, small and picklable.
+
+Every item names its ``side``: the one source partition (a camera, a signal feed, ...) it came from. A side's
+items reach a junction in the order the side emitted them, whatever the number of processes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from smartstream.model.classes import SignalState
+
+
+class Tracks(msgspec.Struct, frozen=True, tag=True):
+    """A few hundred milliseconds of one camera's frames.
+
+    Attributes:
+        side: The camera's id.
+        first_ns: Event time of the first frame.
+        last_ns: Event time of the last frame, also the side's watermark after this item.
+        batch: A ``TrackBatch`` in wire form.
+    """
+
+    side: str
+    first_ns: int
+    last_ns: int
+    batch: bytes
+
+
+class SignalChange(msgspec.Struct, frozen=True):
+    """A line of a signal feed: what a group shows from ``time_ns`` on."""
+
+    time_ns: int
+    signal: str
+    state: SignalState
+
+
+class Signals(msgspec.Struct, frozen=True, tag=True):
+    """Lines of one signal feed in their order of arrival, late ones already taken out."""
+
+    side: str
+    changes: tuple[SignalChange, ...]
+    watermark_ns: int
+
+
+class Mark(msgspec.Struct, frozen=True, tag=True):
+    """A side tells how far it is without bringing data.
+
+    Attributes:
+        watermark_ns: Nothing at or before this instant will follow; ``MAX_NS`` at the end of a file.
+        idle: The source decided that a silent live side shall not hold the others up until it speaks again.
+    """
+
+    side: str
+    watermark_ns: int
+    idle: bool = False
+
+
+class Gap(msgspec.Struct, frozen=True, tag=True):
+    """A camera's session broke: what was open in ``run`` can no longer be proved."""
+
+    side: str
+    run: int
+    at_ns: int
+    reason: str
+
+
+class Health(msgspec.Struct, frozen=True, tag=True):
+    """A camera's condition changed (``camera.health.opened|closed``)."""
+
+    side: str
+    what: str
+    verb: str
+    at_ns: int
+    detail: str = ""
+
+
+class DeadLetter(msgspec.Struct, frozen=True, tag=True):
+    """An input that could not be used.
+
+    Attributes:
+        stage: Where it was refused: ``ingest``, ``vision``, ``rules``, ``streams``, ``sinks``.
+        reason: Closed set of snake_case words, fit for a metric label (``broken_json``, ``late``).
+        source: Which file, subject or camera it came from.
+        at_ns: Event time it is filed under: its own if readable, else the side's watermark.
+        place: Where in the source (``line 17``, ``frame 803``).
+        detail: What was found and what was expected.
+        payload: The input itself, cut to 512 characters.
+    """
+
+    stage: str
+    reason: str
+    source: str
+    at_ns: int
+    place: str
+    detail: str = ""
+    payload: str = ""
+    count: int = 1
+
+
+class Tally(msgspec.Struct, frozen=True, tag=True):
+    """Running totals of one side since its run began; the newest stands for all before it.
+
+    Attributes:
+        counts: Such as ``frames_decoded``, ``dropped.decode.corrupt``, ``lines``.
+    """
+
+    side: str
+    counts: dict[str, int]
+
+
+Item = Tracks | Signals | Mark | Gap | Health | DeadLetter | Tally

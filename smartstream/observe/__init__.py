@@ -1,0 +1,1 @@
+"""Logs and metrics: what happened, counted and said in one place."""

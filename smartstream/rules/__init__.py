@@ -1,0 +1,1 @@
+"""Rules: a site compiled for the Rust engine, and its verdicts put into words."""

@@ -1,0 +1,1 @@
+"""Sinks: event file, NATS JetStream, ledger."""

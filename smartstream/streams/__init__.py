@@ -1,0 +1,1 @@
+"""Event-time operators: merging sides under a minimum watermark, joins, deduplication."""

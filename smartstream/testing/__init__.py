@@ -1,0 +1,1 @@
+"""Builders and runners for tests; public, so that users can test their own sites."""
