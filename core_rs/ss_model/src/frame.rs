@@ -65,4 +65,8 @@ pub struct Detection {
     pub score: f32,
     /// Class as far as one frame tells.
     pub class: VehicleClass,
+    /// Bits of [`Track::DOUBTFUL`](crate::Track::DOUBTFUL) and
+    /// [`Track::CLASS_BY_SIZE`](crate::Track::CLASS_BY_SIZE); 0 from a detector
+    /// that sees each road user by itself.
+    pub flags: u8,
 }
