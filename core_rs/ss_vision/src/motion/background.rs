@@ -1,0 +1,185 @@
+//! Two-rate background model, one byte planes throughout.
+//!
+//! The slow model is the empty street: a sigma-delta estimate of level and
+//! noise. The fast model is "what has been here for a moment": a candidate
+//! level with its age. Together they tell three kinds of pixel apart:
+//!
+//! | differs from slow | settled in fast | meaning |
+//! |---|---|---|
+//! | no | – | street |
+//! | yes | no | something moves here |
+//! | yes | yes | something stopped here, or left and shows what it had hidden |
+//!
+//! The fast model settles in a fixed time whatever the contrast, unlike a
+//! running mean. The slow one is never updated under foreground; what to do
+//! with settled foreground is decided per object, not per pixel.
+//!
+//! Source: Manzanera & Richefeu 2007, A new motion detection algorithm based
+//! on Σ-Δ background estimation (slow model); the candidate with an age is
+//! the cached-codeword idea of Kim et al. 2005, Real-time
+//! foreground-background segmentation using codebook model.
+
+use serde::{Deserialize, Serialize};
+
+use super::reduce::Plane;
+
+/// What a pixel shows.
+pub(crate) mod label {
+    /// The empty street.
+    pub const STREET: u8 = 0;
+    /// Differs from the street and changes.
+    pub const MOVING: u8 = 1;
+    /// Differs from the street and has settled.
+    pub const SETTLED: u8 = 2;
+}
+
+/// One row in this many takes part in the slow update of a frame: the
+/// street changes slowly, and this makes the update almost free.
+const STRIDE: usize = 8;
+/// Age at which the fast model counts as settled, in ticks of 40 ms: longer
+/// than any one part of a moving vehicle covers a pixel at walking pace.
+pub(crate) const SETTLED_TICKS: u8 = 15;
+
+/// State of every pixel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Background {
+    /// Level of the street.
+    pub level: Plane,
+    /// Smallest and largest street level in the 3×3 neighbourhood: tolerance
+    /// for shake of a pixel and for ringing along sharp edges.
+    low: Plane,
+    high: Plane,
+    /// Threshold by the pixel's own noise.
+    threshold: Plane,
+    /// Fast model: level and how long it has held, in ticks.
+    candidate: Plane,
+    age: Plane,
+    /// Least threshold, from the noise of the whole picture.
+    floor: u8,
+    /// Row phase of the slow update.
+    phase: usize,
+}
+
+impl Background {
+    /// The first picture is taken for the street.
+    pub fn new(picture: &Plane, floor: u8) -> Self {
+        let like = |value| Plane::new(picture.width, picture.height, value);
+        let mut model = Self {
+            level: picture.clone(),
+            low: like(0),
+            high: like(0),
+            threshold: like(floor),
+            candidate: picture.clone(),
+            age: like(0),
+            floor,
+            phase: 0,
+        };
+        for y in 0..picture.height {
+            model.refresh_range(y);
+        }
+        model
+    }
+
+    /// Label every pixel of `picture` and advance the fast model by `ticks`.
+    pub fn classify(&mut self, picture: &Plane, ticks: u8, labels: &mut Plane, arch: pulp::Arch) {
+        let settle = self.floor;
+        let planes = (&self.low.data[..], &self.high.data[..], &self.threshold.data[..]);
+        let (candidate, age) = (&mut self.candidate.data[..], &mut self.age.data[..]);
+        arch.dispatch(|| classify(&picture.data, planes, candidate, age, settle, ticks, &mut labels.data));
+    }
+
+    /// Slow update of this frame's share of the rows where `labels` say street.
+    pub fn update(&mut self, picture: &Plane, labels: &Plane) {
+        let mut y = self.phase;
+        while y < picture.height {
+            let (level, threshold) = (self.level.row_mut(y), self.threshold.row_mut(y));
+            for (((b, t), &i), &l) in level.iter_mut().zip(threshold).zip(picture.row(y)).zip(labels.row(y)) {
+                let street = l == label::STREET;
+                let step = u8::from(street);
+                let difference = i.abs_diff(*b);
+                *b = if i > *b { *b + step } else { *b - u8::from(street && i < *b) };
+                let wanted = difference.saturating_mul(NOISE_FACTOR);
+                let next =
+                    if wanted > *t { t.saturating_add(step) } else { *t - u8::from(street && wanted < *t) };
+                *t = next.clamp(self.floor, MAX_THRESHOLD);
+            }
+            self.refresh_range(y);
+            y += STRIDE;
+        }
+        self.phase = (self.phase + 1) % STRIDE;
+    }
+
+    /// Take the settled level for the street at pixels `x1..x2` of row `y`.
+    pub fn absorb(&mut self, y: usize, x1: usize, x2: usize) {
+        let range = y * self.level.width + x1..y * self.level.width + x2;
+        self.level.data[range.clone()].copy_from_slice(&self.candidate.data[range.clone()]);
+        self.threshold.data[range].fill(self.floor.saturating_mul(2).min(MAX_THRESHOLD));
+    }
+
+    /// Take all of `picture` for the street: after a change of the lighting
+    /// that no gain explains.
+    pub fn restart(&mut self, picture: &Plane) {
+        *self = Self::new(picture, self.floor);
+    }
+
+    /// How long the pixel has looked as it does, in ticks of 40 ms, up to 255.
+    pub fn age(&self, x: usize, y: usize) -> u8 {
+        self.age.data[y * self.age.width + x]
+    }
+
+    /// Recompute the 3×3 range of the street for row `y`.
+    pub fn refresh_range(&mut self, y: usize) {
+        let (w, h) = (self.level.width, self.level.height);
+        let (above, below) = (y.saturating_sub(1), (y + 1).min(h - 1));
+        let rows = [above, y, below].map(|r| r * w);
+        let level = &self.level.data;
+        let column = |x: usize| {
+            let [a, b, c] = rows.map(|r| level[r + x]);
+            (a.min(b).min(c), a.max(b).max(c))
+        };
+        let (low, high) = (self.low.row_mut(y), self.high.row_mut(y));
+        let (mut left, mut here) = (column(0), column(0));
+        for x in 0..w {
+            let right = column((x + 1).min(w - 1));
+            low[x] = left.0.min(here.0).min(right.0);
+            high[x] = left.1.max(here.1).max(right.1);
+            (left, here) = (here, right);
+        }
+    }
+
+    /// Sizes agree with a picture of `width`×`height`; a snapshot may lie.
+    pub fn fits(&self, width: usize, height: usize) -> bool {
+        [&self.level, &self.low, &self.high, &self.threshold, &self.candidate, &self.age]
+            .iter()
+            .all(|p| p.width == width && p.height == height && p.data.len() == width * height)
+            && self.phase < STRIDE
+    }
+}
+
+/// Threshold over mean absolute difference: 5 σ of Gaussian noise, whose mean
+/// absolute value is 0.8 σ, within rounding.
+const NOISE_FACTOR: u8 = 6;
+/// No street is so restless that a contrast of a quarter of the range is noise.
+const MAX_THRESHOLD: u8 = 64;
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn classify(
+    picture: &[u8],
+    (low, high, threshold): (&[u8], &[u8], &[u8]),
+    candidate: &mut [u8],
+    age: &mut [u8],
+    settle: u8,
+    ticks: u8,
+    labels: &mut [u8],
+) {
+    let model = low.iter().zip(high).zip(threshold).zip(candidate.iter_mut()).zip(age.iter_mut());
+    for ((label, &i), ((((&low, &high), &threshold), c), a)) in labels.iter_mut().zip(picture).zip(model) {
+        let outside = i.saturating_sub(high) | low.saturating_sub(i);
+        let foreground = u8::from(outside > threshold);
+        let holds = i.abs_diff(*c) <= settle;
+        *a = if holds { a.saturating_add(ticks) } else { 0 };
+        *c = if holds { *c } else { i };
+        *label = foreground + (foreground & u8::from(*a >= SETTLED_TICKS));
+    }
+}

@@ -1,0 +1,175 @@
+//! Foreground pixels to connected regions.
+
+use super::background::label;
+use super::reduce::Plane;
+
+/// A connected region of foreground.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Blob {
+    /// First column and row, and one past the last.
+    pub x1: usize,
+    pub y1: usize,
+    pub x2: usize,
+    pub y2: usize,
+    /// Foreground pixels, and those of them that have settled.
+    pub area: usize,
+    pub settled: usize,
+}
+
+/// A run of foreground pixels `x1..x2` in one row.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    y: u32,
+    x1: u32,
+    x2: u32,
+    settled: u32,
+    parent: u32,
+}
+
+/// Connected components by runs; buffers are kept between frames.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Components {
+    runs: Vec<Run>,
+    /// Blob of each root run, and of every run after [`Components::find`].
+    blob_of: Vec<u32>,
+    pub blobs: Vec<Blob>,
+}
+
+impl Components {
+    /// Components of the pixels of `mask` that are not zero, 8-connected, in
+    /// the order of their first pixel. Pixels equal to
+    /// [`label::SETTLED`] are counted apart.
+    pub fn find(&mut self, mask: &Plane) {
+        self.runs.clear();
+        let mut above = 0..0;
+        for y in 0..mask.height {
+            let start = self.runs.len();
+            self.runs_of_row(mask.row(y), y as u32);
+            let end = self.runs.len();
+            let mut a = above.start;
+            for i in start..end {
+                let (x1, x2) = (self.runs[i].x1, self.runs[i].x2);
+                while a < above.end && self.runs[a].x2 < x1 {
+                    a += 1;
+                }
+                let mut touching = a;
+                while touching < above.end && self.runs[touching].x1 <= x2 {
+                    self.join(touching, i);
+                    touching += 1;
+                }
+            }
+            above = start..end;
+        }
+        self.collect();
+    }
+
+    fn runs_of_row(&mut self, row: &[u8], y: u32) {
+        let mut x = 0;
+        while let Some(skip) = first_set(&row[x..]) {
+            let x1 = x + skip;
+            let mut settled = 0;
+            x = x1;
+            while x < row.len() && row[x] != 0 {
+                settled += u32::from(row[x] == label::SETTLED);
+                x += 1;
+            }
+            let parent = self.runs.len() as u32;
+            self.runs.push(Run { y, x1: x1 as u32, x2: x as u32, settled, parent });
+        }
+    }
+
+    fn root(&mut self, mut i: usize) -> usize {
+        while self.runs[i].parent as usize != i {
+            let grand = self.runs[self.runs[i].parent as usize].parent;
+            self.runs[i].parent = grand;
+            i = grand as usize;
+        }
+        i
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        let (low, high) = (a.min(b), a.max(b));
+        self.runs[high].parent = low as u32;
+    }
+
+    fn collect(&mut self) {
+        self.blobs.clear();
+        self.blob_of.clear();
+        for i in 0..self.runs.len() {
+            let (root, run) = (self.root(i), self.runs[i]);
+            let (x1, x2, y) = (run.x1 as usize, run.x2 as usize, run.y as usize);
+            // A root is the first run of its component, so it comes before the others.
+            let number = if root == i {
+                self.blobs.push(Blob { x1, y1: y, x2, y2: y + 1, area: 0, settled: 0 });
+                self.blobs.len() as u32 - 1
+            } else {
+                self.blob_of[root]
+            };
+            self.blob_of.push(number);
+            let blob = &mut self.blobs[number as usize];
+            blob.x1 = blob.x1.min(x1);
+            blob.x2 = blob.x2.max(x2);
+            blob.y2 = y + 1;
+            blob.area += x2 - x1;
+            blob.settled += run.settled as usize;
+        }
+    }
+
+    /// Rows and columns `(y, x1, x2)` of every run of blob `number`.
+    pub fn runs_of(&self, number: usize) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        let wanted = number as u32;
+        self.runs
+            .iter()
+            .zip(&self.blob_of)
+            .filter(move |(_, b)| **b == wanted)
+            .map(|(r, _)| (r.y as usize, r.x1 as usize, r.x2 as usize))
+    }
+}
+
+/// Index of the first byte that is not zero, eight at a time.
+fn first_set(row: &[u8]) -> Option<usize> {
+    let (chunks, _) = row.as_chunks::<8>();
+    let whole = chunks.iter().position(|c| u64::from_ne_bytes(*c) != 0).unwrap_or(chunks.len()) * 8;
+    row[whole..].iter().position(|&v| v != 0).map(|i| whole + i)
+}
+
+/// Keep a foreground pixel when at least four of the eight around it are
+/// foreground, and fill a street pixel when at least six are: lone noise goes,
+/// pinholes close, outlines stay where they are.
+pub(crate) fn majority(labels: &Plane, sums: &mut [u8], out: &mut Plane, arch: pulp::Arch) {
+    let (w, h) = (labels.width, labels.height);
+    for y in 0..h {
+        let above = labels.row(y.saturating_sub(1));
+        let (here, below) = (labels.row(y), labels.row((y + 1).min(h - 1)));
+        let (sums, out) = (&mut sums[..w], out.row_mut(y));
+        arch.dispatch(|| {
+            for (((s, &a), &b), &c) in sums.iter_mut().zip(above).zip(here).zip(below) {
+                *s = u8::from(a != 0) + u8::from(b != 0) + u8::from(c != 0);
+            }
+        });
+        if w < 3 {
+            out.copy_from_slice(here);
+            continue;
+        }
+        out[0] = vote(here[0], 2 * sums[0] + sums[1]);
+        out[w - 1] = vote(here[w - 1], 2 * sums[w - 1] + sums[w - 2]);
+        let inner = out[1..w - 1].iter_mut().zip(&here[1..w - 1]);
+        arch.dispatch(|| {
+            for (((o, &v), (&a, &b)), &c) in
+                inner.zip(sums[..w - 2].iter().zip(&sums[1..w - 1])).zip(&sums[2..])
+            {
+                *o = vote(v, a + b + c);
+            }
+        });
+    }
+}
+
+/// Label after the vote of `count` foreground pixels among nine.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn vote(label: u8, count: u8) -> u8 {
+    let kept = if count >= 5 { label } else { 0 };
+    let filled = u8::from(count >= 6);
+    if label == 0 { filled } else { kept }
+}

@@ -1,0 +1,123 @@
+//! The camera behind a ground homography: where things of a given size
+//! appear in the picture.
+
+use ss_model::{Homography, Point};
+
+/// Pinhole camera over a flat ground, in pixels of the reduced picture.
+///
+/// A homography alone places feet on the ground; heights need the camera's
+/// focal length and attitude too. They follow from it under the usual
+/// assumptions of square pixels and a principal point in the centre.
+///
+/// Source: Zhang 2000, A Flexible New Technique for Camera Calibration, 3.1
+/// (the two constraints on the image of the absolute conic of one view).
+#[derive(Clone, Debug)]
+pub(crate) struct Camera {
+    ground_from_px: Homography,
+    /// Columns of the 3×4 projection: ground x, ground y, up, origin.
+    columns: [[f64; 3]; 4],
+}
+
+/// Box in pixels of the reduced picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Rect {
+    pub x1: f32,
+    pub y1: f32,
+    pub x2: f32,
+    pub y2: f32,
+}
+
+impl Rect {
+    pub fn width(&self) -> f32 {
+        self.x2 - self.x1
+    }
+
+    pub fn height(&self) -> f32 {
+        self.y2 - self.y1
+    }
+
+    pub fn area(&self) -> f32 {
+        self.width().max(0.0) * self.height().max(0.0)
+    }
+
+    pub fn centre_x(&self) -> f32 {
+        0.5 * (self.x1 + self.x2)
+    }
+
+    /// The part shared with `o`; empty (area 0) when they are apart.
+    pub fn intersect(&self, o: &Self) -> Self {
+        Self { x1: self.x1.max(o.x1), y1: self.y1.max(o.y1), x2: self.x2.min(o.x2), y2: self.y2.min(o.y2) }
+    }
+
+    pub fn shifted(&self, dx: f32, dy: f32) -> Self {
+        Self { x1: self.x1 + dx, y1: self.y1 + dy, x2: self.x2 + dx, y2: self.y2 + dy }
+    }
+}
+
+impl Camera {
+    /// The camera of a `width`×`height` picture whose normalised points
+    /// `ground_from_image` takes to metres; `None` when no pinhole camera
+    /// above the ground sees it that way.
+    pub fn new(ground_from_image: &Homography, width: usize, height: usize) -> Option<Self> {
+        let image_from_ground = ground_from_image.inverse()?;
+        let (w, h) = (width as f64, height as f64);
+        let g = image_from_ground.0;
+        // Centred pixels from ground, column by column.
+        let mut col =
+            [0, 1, 2].map(|c| [w * (g[c] - 0.5 * g[c + 6]), h * (g[c + 3] - 0.5 * g[c + 6]), g[c + 6]]);
+        let a = [col[0][0] * col[1][0] + col[0][1] * col[1][1], norm2(col[0]) - norm2(col[1])];
+        let b = [col[0][2] * col[1][2], col[0][2].powi(2) - col[1][2].powi(2)];
+        let inverse_f2 = -(a[0] * b[0] + a[1] * b[1]) / (a[0] * a[0] + a[1] * a[1]);
+        if !(inverse_f2.is_finite() && inverse_f2 > 0.0) {
+            return None;
+        }
+        let f = inverse_f2.sqrt().recip();
+        // The sign of a homography is free: what the picture's lower middle shows must lie in front.
+        let seen = ground_from_image.apply(Point { x: 0.5, y: 0.9 });
+        if col[0][2] * seen.x + col[1][2] * seen.y + col[2][2] < 0.0 {
+            col = col.map(|c| c.map(|v| -v));
+        }
+        let ray = |c: [f64; 3]| [c[0] / f, c[1] / f, c[2]];
+        let (r1, r2, t) = (ray(col[0]), ray(col[1]), ray(col[2]));
+        let length = (dot(r1, r1) * dot(r2, r2)).sqrt().sqrt();
+        let mut up =
+            [r1[1] * r2[2] - r1[2] * r2[1], r1[2] * r2[0] - r1[0] * r2[2], r1[0] * r2[1] - r1[1] * r2[0]]
+                .map(|v| v / length);
+        // Ground axes may be left-handed; the camera hangs above the ground.
+        if dot(up, t) > 0.0 {
+            up = up.map(|v| -v);
+        }
+        let pixels = |c: [f64; 3]| [c[0] + 0.5 * w * c[2], c[1] + 0.5 * h * c[2], c[2]];
+        let columns = [pixels(col[0]), pixels(col[1]), pixels([up[0] * f, up[1] * f, up[2]]), pixels(col[2])];
+        let scale = Homography([1.0 / w, 0.0, 0.0, 0.0, 1.0 / h, 0.0, 0.0, 0.0, 1.0]);
+        Some(Self { ground_from_px: ground_from_image.after(&scale), columns })
+    }
+
+    /// Where the ground is seen at pixel `(x, y)`, in metres; `None` at and
+    /// above the horizon.
+    pub fn ground(&self, x: f32, y: f32) -> Option<Point> {
+        let p = self.ground_from_px.apply(Point { x: f64::from(x), y: f64::from(y) });
+        (p.x.is_finite() && p.y.is_finite() && self.depth(p, 0.0) > 0.0).then_some(p)
+    }
+
+    /// Pixel of the point `up` metres above ground point `p`.
+    pub fn project(&self, p: Point, up: f64) -> Option<(f32, f32)> {
+        let [x, y, w] = [0, 1, 2].map(|i| {
+            self.columns[0][i] * p.x + self.columns[1][i] * p.y + self.columns[2][i] * up + self.columns[3][i]
+        });
+        (w > 0.0).then(|| ((x / w) as f32, (y / w) as f32))
+    }
+
+    fn depth(&self, p: Point, up: f64) -> f64 {
+        self.columns[0][2] * p.x + self.columns[1][2] * p.y + self.columns[2][2] * up + self.columns[3][2]
+    }
+}
+
+fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+/// Square of the picture part of a column.
+fn norm2(c: [f64; 3]) -> f64 {
+    c[0] * c[0] + c[1] * c[1]
+}

@@ -1,0 +1,154 @@
+//! Box reduction of the luma plane to about 640 columns.
+//!
+//! Averaging k×k pixels removes most sensor noise and codec ringing, and
+//! everything after it costs k² less. It reads every pixel of the decoded
+//! picture, so it dominates the cost of the detector.
+
+use serde::{Deserialize, Serialize};
+use ss_model::LumaFrame;
+
+/// A plane of bytes without padding between its rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Plane {
+    pub width: usize,
+    pub height: usize,
+    pub data: Vec<u8>,
+}
+
+impl Plane {
+    pub fn new(width: usize, height: usize, value: u8) -> Self {
+        Self { width, height, data: vec![value; width * height] }
+    }
+
+    pub fn row(&self, y: usize) -> &[u8] {
+        &self.data[y * self.width..(y + 1) * self.width]
+    }
+
+    pub fn row_mut(&mut self, y: usize) -> &mut [u8] {
+        &mut self.data[y * self.width..(y + 1) * self.width]
+    }
+}
+
+/// Reduces pictures of one size by a whole factor.
+#[derive(Clone, Debug)]
+pub(crate) struct Reducer {
+    /// Source pixels per reduced pixel, along x and y.
+    pub factor: usize,
+    pub width: usize,
+    pub height: usize,
+    /// Sums of `factor` source rows.
+    sums: Vec<u16>,
+    arch: pulp::Arch,
+}
+
+/// Largest factor: 64 rows of 255 still fit the 16 bit column sums.
+const MAX_FACTOR: usize = 64;
+
+impl Reducer {
+    /// For pictures of `width`×`height`, reduced to at least `target_width`
+    /// columns where they have that many.
+    pub fn new(width: usize, height: usize, target_width: usize) -> Self {
+        let factor = (width / target_width.max(1)).clamp(1, MAX_FACTOR).min(width.min(height).max(1));
+        Self {
+            factor,
+            width: width / factor,
+            height: height / factor,
+            sums: vec![0; width / factor * factor],
+            arch: pulp::Arch::new(),
+        }
+    }
+
+    /// Fill `out` with the means of `factor`×`factor` source pixels; rows
+    /// and columns that do not fill a whole box are left out.
+    pub fn reduce(&mut self, frame: &LumaFrame, out: &mut Plane) {
+        let k = self.factor;
+        let arch = self.arch;
+        let columns = self.width * k;
+        for y in 0..self.height {
+            let row = |i: usize| &frame.data[(y * k + i) * frame.stride..][..columns];
+            let out = out.row_mut(y);
+            match k {
+                1 => out.copy_from_slice(row(0)),
+                2 => arch.dispatch(|| halve(row(0), row(1), out)),
+                3 => arch.dispatch(|| third(row(0), row(1), row(2), &mut self.sums, out)),
+                _ => arch.dispatch(|| {
+                    self.sums.fill(0);
+                    for i in 0..k {
+                        for (s, &p) in self.sums.iter_mut().zip(row(i)) {
+                            *s += u16::from(p);
+                        }
+                    }
+                    average(&self.sums, k, out);
+                }),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn halve(a: &[u8], b: &[u8], out: &mut [u8]) {
+    for ((o, a), b) in out.iter_mut().zip(a.chunks_exact(2)).zip(b.chunks_exact(2)) {
+        let sum = u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]);
+        *o = ((sum + 2) >> 2) as u8;
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn third(a: &[u8], b: &[u8], c: &[u8], sums: &mut [u16], out: &mut [u8]) {
+    for (((s, &a), &b), &c) in sums.iter_mut().zip(a).zip(b).zip(c) {
+        *s = u16::from(a) + u16::from(b) + u16::from(c);
+    }
+    for (o, s) in out.iter_mut().zip(sums.chunks_exact(3)) {
+        // 7282 / 65536 = 1/9 to within rounding for sums up to 9·255.
+        *o = ((u32::from(s[0] + s[1] + s[2] + 4) * 7282) >> 16) as u8;
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn average(sums: &[u16], k: usize, out: &mut [u8]) {
+    let area = (k * k) as u32;
+    for (o, s) in out.iter_mut().zip(sums.chunks_exact(k)) {
+        let sum: u32 = s.iter().map(|&v| u32::from(v)).sum();
+        *o = ((sum + area / 2) / area) as u8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ss_model::EventTime;
+
+    fn reduced(data: &[u8], stride: usize, width: usize, height: usize, target: usize) -> Plane {
+        let mut reducer = Reducer::new(width, height, target);
+        let mut out = Plane::new(reducer.width, reducer.height, 0);
+        let frame = LumaFrame { data, stride, width, height, time: EventTime(0), number: 0 };
+        reducer.reduce(&frame, &mut out);
+        out
+    }
+
+    #[test]
+    fn every_factor_is_the_rounded_mean() {
+        for k in 1..=7 {
+            let (w, h, stride) = (5 * k + k - 1, 3 * k, 5 * k + 9);
+            let data: Vec<u8> = (0..stride * h).map(|i| (i * i * 31 % 256) as u8).collect();
+            let out = reduced(&data, stride, w, h, 5);
+            assert_eq!((out.width, out.height), (5, 3), "factor {k}");
+            for y in 0..3 {
+                for x in 0..5 {
+                    let sum: usize =
+                        (0..k * k).map(|i| usize::from(data[(y * k + i / k) * stride + x * k + i % k])).sum();
+                    assert_eq!(usize::from(out.row(y)[x]), (sum + k * k / 2) / (k * k), "factor {k}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tiny_pictures_keep_their_size() {
+        assert_eq!(reduced(&[7], 1, 1, 1, 640).data, [7]);
+        assert_eq!(reduced(&[9; 4000], 2000, 2000, 2, 640).height, 1);
+    }
+}
