@@ -1,0 +1,211 @@
+"""What the tables of a site file say about each other: ids are unique and name the right kind of thing.
+
+Works on the raw tables, so that a wrong field elsewhere does not hide these mistakes; a part of the wrong
+type is passed over here, because validation has already named it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from smartstream.config.mistakes import Mistake, show
+
+_Raw = dict[str, Any]
+
+_LINE_KINDS: Final = {
+    "red_light": ("stop",),
+    "yellow_light": ("stop",),
+    "stop_line": ("stop",),
+    "illegal_turn": ("exit",),
+    "u_turn": ("exit",),
+    "solid_line": ("stop", "exit", "count"),
+}
+_ROAD: Final = ("box", "no_stopping", "no_parking", "crosswalk", "no_u_turn", "sidewalk")
+_ZONE_KINDS: Final = {
+    "u_turn": _ROAD,
+    "illegal_stop": _ROAD,
+    "banned_class": _ROAD,
+    "box_blocking": ("box",),
+    "sidewalk": ("sidewalk",),
+    "fail_to_yield_pedestrian": ("crosswalk",),
+}
+_LANE_KEY: Final = {
+    "red_light": "signal",
+    "yellow_light": "signal",
+    "stop_line": "signal",
+    "wrong_way": "direction",
+    "wrong_lane": "allowed",
+    "lane_arrow": "movements",
+    "speeding": "speed_limit_kmh",
+}
+"""What at least one lane must say for the rule to have anything to judge."""
+_METRES: Final = {
+    "wrong_way": "min_path_m is in metres",
+    "yellow_light": "dilemma_mps2 is in m/s²",
+    "speeding": "speed is in km/h",
+}
+"""Rules that cannot work in picture units, with the reason."""
+
+
+class _Ids(NamedTuple):
+    """Ids of one kind of table; ``certain`` is False when one of them could not be read."""
+
+    tables: dict[str, _Raw]
+    certain: bool
+
+
+def check_references(raw: _Raw, *, wrong: list[str]) -> list[Mistake]:
+    """Mistakes between the tables; ``wrong`` are the paths that validation has already refused."""
+    found: list[Mistake] = []
+    junctions = _ids(raw, "junction", "junction", found)
+    signals = {}
+    for path, junction in _tables(raw, "junction"):
+        signals[junction.get("id")] = _ids(junction, "signal", f"{path}.signal", found)
+    _ids(raw, "camera", "camera", found)
+    for path, feed in _tables(raw, "signal_feed"):
+        found += _unknown(feed, "junction", junctions, path, "the id of a [[junction]]")
+    for path, camera in _tables(raw, "camera"):
+        broken = any(w.startswith(path) for w in wrong)
+        found += _unknown(camera, "junction", junctions, path, "the id of a [[junction]]")
+        found += _check_source(camera, path)
+        junction_id = camera.get("junction")
+        groups = signals.get(junction_id) if isinstance(junction_id, str) else None
+        if groups is not None:
+            for lane_path, lane in _tables(camera, "lane", path):
+                wanted = f"the id of a [[junction.signal]] of {show(junction_id)}"
+                found += _unknown(lane, "signal", groups, lane_path, wanted)
+        _check_camera(camera, path, broken, found)
+    return found
+
+
+def _check_source(camera: _Raw, path: str) -> Iterator[Mistake]:
+    url = camera.get("url")
+    first = url[0] if isinstance(url, list) and url else url
+    scheme = first.partition(":")[0] if isinstance(first, str) else ""
+    start = camera.get("start_time")
+    if scheme == "file" and start is None:
+        yield Mistake(f"{path}.start_time", "nothing", "the event time of the file's first frame")
+    if scheme in ("rtsp", "rtsps", "http") and start is not None:
+        yield Mistake(f"{path}.start_time", show(start), "none: a live camera has its own clock")
+    if camera.get("detector") in ("onnx", "tensorrt") and camera.get("model") is None:
+        yield Mistake(f"{path}.model", "nothing", f"the model file of the {camera['detector']} detector")
+
+
+def _check_camera(camera: _Raw, path: str, broken: bool, found: list[Mistake]) -> None:  # noqa: FBT001
+    lanes = _ids(camera, "lane", f"{path}.lane", found)
+    lines = _ids(camera, "line", f"{path}.line", found)
+    zones = _ids(camera, "zone", f"{path}.zone", found)
+    for line_path, line in _tables(camera, "line", path):
+        if line.get("movement") is not None and line.get("kind") in ("stop", "count"):
+            found.append(
+                Mistake(f"{line_path}.movement", show(line["movement"]), 'a movement on "exit" lines only')
+            )
+    seen: dict[tuple[Any, ...], str] = {}
+    for rule_path, rule in _tables(camera, "rule", path):
+        found += _check_rule(rule, rule_path, camera, lanes, lines, zones)
+        if not broken:  # an unreadable lane or calibration may be the one that is needed
+            found += _check_needs(rule, rule_path, camera, lanes)
+        what = tuple(
+            repr(rule.get(k)) for k in ("kind", "line", "zone", "lane", "lanes", "classes", "hours", "days")
+        )
+        if what in seen and isinstance(rule.get("kind"), str):
+            found.append(Mistake(rule_path, f"the same rule as {seen[what]}", "each rule once"))
+        seen.setdefault(what, rule_path)
+
+
+def _check_rule(
+    rule: _Raw, path: str, camera: _Raw, lanes: _Ids, lines: _Ids, zones: _Ids
+) -> Iterator[Mistake]:
+    kind, of = rule.get("kind"), f"of {show(camera.get('id'))}" if "id" in camera else "of this camera"
+    if not isinstance(kind, str):
+        return
+    if kind in _LINE_KINDS:
+        yield from _unknown(rule, "line", lines, path, f"the id of a line {of}")
+        yield from _wrong_kind(rule, "line", lines, path, _LINE_KINDS[kind])
+    if kind in _ZONE_KINDS:
+        yield from _unknown(rule, "zone", zones, path, f"the id of a zone {of}")
+        yield from _wrong_kind(rule, "zone", zones, path, _ZONE_KINDS[kind])
+    yield from _unknown(rule, "lane", lanes, path, f"the id of a lane {of}")
+    for i, lane in enumerate(rule["lanes"] if isinstance(rule.get("lanes"), list) else ()):
+        yield from _unknown({f"lanes[{i}]": lane}, f"lanes[{i}]", lanes, path, f"the id of a lane {of}")
+        needed = _LANE_KEY.get(kind)
+        if (
+            needed
+            and isinstance(lane, str)
+            and lane in lanes.tables
+            and lanes.tables[lane].get(needed) is None
+        ):
+            yield Mistake(f"{path}.lanes[{i}]", f"{show(lane)} without `{needed}`", f"a lane with `{needed}`")
+    if kind == "u_turn":
+        line = lines.tables.get(rule["line"]) if isinstance(rule.get("line"), str) else None
+        if line is not None and line.get("kind") == "exit" and line.get("movement") != "u_turn":
+            yield Mistake(
+                f"{path}.line", f"{show(rule['line'])} without movement u_turn", "an exit line with it"
+            )
+
+
+def _check_needs(rule: _Raw, path: str, camera: _Raw, lanes: _Ids) -> Iterator[Mistake]:
+    """What the camera must offer for the rule to work."""
+    kind = rule.get("kind")
+    if not isinstance(kind, str):
+        return
+    key = _LANE_KEY.get(kind)
+    if (
+        key
+        and rule.get("lanes") is None
+        and not any(lane.get(key) is not None for lane in lanes.tables.values())
+    ):
+        yield Mistake(path, f"no lane with `{key}`", f"at least one: {kind} judges by it")
+    if kind in _METRES and camera.get("calibration") is None:
+        yield Mistake(path, "no [camera.calibration]", f"one: {_METRES[kind]}")
+    if kind == "lane_arrow":
+        exits = [
+            t for _, t in _tables(camera, "line") if t.get("kind") == "exit" and t.get("movement") is not None
+        ]
+        if not exits:
+            yield Mistake(path, "no exit line with `movement`", "at least one: a movement shows only there")
+    for one, other in (
+        (("zone", "line"),) if kind == "u_turn" else (("lane", "zone"),) if kind == "banned_class" else ()
+    ):
+        if rule.get(one) is None and rule.get(other) is None:
+            yield Mistake(path, f"neither `{one}` nor `{other}`", "one of them or both")
+
+
+def _wrong_kind(rule: _Raw, key: str, among: _Ids, path: str, kinds: tuple[str, ...]) -> Iterator[Mistake]:
+    name = rule.get(key)
+    table = among.tables.get(name) if isinstance(name, str) else None
+    known = ("stop", "exit", "count", *_ROAD, "signal_head")
+    if table is not None and table.get("kind") in known and table["kind"] not in kinds:
+        wanted = " or ".join(f'"{k}"' for k in kinds)
+        yield Mistake(f"{path}.{key}", f'{show(name)} of kind "{table["kind"]}"', f"a {key} of kind {wanted}")
+
+
+def _unknown(table: _Raw, key: str, among: _Ids, path: str, wanted: str) -> Iterator[Mistake]:
+    name = table.get(key)
+    if isinstance(name, str) and name not in among.tables and among.certain:
+        there = ", ".join(f'"{k}"' for k in list(among.tables)[:8]) or "there is none"
+        yield Mistake(f"{path}.{key}", show(name), f"{wanted} ({there})")
+
+
+def _ids(table: _Raw, key: str, path: str, found: list[Mistake]) -> _Ids:
+    tables: dict[str, _Raw] = {}
+    rows = table.get(key, [])
+    certain = isinstance(rows, list)
+    for i, row in enumerate(rows if isinstance(rows, list) else ()):
+        name = row.get("id") if isinstance(row, dict) else None
+        if not isinstance(name, str):
+            certain = False
+        elif name in tables:
+            found.append(Mistake(f"{path}[{i}].id", f"{show(name)} for the second time", "an id of its own"))
+        else:
+            tables[name] = row
+    return _Ids(tables, certain)
+
+
+def _tables(table: _Raw, key: str, path: str = "") -> Iterator[tuple[str, _Raw]]:
+    """The tables of an array of tables with their paths; what is no table is passed over."""
+    rows = table.get(key, [])
+    for i, row in enumerate(rows if isinstance(rows, list) else ()):
+        if isinstance(row, dict):
+            yield (f"{path}.{key}[{i}]" if path else f"{key}[{i}]"), row

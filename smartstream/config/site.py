@@ -1,0 +1,395 @@
+"""The site file: everything a run needs to know about a place, one frozen model per table of the TOML.
+
+Attribute names are the keys of the file, every default and unit stands here once, and ``smartstream schema``
+prints it for editors. ``load_site`` is the only way in. Paths in the file are relative to its folder.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import date, datetime, time
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
+
+from smartstream.config.calibration import ground_from_image
+from smartstream.config.fields import (
+    Address,
+    BrokerUrl,
+    CameraUrls,
+    Direction,
+    Id,
+    Instant,
+    Point,
+    Polygon,
+    RedisUrl,
+    ReportUrl,
+    Segment,
+    StateUrl,
+    Timezone,
+    Token,
+    expected,
+    parse_address,
+)
+from smartstream.config.mistakes import Mistake, as_mistakes, refuse
+from smartstream.config.references import check_references
+from smartstream.config.rules import Rule, Table
+from smartstream.model.classes import VehicleClass
+from smartstream.model.time import parse_instant
+
+Movement = Literal["left", "through", "right", "u_turn"]
+LineKind = Literal["stop", "exit", "count"]
+ZoneKind = Literal["box", "no_stopping", "no_parking", "crosswalk", "no_u_turn", "sidewalk", "signal_head"]
+Detector = Literal["motion", "onnx", "tensorrt"]
+
+_Lateness = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class SiteInfo(Table):
+    """Which place this is."""
+
+    id: Token
+    """Name of the site: one NATS token."""
+    province: Token
+    """Administrative code of the province: second token of every subject."""
+    ward: Token | None = None
+    """Administrative code of the ward or commune: third token of every subject; absent: `_`."""
+    timezone: Timezone = "Asia/Ho_Chi_Minh"
+    """IANA name; for texts, days and hours. Inside the engine every instant is UTC."""
+
+
+class Nats(Table):
+    """Where events go."""
+
+    url: BrokerUrl = "embedded"
+    """`embedded` (a server of our own on the loopback), `nats://HOST:PORT` or `tls://HOST:PORT`; credentials
+    come from the environment or a creds file."""
+    store: str = "var/nats"
+    """Folder of the embedded server's streams; kept between runs, locked while in use."""
+    retention_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
+    """Days an event stays in its stream, when this run creates the stream."""
+    duplicate_window_s: Annotated[float, Field(gt=0, le=86_400)] = 900.0
+    """Seconds in which the server knows a repeated event; at least the time a restart takes."""
+
+
+class Redis(Table):
+    """Shared state; without this table it lives in the process."""
+
+    url: RedisUrl = "redis://127.0.0.1:6379/0"
+    """`redis://HOST:PORT/DB` or `rediss://…`; credentials come from the environment."""
+
+
+class Evidence(Table):
+    """Where evidence packages are kept."""
+
+    dir: str = "var/evidence"
+    """Folder."""
+
+
+class Position(Table):
+    """A place on Earth, WGS 84."""
+
+    lat: Annotated[float, Field(ge=-90, le=90)]
+    """Degrees north."""
+    lon: Annotated[float, Field(ge=-180, le=180)]
+    """Degrees east."""
+
+
+class SignalGroup(Table):
+    """Signal heads that always show the same; lanes refer to it."""
+
+    id: Id
+    """Name within its junction, as the signal feed says it."""
+
+
+class Junction(Table):
+    """A junction and its signal groups."""
+
+    id: Id
+    """Name within the site."""
+    name: str = ""
+    """Name for people; absent: the id."""
+    position: Position | None = None
+    """Middle of the junction."""
+    signal: tuple[SignalGroup, ...] = ()
+    """Signal groups."""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.name or self.id
+
+
+class Calibration(Table):
+    """Pairs of one point in the picture and on the ground; they give metres, speed and size classes."""
+
+    image: Annotated[tuple[Point, ...], Field(min_length=4)]
+    """Points in the picture, normalised."""
+    world_m: Annotated[tuple[Point, ...], Field(min_length=4)]
+    """The same points on the ground, metres in any local plane."""
+
+    @model_validator(mode="after")
+    def _determined(self) -> Calibration:
+        pairs = f"{len(self.image)} image points and {len(self.world_m)} world_m points"
+        if len(self.image) != len(self.world_m):
+            raise expected("as many of the one as of the other", found=pairs)
+        if ground_from_image(self.image, self.world_m) is None:
+            what = (
+                "at least 4 pairs of which no three lie on one line, neither in the picture nor on the ground"
+            )
+            raise expected(what, found=f"{pairs} that fix no plane")
+        return self
+
+
+class Lane(Table):
+    """A lane as the camera sees it."""
+
+    id: Id
+    """Name within its camera."""
+    polygon: Polygon
+    """Corners, normalised picture coordinates."""
+    direction: Direction | None = None
+    """Lawful travel as a vector in picture coordinates."""
+    signal: Id | None = None
+    """Signal group of the junction that the lane obeys."""
+    allowed: Annotated[tuple[VehicleClass, ...], Field(min_length=1)] | None = None
+    """Classes that may use it; absent: every class."""
+    movements: Annotated[tuple[Movement, ...], Field(min_length=1)] | None = None
+    """Movements its arrow allows; absent: every movement."""
+    speed_limit_kmh: Annotated[float, Field(gt=0, le=200)] | None = None
+    """Limit in km/h."""
+
+
+class Line(Table):
+    """A line across the road; every one of them counts crossings."""
+
+    id: Id
+    """Name within its camera."""
+    kind: LineKind
+    """`stop` line, `exit` of a movement, or `count` only."""
+    points: Segment
+    """Both ends, normalised picture coordinates."""
+    movement: Movement | None = None
+    """Exit lines: what crossing it means."""
+
+
+class Zone(Table):
+    """An area of the road or the picture."""
+
+    id: Id
+    """Name within its camera."""
+    kind: ZoneKind
+    """What the area is; `signal_head` is where the camera sees the lamps."""
+    polygon: Polygon
+    """Corners, normalised picture coordinates."""
+
+
+class Camera(Table):
+    """A camera: where its pictures come from, what they show, which rules it watches."""
+
+    id: Id
+    """Name within the site."""
+    junction: Id
+    """Junction it looks at."""
+    url: CameraUrls
+    """`file:PATH` (a list: consecutive files), `tracks:PATH`, `rtsp(s)://…` or `http://…` (MJPEG)."""
+    start_time: Instant | None = None
+    """Files: event time of the first frame, RFC 3339 or epoch seconds; later ones by their pts."""
+    detector: Detector = "motion"
+    """`motion` (CPU, fixed camera), `onnx` or `tensorrt`."""
+    model: str | None = None
+    """File of the detector's model; needed by `onnx` and `tensorrt`."""
+    allowed_lateness_s: _Lateness = 2.0
+    """Seconds an item may be late before it becomes a dead letter."""
+    calibration: Calibration | None = None
+    """Picture to ground; needed by rules that speak of metres."""
+    lane: tuple[Lane, ...] = ()
+    """Lanes."""
+    line: tuple[Line, ...] = ()
+    """Lines."""
+    zone: tuple[Zone, ...] = ()
+    """Zones."""
+    rule: tuple[Rule, ...] = ()
+    """Rules to watch; only kinds that stand here publish."""
+
+    @property
+    def scheme(self) -> str:
+        """``file``, ``tracks``, ``rtsp``, ``rtsps`` or ``http``; the same for each of its addresses."""
+        return parse_address(self.url[0]).scheme
+
+    @property
+    def start_time_ns(self) -> int | None:
+        """``start_time`` in nanoseconds UTC."""
+        return None if self.start_time is None else parse_instant(self.start_time)
+
+
+class SignalFeed(Table):
+    """States of the signal groups of one junction."""
+
+    junction: Id
+    """Junction whose groups it reports."""
+    url: StateUrl
+    """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
+    allowed_lateness_s: _Lateness = 1.0
+    """Seconds a line may be late before it becomes a dead letter."""
+    heartbeat_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    """Seconds within which a state is repeated; without the repetition it becomes unknown. Absent: a state
+    holds until the next."""
+
+
+class SensorFeed(Table):
+    """Readings of air, noise, water and other stations."""
+
+    url: StateUrl
+    """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
+    allowed_lateness_s: _Lateness = 600.0
+    """Seconds a line may be late before it becomes a dead letter."""
+
+
+class ReportFeed(Table):
+    """Reports of citizens, Open311 GeoReport v2."""
+
+    url: ReportUrl
+    """`file:PATH`, `nats:SUBJECT`, `mqtt://HOST/TOPIC`, or `http://HOST:PORT/` to take them in there."""
+    allowed_lateness_s: _Lateness = 300.0
+    """Seconds a line may be late before it becomes a dead letter."""
+
+
+class IndicatorFeed(Table):
+    """Figures of sector systems."""
+
+    url: StateUrl
+    """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
+    allowed_lateness_s: _Lateness = 600.0
+    """Seconds a line may be late before it becomes a dead letter."""
+
+
+class MediaFeed(Table):
+    """Press and social media items."""
+
+    url: StateUrl
+    """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
+    allowed_lateness_s: _Lateness = 300.0
+    """Seconds a line may be late before it becomes a dead letter."""
+
+
+class ConditionFeed(Table):
+    """What suppresses or changes rules: officers, permits, emergencies, floods and the like."""
+
+    url: StateUrl
+    """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
+    allowed_lateness_s: _Lateness = 300.0
+    """Seconds a line may be late before it becomes a dead letter."""
+
+
+class Site(Table):
+    """A whole site file."""
+
+    site: SiteInfo
+    """Which place this is."""
+    nats: Nats = Nats()
+    """Where events go."""
+    redis: Redis | None = None
+    """Shared state; without this table it lives in the process."""
+    evidence: Evidence = Evidence()
+    """Where evidence packages are kept."""
+    junction: tuple[Junction, ...] = ()
+    """Junctions."""
+    camera: tuple[Camera, ...] = ()
+    """Cameras."""
+    signal_feed: tuple[SignalFeed, ...] = ()
+    """Signal states."""
+    sensor_feed: tuple[SensorFeed, ...] = ()
+    """Sensor readings."""
+    report_feed: tuple[ReportFeed, ...] = ()
+    """Citizens' reports."""
+    indicator_feed: tuple[IndicatorFeed, ...] = ()
+    """Sector figures."""
+    media_feed: tuple[MediaFeed, ...] = ()
+    """Media items."""
+    condition_feed: tuple[ConditionFeed, ...] = ()
+    """Conditions that suppress or change rules."""
+
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def folder(self) -> Path:
+        """Absolute folder of the site file; relative paths in it start there."""
+        return self._folder
+
+    def path(self, relative: str) -> Path:
+        """Absolute path of a path of the site file (``nats.store``, ``evidence.dir``, ``camera.model``)."""
+        return self._folder / relative
+
+    def address(self, url: str) -> Address:
+        """Scheme and target of a source; the target of ``file:`` and ``tracks:`` is an absolute path."""
+        scheme, target = parse_address(url)
+        return Address(scheme, str(self.path(target)) if scheme in ("file", "tracks") else target)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of what the file says, in hexadecimal; without layout, comments, order of keys."""
+        said = self.model_dump(mode="json")
+        return sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def parse_site(text: str, *, folder: Path, name: str = "site file") -> Site:
+    """A site from the text of its file.
+
+    Args:
+        text: TOML.
+        folder: Where relative paths start.
+        name: What messages call the file.
+
+    Raises:
+        ConfigError: Lists every mistake with its path in the file, what was found and what was expected.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise refuse(name, [Mistake("", f"no TOML: {e}", "")]) from None
+    except RecursionError:
+        raise refuse(name, [Mistake("", "no TOML: lists nested too deep", "")]) from None
+    raw = _plain(raw)
+    try:
+        site, mistakes = Site.model_validate_json(json.dumps(raw)), []
+    except ValidationError as e:
+        site, mistakes = None, as_mistakes(e, raw, Site.model_json_schema())
+    # The tables refer to each other; judged on the raw tables, so that one wrong field does not hide these.
+    mistakes += check_references(raw, wrong=[m.path for m in mistakes])
+    if site is None or mistakes:
+        raise refuse(name, mistakes)
+    site._folder = folder.absolute()
+    return site
+
+
+def load_site(path: str | Path) -> Site:
+    """Read a site file.
+
+    Raises:
+        ConfigError: Cannot be read, is no TOML, or holds mistakes; the message lists them all.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as e:
+        raise refuse(str(path), [Mistake("", f"byte {e.start} is not UTF-8", "text in UTF-8")]) from None
+    except (OSError, ValueError) as e:
+        reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
+        raise refuse(
+            str(path), [Mistake("", f"nothing that can be read ({reason})", "a site file")]
+        ) from None
+    return parse_site(text, folder=path.absolute().parent, name=str(path))
+
+
+def _plain(value: Any) -> Any:
+    """TOML values as JSON knows them; TOML's own dates become RFC 3339 text."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return value
