@@ -1,0 +1,185 @@
+//! Which track may continue in which sighting, and how surely.
+
+use ss_model::BoxF;
+
+use super::assign::{Assigner, NONE, Pair};
+use super::iou::{grown, height_iou, iou};
+use super::lifecycle::Life;
+use super::sightings::Sightings;
+use super::{Probe, Step, TrackerParams};
+
+/// Result of associating one frame, with scratch memory.
+#[derive(Debug, Default)]
+pub struct Association {
+    /// Sighting that continues each track, or [`NONE`].
+    pub partner: Vec<u32>,
+    /// Whether each sighting continues a track.
+    pub taken: Vec<bool>,
+    /// Whether each track's identity may have passed to another here.
+    pub doubtful: Vec<bool>,
+    pairs: Vec<Pair>,
+    weight: Vec<f32>,
+    assigner: Assigner,
+}
+
+impl Association {
+    /// Three passes, each only over what the one before left: strong
+    /// detections to confirmed tracks, weak ones to tracks seen in the frame
+    /// before, strong ones to unconfirmed tracks.
+    pub fn run(
+        &mut self,
+        lives: &[Life],
+        predicted: &[BoxF],
+        seen: &Sightings,
+        params: &TrackerParams,
+        probe: &mut impl Probe,
+    ) {
+        self.partner.clear();
+        self.partner.resize(lives.len(), NONE);
+        self.doubtful.clear();
+        self.doubtful.resize(lives.len(), false);
+        self.taken.clear();
+        self.taken.resize(seen.all.len(), false);
+
+        self.pair_strong(lives, predicted, seen, params);
+        probe.end(Step::Pair);
+        self.settle(params.gate_high, params.doubt_ratio);
+        probe.end(Step::Assign);
+        self.pair_weak(lives, predicted, seen, params);
+        probe.end(Step::Pair);
+        self.settle(params.gate_low, params.doubt_ratio);
+        probe.end(Step::Assign);
+        if params.confirm_hits > 1 {
+            self.pair_young(lives, predicted, seen, params);
+            probe.end(Step::Pair);
+            self.settle(params.gate_new, params.doubt_ratio);
+            probe.end(Step::Assign);
+        }
+    }
+
+    fn pair_strong(&mut self, lives: &[Life], predicted: &[BoxF], seen: &Sightings, params: &TrackerParams) {
+        for (row, (life, at)) in lives.iter().zip(predicted).enumerate() {
+            if !life.confirmed {
+                continue;
+            }
+            let reach = grown(at, params.buffer_high);
+            let from = seen.reach.partition_point(|&x2| x2 <= reach.x1);
+            for (i, s) in seen.all[from..].iter().enumerate() {
+                if s.grown.x1 >= reach.x2 {
+                    break;
+                }
+                if s.score < params.high_score {
+                    continue;
+                }
+                let mut likeness = iou(&reach, &s.grown);
+                if params.height_weighted {
+                    likeness *= height_iou(at, &s.bbox);
+                }
+                if params.score_weighted {
+                    likeness *= s.score;
+                }
+                if likeness > params.gate_high {
+                    let col = (from + i) as u32;
+                    self.pairs.push(Pair { row: row as u32, col, weight: likeness - params.gate_high });
+                }
+            }
+        }
+    }
+
+    fn pair_weak(&mut self, lives: &[Life], predicted: &[BoxF], seen: &Sightings, params: &TrackerParams) {
+        for (col, s) in seen.all.iter().enumerate() {
+            if s.score >= params.high_score || self.taken[col] {
+                continue;
+            }
+            let reach = grown(&s.bbox, params.buffer_low);
+            for (row, (life, at)) in lives.iter().zip(predicted).enumerate() {
+                if life.confirmed && life.seen_last && self.partner[row] == NONE {
+                    let likeness = iou(&grown(at, params.buffer_low), &reach);
+                    if likeness > params.gate_low {
+                        self.pairs.push(Pair {
+                            row: row as u32,
+                            col: col as u32,
+                            weight: likeness - params.gate_low,
+                        });
+                    }
+                }
+            }
+        }
+        self.pairs.sort_unstable_by_key(|p| (p.row, p.col));
+    }
+
+    fn pair_young(&mut self, lives: &[Life], predicted: &[BoxF], seen: &Sightings, params: &TrackerParams) {
+        for (row, (life, at)) in lives.iter().zip(predicted).enumerate() {
+            if life.confirmed {
+                continue;
+            }
+            for (col, s) in seen.all.iter().enumerate() {
+                if s.score >= params.high_score && !self.taken[col] {
+                    let likeness = iou(at, &s.bbox);
+                    if likeness > params.gate_new {
+                        self.pairs.push(Pair {
+                            row: row as u32,
+                            col: col as u32,
+                            weight: likeness - params.gate_new,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Solve the pairs gathered, and empty them.
+    fn settle(&mut self, gate: f32, doubt_ratio: f32) {
+        if self.pairs.is_empty() {
+            return;
+        }
+        self.assigner.solve(self.partner.len(), self.taken.len(), &self.pairs);
+        self.weight.clear();
+        self.weight.resize(self.partner.len(), 0.0);
+        let mut matched = 0;
+        for p in &self.pairs {
+            if self.assigner.of_row[p.row as usize] == p.col {
+                self.partner[p.row as usize] = p.col;
+                self.taken[p.col as usize] = true;
+                self.weight[p.row as usize] = p.weight;
+                matched += 1;
+            }
+        }
+        if matched < self.pairs.len() {
+            self.doubt(gate, doubt_ratio);
+        }
+        self.pairs.clear();
+    }
+
+    /// Mark the tracks whose continuation had a rival nearly as good: another
+    /// track left without a sighting, a sighting left without a track, or two
+    /// tracks that could as well have swapped theirs.
+    fn doubt(&mut self, gate: f32, ratio: f32) {
+        let Assigner { of_row, of_col, .. } = &self.assigner;
+        let likeness = |weight: f32| weight + gate;
+        for p in &self.pairs {
+            let (row, col) = (p.row as usize, p.col as usize);
+            let (its_col, its_row) = (of_row[row], of_col[col]);
+            if its_col == p.col {
+                continue;
+            }
+            if its_col == NONE && its_row != NONE {
+                let holder = its_row as usize;
+                self.doubtful[holder] |= likeness(p.weight) >= ratio * likeness(self.weight[holder]);
+            } else if its_row == NONE && its_col != NONE {
+                self.doubtful[row] |= likeness(p.weight) >= ratio * likeness(self.weight[row]);
+            } else if its_row != NONE && its_col != NONE {
+                let Ok(cross) = self.pairs.binary_search_by_key(&(its_row, its_col), |q| (q.row, q.col))
+                else {
+                    continue;
+                };
+                let holder = its_row as usize;
+                let swapped = likeness(p.weight) + likeness(self.pairs[cross].weight);
+                if swapped >= ratio * (likeness(self.weight[row]) + likeness(self.weight[holder])) {
+                    self.doubtful[row] = true;
+                    self.doubtful[holder] = true;
+                }
+            }
+        }
+    }
+}

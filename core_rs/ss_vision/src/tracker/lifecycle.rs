@@ -1,0 +1,79 @@
+//! Birth, confirmation, memory and class of one track.
+
+use serde::{Deserialize, Serialize};
+use ss_model::{EventTime, Track, VehicleClass};
+
+use super::sightings::Sighting;
+
+const CLASSES: usize = VehicleClass::ALL.len();
+
+/// What is known of a track besides its motion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Life {
+    /// Number within the run, from 1.
+    pub id: u32,
+    /// Reported since then.
+    pub confirmed: bool,
+    /// Has a sighting in the latest frame.
+    pub seen_last: bool,
+    /// Sightings so far.
+    pub hits: u32,
+    /// Time of the latest sighting.
+    pub last_seen: EventTime,
+    votes: [f32; CLASSES],
+}
+
+impl Life {
+    /// A track begins.
+    pub fn born(id: u32, time: EventTime, first: &Sighting, confirm_hits: u32) -> Self {
+        let mut life = Self {
+            id,
+            confirmed: confirm_hits <= 1,
+            seen_last: true,
+            hits: 1,
+            last_seen: time,
+            votes: [0.0; CLASSES],
+        };
+        life.vote(first);
+        life
+    }
+
+    /// A track continues.
+    #[inline]
+    pub fn seen(&mut self, time: EventTime, sighting: &Sighting, confirm_hits: u32) {
+        self.hits = self.hits.saturating_add(1);
+        self.confirmed |= self.hits >= confirm_hits;
+        self.seen_last = true;
+        self.last_seen = time;
+        self.vote(sighting);
+    }
+
+    #[inline]
+    fn vote(&mut self, sighting: &Sighting) {
+        self.votes[sighting.class as usize] += sighting.score;
+    }
+
+    /// The class with the highest sum of scores; `Unknown` only where nothing else was ever seen.
+    #[inline]
+    pub fn class(&self) -> VehicleClass {
+        let mut top = 0;
+        for class in 1..CLASSES {
+            if self.votes[class] > 0.0 && (top == 0 || self.votes[class] > self.votes[top]) {
+                top = class;
+            }
+        }
+        VehicleClass::ALL[top]
+    }
+
+    /// What is reported of it in a frame that shows it; the tracker adds `flags` to the detector's.
+    #[inline]
+    pub fn row(&self, sighting: &Sighting, flags: u8) -> Track {
+        let flags = flags | sighting.flags;
+        Track { id: self.id, bbox: sighting.bbox, score: sighting.score, class: self.class(), flags }
+    }
+
+    /// Could have been written by this tracker.
+    pub fn is_sound(&self) -> bool {
+        self.id > 0 && self.hits > 0 && self.votes.iter().all(|v| v.is_finite() && *v >= 0.0)
+    }
+}
