@@ -11,5 +11,5 @@ VEHICLE_CLASSES: Final[tuple[VehicleClass, ...]] = get_args(VehicleClass)
 """The index of a class is its code in a track batch."""
 SIGNAL_STATES: Final[tuple[SignalState, ...]] = get_args(SignalState)
 """The index of a state is its code in the rule engine."""
-CLASS_CODE: Final = {name: code for code, name in enumerate(VEHICLE_CLASSES)}
-STATE_CODE: Final = {name: code for code, name in enumerate(SIGNAL_STATES)}
+CLASS_CODE: Final[dict[str, int]] = {name: code for code, name in enumerate(VEHICLE_CLASSES)}
+STATE_CODE: Final[dict[str, int]] = {name: code for code, name in enumerate(SIGNAL_STATES)}

@@ -65,9 +65,7 @@ class TrackBatch(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def to_bytes(self) -> bytes:
         """The wire form."""
         parts = [_HEADER.pack(_MAGIC, len(self.frame_ns), len(self.track), self.run)]
-        parts += [
-            np.ascontiguousarray(getattr(self, name), dtype).tobytes() for name, dtype, _, _ in _COLUMNS
-        ]
+        parts += [np.ascontiguousarray(getattr(self, name), dtype).tobytes() for name, dtype, _, _ in _COLUMNS]
         return b"".join(parts)
 
     @classmethod

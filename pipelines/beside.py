@@ -1,0 +1,49 @@
+"""Items that go round the joins: dead letters and the health of cameras, as events."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+
+from smartstream.model.event import CloudEvent, make_event
+from smartstream.model.items import DeadLetter, Gap, Health, Item
+
+
+def beside_events(site: str, item: Item) -> list[CloudEvent]:
+    """The events of an item that needs no join; most items have none."""
+    match item:
+        case DeadLetter():
+            return [dead_letter_event(site, item)]
+        case Health(side, what, verb, at_ns, detail):
+            return [_health(site, side, what, verb, at_ns, {"detail": detail})]
+        case Gap(side, run, at_ns, reason):
+            return [_health(site, side, "gap", "opened", at_ns, {"run": run, "detail": reason})]
+    return []
+
+
+def dead_letter_event(site: str, letter: DeadLetter) -> CloudEvent:
+    """``dlq.<stage>.observed``: the letter itself is the payload."""
+    data = cast(dict[str, Any], msgspec.to_builtins(letter))
+    del data["type"], data["at_ns"]
+    return make_event(
+        site=site,
+        entity=letter.source,
+        kind=("dlq", letter.stage, "observed"),
+        subject=f"{letter.source}/{letter.reason}",
+        at_ns=letter.at_ns,
+        key=f"{letter.reason}/{letter.place}",
+        data=data,
+    )
+
+
+def _health(site: str, camera: str, what: str, verb: str, at_ns: int, more: dict[str, Any]) -> CloudEvent:
+    return make_event(
+        site=site,
+        entity=camera,
+        kind=("camera", "health", verb),
+        subject=f"{camera}/{what}",
+        at_ns=at_ns,
+        key=what,
+        data={"camera": camera, "what": what, **more},
+    )

@@ -1,0 +1,203 @@
+"""A junction: its cameras and signal states merged in event time, judged by the Rust engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from bytewax.operators import StatefulBatchLogic
+from smartstream.rules.compile import CompiledJunction
+from smartstream.rules.events import Narrator
+
+from pipelines.beside import dead_letter_event
+from smartstream import _core
+from smartstream.errors import InvalidInputError
+from smartstream.model.classes import STATE_CODE, SignalState
+from smartstream.model.event import CloudEvent, make_event
+from smartstream.model.items import DeadLetter, Gap, Item, Mark, SignalChange, Signals, Tracks
+from smartstream.model.time import MIN_NS
+from smartstream.streams.merge import SideMerge
+
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class JunctionSpec:
+    """What a junction's step needs to know.
+
+    Attributes:
+        junction: Its id.
+        sides: Its sources by rank.
+        rules: Its rules, compiled for the engine.
+        narrator: Turns outcomes into events.
+        heartbeat_ns: Per signal group: after this long without a line its state is unknown.
+    """
+
+    junction: str
+    sides: tuple[str, ...]
+    rules: CompiledJunction
+    narrator: Narrator
+    heartbeat_ns: dict[str, int]
+
+
+class Junctions:
+    """Builds the step of a junction when its first item arrives; Bytewax does not say which key that is.
+
+    Args:
+        specs: Every junction of the site.
+    """
+
+    def __init__(self, specs: Iterable[JunctionSpec]) -> None:
+        self._by_junction = {spec.junction: spec for spec in specs}
+        self._by_side = {side: spec for spec in self._by_junction.values() for side in spec.sides}
+
+    def __call__(self, resume: dict[str, Any] | None) -> JunctionStep:
+        """A step, fresh or resumed."""
+        if resume is None:
+            return JunctionStep(lambda item: JunctionLogic(self._by_side[item.side]))
+        logic = JunctionLogic(self._by_junction[resume["junction"]])
+        logic.restore(resume)
+        return JunctionStep(lambda _: logic, logic)
+
+
+class JunctionStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
+    """The thin adapter between Bytewax and ``JunctionLogic``."""
+
+    def __init__(self, build: Callable[[Item], JunctionLogic], logic: JunctionLogic | None = None) -> None:
+        self._build = build
+        self._logic = logic
+
+    def on_batch(self, values: list[Item]) -> tuple[list[CloudEvent], bool]:
+        """Hand the items on."""
+        if self._logic is None:
+            self._logic = self._build(values[0])
+        return self._logic.take(values), StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[CloudEvent], bool]:
+        """A stop is no end: what is open stays open for the resume."""
+        return [], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> dict[str, Any]:
+        """The junction's state; Bytewax only asks after a batch."""
+        assert self._logic is not None
+        return self._logic.snapshot()
+
+
+class JunctionLogic:
+    """Waits for every side, then gives the engine signals and tracks in event-time order."""
+
+    def __init__(self, spec: JunctionSpec) -> None:
+        self._spec = spec
+        self._merge: SideMerge[Tracks | Gap | SignalChange] = SideMerge(spec.sides)
+        self._engine = _core.JunctionEngine(spec.rules.config)
+        self._groups = {name: i for i, name in enumerate(spec.rules.groups)}
+        self._cameras = {name: i for i, name in enumerate(spec.rules.cameras)}
+        self._shown: dict[str, tuple[SignalState, int]] = {}  # state and time of the newest line of each group
+        self._finished = False
+
+    def take(self, items: list[Item]) -> list[CloudEvent]:
+        """Take what arrived, release what every side has passed."""
+        events: list[CloudEvent] = []
+        for item in items:
+            self._take(item, events)
+        self._judge(events)
+        return events
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from ``snapshot``."""
+        if state["version"] != _VERSION:
+            raise InvalidInputError(f"junction state: expected version {_VERSION}, found {state['version']}")
+        self._merge.restore(state["merge"])
+        self._engine.restore(state["engine"])
+        self._shown = dict(state["shown"])
+        self._finished = state["finished"]
+
+    def _take(self, item: Item, events: list[CloudEvent]) -> None:
+        merge = self._merge
+        match item:
+            case Tracks(side, _, last_ns, _):
+                if not merge.push(side, last_ns, item):
+                    events.append(self._late(side, last_ns, "frames"))
+                merge.mark(side, last_ns)
+            case Signals(side, changes, watermark_ns):
+                for change in changes:
+                    if not merge.push(side, change.time_ns, change):
+                        events.append(self._late(side, change.time_ns, change.signal))
+                merge.mark(side, watermark_ns)
+            case Mark(side, watermark_ns, idle):
+                merge.mark(side, watermark_ns, idle=idle)
+            case Gap(side, _, at_ns, _):
+                merge.push(side, max(at_ns, merge.frontier_ns + 1), item)
+
+    def _judge(self, events: list[CloudEvent]) -> None:
+        for at_ns, item in self._merge.release():
+            self._expire(at_ns, events)
+            match item:
+                case SignalChange():
+                    self._show(item, events)
+                case Tracks():
+                    self._engine.tracks(self._cameras[item.side], item.batch)
+                case Gap():
+                    self._engine.gap(self._cameras[item.side], item.run, item.at_ns, item.reason)
+        if self._merge.frontier_ns > MIN_NS and not self._finished:
+            if self._merge.ended:
+                self._finished = True
+                decided = self._engine.finish()
+            else:
+                decided = self._engine.advance(self._merge.frontier_ns)
+            events.extend(self._spec.narrator.events(decided))
+
+    def _show(self, change: SignalChange, events: list[CloudEvent]) -> None:
+        before = self._shown.get(change.signal)
+        self._shown[change.signal] = (change.state, change.time_ns)
+        if before is None or before[0] != change.state:
+            self._tell_engine(change)
+            events.append(self._observed(change, before))
+
+    def _expire(self, now_ns: int, events: list[CloudEvent]) -> None:
+        """A group whose heartbeat stopped is unknown from then on."""
+        for signal, beat_ns in self._spec.heartbeat_ns.items():
+            shown = self._shown.get(signal)
+            if shown is not None and shown[0] != "unknown" and now_ns > shown[1] + beat_ns:
+                self._show(SignalChange(shown[1] + beat_ns, signal, "unknown"), events)
+
+    def _tell_engine(self, change: SignalChange) -> None:
+        self._engine.signals(
+            np.array([change.time_ns], np.int64),
+            np.array([self._groups[change.signal]], np.uint16),
+            np.array([STATE_CODE[change.state]], np.uint8),
+        )
+
+    def _observed(self, change: SignalChange, before: tuple[SignalState, int] | None) -> CloudEvent:
+        data = {
+            "junction": self._spec.junction,
+            "group": change.signal,
+            "state": change.state,
+            "before": None if before is None else before[0],
+        }
+        return make_event(
+            site=self._spec.narrator.site,
+            entity=self._spec.junction,
+            kind=("signal", "state", "observed"),
+            subject=f"{self._spec.junction}/{change.signal}",
+            at_ns=change.time_ns,
+            key=f"{change.signal}/{change.state}",
+            data=data,
+        )
+
+    def _late(self, side: str, at_ns: int, what: str) -> CloudEvent:
+        detail = f"{what} at or before what the junction has judged already"
+        return dead_letter_event(self._spec.narrator.site, DeadLetter("streams", "late", side, at_ns, what, detail))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that is not yet out."""
+        return {
+            "version": _VERSION,
+            "junction": self._spec.junction,
+            "merge": self._merge.snapshot(),
+            "engine": self._engine.snapshot(),
+            "shown": dict(self._shown),
+            "finished": self._finished,
+        }

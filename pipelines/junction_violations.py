@@ -1,0 +1,59 @@
+"""The main dataflow: cameras and signal states in, crossings and verdicts out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow, KeyedStream
+from bytewax.outputs import Sink
+
+from pipelines.beside import beside_events
+from pipelines.junction import Junctions
+from smartstream.ingest.source import SiteSource
+from smartstream.model.event import CloudEvent
+from smartstream.model.items import Gap, Item, Mark, Signals, Tally, Tracks
+
+_JOINED = (Tracks, Signals, Mark, Gap)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What the flow is built from.
+
+    Attributes:
+        site: Site id.
+        source: Every source of the site.
+        junctions: Builds the step of each junction.
+        event_sinks: Where events go.
+        ledger: Where events are counted, with the sources' own totals.
+        recorder: Where inputs are written down as they came; ``None`` writes none.
+    """
+
+    site: str
+    source: SiteSource
+    junctions: Junctions
+    event_sinks: dict[str, Sink[tuple[str, CloudEvent]]]
+    ledger: Sink[tuple[str, CloudEvent | Tally]]
+    recorder: Sink[tuple[str, Item]] | None
+
+
+def build(wiring: Wiring) -> Dataflow:
+    """Sources → one stateful step per junction → sinks; everything that cannot be joined goes round it."""
+    flow = Dataflow("junction_violations")
+    items: KeyedStream[Item] = op.input("sources", flow, wiring.source)
+    joined = op.filter("joined", items, lambda keyed: isinstance(keyed[1], _JOINED))
+    verdicts: KeyedStream[CloudEvent] = op.stateful_batch("junction", joined, wiring.junctions)
+    beside: KeyedStream[CloudEvent] = op.flat_map(
+        "beside", items, lambda keyed: [("events", event) for event in beside_events(wiring.site, keyed[1])]
+    )
+    events = op.merge("events", op.map("one_key", verdicts, lambda keyed: ("events", keyed[1])), beside)
+    for name, sink in wiring.event_sinks.items():
+        op.output(name, events, sink)
+    tallies = op.filter("tallies", items, lambda keyed: isinstance(keyed[1], Tally))
+    op.output("ledger", op.merge("counted", events, tallies), wiring.ledger)
+    if wiring.recorder is not None:
+        inputs = op.filter("inputs", items, lambda keyed: isinstance(keyed[1], Tracks | Signals))
+        by_side = op.map("by_side", inputs, lambda keyed: (keyed[1].side, keyed[1]))
+        op.output("record", by_side, wiring.recorder)
+    return flow

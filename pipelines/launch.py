@@ -1,0 +1,194 @@
+"""A whole run: checks first, then broker, processes, progress, ledger."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from bytewax.recovery import init_db_dir
+from smartstream.config.settings import Settings
+from smartstream.config.site import Site, load_site
+from smartstream.observe.logging import get_logger
+from smartstream.sinks.event_file import EventFileSink
+from smartstream.sinks.nats_access import NatsAccess
+from smartstream.sinks.nats_server import EmbeddedServer
+
+from pipelines.progress import Progress
+from pipelines.sources import unread
+from pipelines.worker import Plan, board_of, execute, junction_specs, sides_of, stop_on_signals
+from smartstream.errors import InternalError, InvalidInputError
+from smartstream.ingest.source import STOP
+from smartstream.sinks.recorder import RecordSink
+
+_DRAIN_S: Final = 60.0  # how long the processes may take to drain before they are killed
+_RECOVERY_PARTITIONS: Final = 8  # fixed for the life of a recovery folder; at least the number of workers
+_log = get_logger("run")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``smartstream run`` was asked for; see its help."""
+
+    site: Path
+    events: str | None = None
+    use_nats: bool = True
+    summary: Path | None = None
+    speed: float | None = None
+    workers: int = 1
+    processes: int = 1
+    recovery: Path | None = None
+    record: Path | None = None
+    quiet: bool = False
+    on_ready: Callable[[NatsAccess | None], None] | None = None
+
+
+def launch(options: Options) -> Path | None:
+    """Run a site to the end of its sources, or until SIGINT or SIGTERM.
+
+    Returns:
+        The ledger's file when one was asked for.
+
+    Raises:
+        InvalidInputError: Something the user gave is wrong; nothing has run.
+        SmartstreamError: Something failed on the way; with ``--recovery`` the run can be resumed.
+    """
+    site = load_site(options.site)
+    for spec in junction_specs(site):
+        for rule in spec.rules.not_armed:
+            _log.warning("rule not armed: this version does not know it yet", junction=spec.junction, rule=rule)
+    for place in unread(site):
+        _log.warning("source not read: this version does not know it yet", place=place)
+    resuming = False
+    if options.recovery is not None:
+        resuming = _prepare_recovery(options.recovery, site)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smartstream-")))
+        plan = Plan(
+            site=str(options.site.absolute()),
+            speed=options.speed,
+            workers=options.workers,
+            addresses=_addresses(options.processes),
+            board=str(folder / "board"),
+            summary=str((options.summary or folder / "summary.json").absolute()),
+            events=options.events if options.events in (None, "-") else str(Path(str(options.events)).absolute()),
+            nats=None,
+            recovery=None if options.recovery is None else str(options.recovery.absolute()),
+            record=None if options.record is None else str(options.record.absolute()),
+        )
+        sides = sides_of(plan, site)
+        if plan.events is not None:
+            EventFileSink(plan.events).prepare(resuming=resuming)
+        if plan.record is not None:
+            RecordSink(Path(plan.record), tuple(sides)).prepare(resuming=resuming)
+        if options.use_nats:
+            plan = msgspec.structs.replace(plan, nats=_broker(site, stack))
+        board = board_of(plan, sides, create=True)
+        if options.on_ready is not None:
+            options.on_ready(plan.nats)
+        STOP.clear()
+        stop_on_signals()
+        progress = None if options.quiet else stack.enter_context(Progress(board))
+        if options.processes == 1:
+            execute(plan, None)
+        else:
+            _supervise(plan, folder)
+        if progress is not None:
+            progress.finish()
+    return options.summary
+
+
+def _broker(site: Site, stack: ExitStack) -> NatsAccess:
+    """The broker of the site file; the embedded one lives as long as the run."""
+    if site.nats.url == "embedded":
+        return stack.enter_context(EmbeddedServer(site.path(site.nats.store))).access
+    return NatsAccess.from_settings(site.nats.url, Settings())
+
+
+def _prepare_recovery(folder: Path, site: Site) -> bool:
+    """Make the recovery folder or recognise one; ``True`` when there is something to resume.
+
+    Raises:
+        InvalidInputError: The folder belongs to another site file.
+    """
+    stamp, epochs = folder / "site", folder / "epochs"
+    fingerprint = site.fingerprint()
+    try:
+        if stamp.exists():
+            if stamp.read_text().strip() != fingerprint:
+                raise InvalidInputError(
+                    f"{folder}: the site file has changed since this recovery folder was made; "
+                    "put it back, or start anew with another folder"
+                )
+            return True
+        epochs.mkdir(parents=True, exist_ok=True)
+        for half_made in epochs.iterdir():
+            half_made.unlink()
+        init_db_dir(epochs, _RECOVERY_PARTITIONS)
+        stamp.write_text(fingerprint + "\n")  # last: a folder without it is made again
+    except OSError as e:
+        raise InvalidInputError(f"recovery folder {folder}: cannot be used: {e.strerror}") from e
+    return False
+
+
+def _addresses(processes: int) -> tuple[str, ...]:
+    """A free loopback address for each process."""
+    if processes == 1:
+        return ()
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(processes)]
+    addresses = tuple(f"127.0.0.1:{s.getsockname()[1]}" for s in held)
+    for s in held:
+        s.close()
+    return addresses
+
+
+def _supervise(plan: Plan, folder: Path) -> None:
+    """Start the processes, watch them, stop them as one: the death of any ends all.
+
+    Raises:
+        InternalError: A process failed.
+    """
+    path = folder / "plan.json"
+    path.touch(mode=0o600)  # it holds the broker's password
+    path.write_bytes(msgspec.json.encode(plan))
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-m", "pipelines.worker", str(path), str(i)],
+            env=os.environ | {"PYTHONSAFEPATH": "1"},
+        )
+        for i in range(len(plan.addresses))
+    ]
+    told = killed = False
+    deadline = float("inf")
+    try:
+        while any(child.poll() is None for child in children):
+            failed = any(child.poll() not in (None, 0) for child in children)
+            if (STOP.is_set() or failed) and not told:
+                told, deadline = True, time.monotonic() + (_DRAIN_S if not failed else 5.0)
+                for child in children:
+                    child.send_signal(signal.SIGTERM)
+            if time.monotonic() > deadline and not killed:
+                killed = True
+                for child in children:
+                    child.kill()
+            time.sleep(0.05)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+    codes = [child.returncode for child in children]
+    if any(codes):
+        said = ", ".join(f"process {i}: {_ending(code)}" for i, code in enumerate(codes) if code)
+        raise InternalError(f"the run has ended early: {said}")
+
+
+def _ending(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

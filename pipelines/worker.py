@@ -1,0 +1,163 @@
+"""One process of a run: builds the dataflow from the plan and drives it to its end.
+
+``python -m pipelines.worker PLAN INDEX`` is how the parent starts the processes of a cluster.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from bytewax._bytewax import (
+    cli_main,
+)  # the entry that takes an epoch of less than the command line's whole seconds
+from bytewax.outputs import Sink
+from bytewax.recovery import RecoveryConfig
+from smartstream.config.site import Site, load_site
+from smartstream.observe.logging import configure, get_logger
+from smartstream.rules.compile import compile_junction
+from smartstream.rules.events import Narrator
+from smartstream.sinks.event_file import EventFileSink
+from smartstream.sinks.ledger import LedgerSink
+from smartstream.sinks.nats import NatsSink
+from smartstream.sinks.nats_access import NatsAccess
+
+from pipelines.junction import Junctions, JunctionSpec
+from pipelines.junction_violations import Wiring, build
+from pipelines.sources import junction_sides, site_sides
+from smartstream.errors import SmartstreamError
+from smartstream.ingest.board import Board
+from smartstream.ingest.source import STOP, SideSpec, SiteSource
+from smartstream.model.event import CloudEvent
+from smartstream.model.time import NS
+from smartstream.sinks.recorder import RecordSink
+
+EPOCH: Final = timedelta(seconds=1)
+"""Time between commits; also the bound on what is in flight, since Bytewax holds sources back only there."""
+_log = get_logger("worker")
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the processes of a run must agree on.
+
+    Attributes:
+        site: Absolute path of the site file.
+        speed: Event seconds per wall second; ``None``: as fast as possible.
+        workers: Worker threads per process.
+        addresses: Of every process, empty for a single one.
+        board: File of the shared board.
+        summary: Where the ledger goes.
+        events: Event file, ``-`` or ``None``.
+        nats: How to reach the broker, or ``None``.
+        recovery: Recovery folder, or ``None``.
+        record: Folder for inputs as they came, or ``None``.
+    """
+
+    site: str
+    speed: float | None
+    workers: int
+    addresses: tuple[str, ...]
+    board: str
+    summary: str
+    events: str | None
+    nats: NatsAccess | None
+    recovery: str | None
+    record: str | None
+
+
+def sides_of(plan: Plan, site: Site) -> dict[str, SideSpec]:
+    """The sources of a plan."""
+    state_dir = None if plan.recovery is None else Path(plan.recovery) / "vision"
+    return site_sides(site, state_dir=state_dir, paced=plan.speed is not None)
+
+
+def board_of(plan: Plan, sides: dict[str, SideSpec], *, create: bool = False) -> Board:
+    """The shared board of a plan."""
+    cameras = frozenset(name for name, spec in sides.items() if spec.start_ns is not None)
+    return Board(Path(plan.board), tuple(sides), cameras, speed=plan.speed, create=create)
+
+
+def execute(plan: Plan, index: int | None) -> None:
+    """Run this process's share until its sources end or ``STOP`` is set.
+
+    Args:
+        plan: The run's plan.
+        index: Number of this process in a cluster, or ``None`` for a single one.
+    """
+    site = load_site(plan.site)
+    sides = sides_of(plan, site)
+    board = board_of(plan, sides)
+    sinks: dict[str, Sink[tuple[str, CloudEvent]]] = {}
+    if plan.events is not None:
+        sinks["event_file"] = EventFileSink(plan.events)
+    if plan.nats is not None:
+        sinks["nats"] = NatsSink(plan.nats, site)
+    flow = build(
+        Wiring(
+            site=site.site.id,
+            source=SiteSource(sides, lambda: board),
+            junctions=Junctions(junction_specs(site)),
+            event_sinks=sinks,
+            ledger=LedgerSink(Path(plan.summary)),
+            recorder=None if plan.record is None else RecordSink(Path(plan.record), tuple(sides)),
+        )
+    )
+    cli_main(
+        flow,
+        workers_per_process=plan.workers,
+        process_id=index,
+        addresses=list(plan.addresses) or None,
+        epoch_interval=EPOCH,
+        recovery_config=None if plan.recovery is None else RecoveryConfig(str(Path(plan.recovery) / "epochs")),
+    )
+
+
+def junction_specs(site: Site) -> list[JunctionSpec]:
+    """Each junction of the site that has a source, compiled."""
+    narrator = Narrator(site)
+    specs = []
+    for junction in site.junction:
+        sides = junction_sides(site, junction.id)
+        if not sides:
+            continue
+        beats = {
+            group.id: round(feed.heartbeat_s * NS)
+            for feed in site.signal_feed
+            if feed.junction == junction.id and feed.heartbeat_s is not None
+            for group in junction.signal
+        }
+        specs.append(JunctionSpec(junction.id, sides, compile_junction(site, junction.id), narrator, beats))
+    return specs
+
+
+def stop_on_signals() -> None:
+    """SIGINT and SIGTERM end the input; the flow then drains and commits."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: STOP.set())
+
+
+def main() -> None:
+    """A process of a cluster: dies with its parent, ends its input on SIGTERM."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        sys.exit(1)
+    configure()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the parent, who tells all at once
+    signal.signal(signal.SIGTERM, lambda *_: STOP.set())
+    plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Plan)
+    try:
+        execute(plan, int(sys.argv[2]))
+    except SmartstreamError as e:
+        _log.error("process failed", index=int(sys.argv[2]), why=str(e))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""A camera: the Rust chain (decode, detect, track) as a feed of track batches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from smartstream import _core
+from smartstream.model.items import DeadLetter, Gap, Item, Mark, Tally, Tracks
+from smartstream.model.time import MAX_NS
+
+
+class CameraFeed:
+    """Track batches of one camera, as its worker thread gets them ready; never blocks.
+
+    Args:
+        side: The camera's id.
+        config: What ``CameraRun`` wants to know, as JSON fields.
+        state_dir: Where the vision state is kept between stops; ``None`` keeps none.
+        paced: Hand out one batch a turn, so that the pace is smooth.
+        resume: What ``snapshot`` returned.
+    """
+
+    def __init__(
+        self,
+        *,
+        side: str,
+        config: dict[str, Any],
+        state_dir: Path | None,
+        paced: bool,
+        resume: dict[str, Any] | None = None,
+    ) -> None:
+        state = resume or {}
+        self.side = side
+        self._batches = 1 if paced else 16
+        self.position_ns: int = state.get("position_ns", config["start_time_ns"] - 1)
+        self.ended: bool = state.get("ended", False)
+        self._counts: dict[str, int] = state.get("counts", {})
+        self._run = None
+        if not self.ended:
+            if state_dir is not None:
+                state_dir.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(config, sort_keys=True).encode()
+            self._run = _core.CameraRun(text, state.get("token"), str(state_dir) if state_dir else None)
+
+    @property
+    def items(self) -> int:
+        """Frames decoded so far."""
+        return self._counts.get("frames_decoded", 0)
+
+    def read(self) -> list[Item]:
+        """What is ready now."""
+        if self._run is None:
+            return []
+        out: list[Item] = []
+        for found in self._run.poll(self._batches):
+            match found:
+                case ("tracks", first_ns, last_ns, batch):
+                    out.append(Tracks(self.side, first_ns, last_ns, batch))
+                    self.position_ns = last_ns
+                case ("dead", stage, reason, at_ns, place, detail, count):
+                    out.append(DeadLetter(stage, reason, self.side, at_ns, place, detail, count=count))
+                case ("gap", run, at_ns, reason):
+                    out.append(Gap(self.side, run, at_ns, reason))
+                case ("end",):
+                    self.ended = True
+                    out.append(Mark(self.side, MAX_NS))
+        if out:
+            self._counts = self._run.counts()
+            out.append(Tally(self.side, dict(self._counts)))
+        return out
+
+    def snapshot(self) -> dict[str, Any]:
+        """Where to go on after the last batch handed out."""
+        return {
+            "position_ns": self.position_ns,
+            "ended": self.ended,
+            "counts": dict(self._counts),
+            "token": None if self._run is None else self._run.position(),
+        }
+
+    def close(self) -> None:
+        """Stop the worker thread."""
+        if self._run is not None:
+            self._run.close()

@@ -1,0 +1,250 @@
+"""Tracks in a file instead of a picture: ``tracks:FILE``, one road user in one frame per line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from smartstream.errors import InvalidInputError
+from smartstream.ingest.jump import JumpGuard
+from smartstream.ingest.lines import MAX_LINE, LineReader
+from smartstream.model.classes import CLASS_CODE
+from smartstream.model.items import DeadLetter, Gap, Item, Mark, Tally, Tracks
+from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
+from smartstream.model.tracks import TrackBatch
+
+_CHUNK: Final = 500  # lines per turn
+_BATCH_NS: Final = NS // 4
+_BATCH_ROWS: Final = 1000
+
+
+class _Line(msgspec.Struct):
+    time: str | int | float
+    track: int
+    box: tuple[float, float, float, float]
+    class_: str = msgspec.field(name="class")
+    score: float = 1.0
+    run: int = 0
+    flags: int = 0
+
+
+class _Row(NamedTuple):
+    at_ns: int
+    line_no: int
+    run: int
+    track: int
+    class_code: int
+    score: float
+    box: tuple[float, float, float, float]
+    flags: int
+
+
+_decoder: Final = msgspec.json.Decoder(_Line)
+
+
+def first_instant(path: Path) -> int:
+    """Event time of the first line that has one.
+
+    Raises:
+        InvalidInputError: No such file, or no line of it has a time.
+    """
+    reader = LineReader(path)
+    try:
+        while (found := reader.next_line()) is not None:
+            try:
+                return parse_instant(_decoder.decode(found[1]).time)
+            except (ValueError, msgspec.DecodeError, UnicodeDecodeError):
+                continue
+    finally:
+        reader.close()
+    broken = f" ({reader.broken})" if reader.broken else ""
+    raise InvalidInputError(f'{path}: expected lines like {{"time": …, "track": …, "box": …}}, found none{broken}')
+
+
+class TracksFile:
+    """Reads tracks chunk by chunk, puts late-comers back into their frame, and emits batches.
+
+    Rows of the same instant are one frame. A row may come ``lateness_ns`` behind the newest one; later it is a
+    dead letter, and so is a row that repeats a track within its frame.
+
+    Args:
+        side: The camera's id.
+        path: The NDJSON file.
+        lateness_ns: Allowed lateness.
+        resume: What ``snapshot`` returned.
+    """
+
+    def __init__(self, *, side: str, path: Path, lateness_ns: int, resume: dict[str, Any] | None = None) -> None:
+        state = resume or {}
+        self.side = side
+        self._lateness = lateness_ns
+        self._reader = LineReader(path, offset=state.get("offset", 0), line_no=state.get("line_no", 0))
+        self._guard: JumpGuard[_Row] = JumpGuard(lateness_ns=lateness_ns)
+        self._guard.last_ns = state.get("last_ns")
+        self._guard.held = [(at_ns, _Row(*row)) for at_ns, row in state.get("held", ())]
+        self._waiting = [_Row(*row) for row in state.get("waiting", ())]
+        self._counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "rows": 0, "frames": 0, "dead": 0}))
+        self._run: int | None = state.get("run")
+        self._frame_no: int = state.get("frame_no", 0)
+        self.position_ns: int = state.get("position_ns", MIN_NS)
+        self.ended: bool = state.get("ended", False)
+
+    @property
+    def items(self) -> int:
+        """Frames emitted so far."""
+        return self._counts["frames"]
+
+    def read(self) -> list[Item]:
+        """The next chunk; empty only after the end."""
+        if self.ended:
+            return []
+        out: list[Item] = []
+        for _ in range(_CHUNK):
+            found = self._reader.next_line()
+            if found is None:
+                for believed, at_ns, row in self._guard.end():
+                    self._take(believed, at_ns, row, out)
+                if self._reader.broken:
+                    out.append(self._dead("truncated", self._reader.line_no, self._reader.broken, b""))
+                self.ended = True
+                break
+            self._counts["lines"] += 1
+            self._one(*found, out)
+        last = self._guard.last_ns
+        done_ns = MAX_NS if self.ended else MIN_NS if last is None else last - self._lateness - 1
+        self._emit(done_ns, out)
+        out.append(Mark(self.side, done_ns))
+        out.append(Tally(self.side, dict(self._counts)))
+        return out
+
+    def _one(self, line_no: int, line: bytes, out: list[Item]) -> None:
+        if len(line) >= MAX_LINE:
+            out.append(self._dead("too_long", line_no, f"expected at most {MAX_LINE} bytes", line))
+            return
+        try:
+            parsed = _decoder.decode(line)
+            at_ns = parse_instant(parsed.time)
+        except msgspec.ValidationError as e:
+            out.append(self._dead("bad_field", line_no, str(e), line))
+            return
+        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+            out.append(self._dead("broken_json", line_no, str(e), line))
+            return
+        except ValueError as e:
+            out.append(self._dead("bad_time", line_no, str(e), line))
+            return
+        code = CLASS_CODE.get(parsed.class_)
+        x1, y1, x2, y2 = parsed.box
+        if code is None:
+            detail = f"expected class one of {', '.join(CLASS_CODE)}, found {parsed.class_[:32]!r}"
+            out.append(self._dead("unknown_class", line_no, detail, line))
+        elif not (0 <= parsed.track < 2**32 and 0 <= parsed.run < 2**32):
+            out.append(self._dead("bad_field", line_no, "expected track and run in 0..2^32-1", line))
+        elif not (x2 > x1 and y2 > y1 and math.isfinite(x1 + y1 + x2 + y2)):
+            out.append(self._dead("bad_box", line_no, "expected finite x1 < x2 and y1 < y2", line))
+        else:
+            row = _Row(at_ns, line_no, parsed.run, parsed.track, code, parsed.score, parsed.box, parsed.flags & 255)
+            for believed, decided_ns, decided in self._guard.push(at_ns, row):
+                self._take(believed, decided_ns, decided, out)
+
+    def _take(self, believed: bool, at_ns: int, row: _Row, out: list[Item]) -> None:  # noqa: FBT001
+        last = self._guard.last_ns
+        if not believed:
+            out.append(self._dead("absurd_time", row.line_no, "expected a time near its neighbours'", b""))
+        elif at_ns <= self.position_ns or (last is not None and at_ns < last - self._lateness):
+            out.append(self._dead("late", row.line_no, f"more than {self._lateness / NS:g} s behind", b"", at_ns))
+        else:
+            self._waiting.append(row)
+
+    def _emit(self, done_ns: int, out: list[Item]) -> None:
+        """Batches of every frame up to ``done_ns``."""
+        self._waiting.sort()
+        frames: list[list[_Row]] = []
+        taken = rows = 0
+        for row in self._waiting:
+            if row.at_ns > done_ns:
+                break
+            taken += 1
+            new_frame = not frames or frames[-1][0].at_ns != row.at_ns or frames[-1][0].run != row.run
+            if frames and new_frame:
+                first = frames[0][0]
+                if row.at_ns - first.at_ns >= _BATCH_NS or rows >= _BATCH_ROWS or row.run != first.run:
+                    self._flush(frames, out)
+                    frames, rows = [], 0
+            if new_frame:
+                frames.append([row])
+            elif any(other.track == row.track for other in frames[-1]):
+                out.append(
+                    self._dead("duplicate", row.line_no, f"track {row.track} twice in one frame", b"", row.at_ns)
+                )
+                continue
+            else:
+                frames[-1].append(row)
+            rows += 1
+        if frames:
+            self._flush(frames, out)
+        del self._waiting[:taken]
+
+    def _flush(self, frames: list[list[_Row]], out: list[Item]) -> None:
+        rows = [row for frame in frames for row in frame]
+        first, last, run = frames[0][0].at_ns, frames[-1][0].at_ns, rows[0].run
+        if first <= self.position_ns:
+            # Two runs share an instant: a camera shows one picture at a time.
+            frames = [f for f in frames if f[0].at_ns > self.position_ns]
+            out.extend(
+                self._dead("duplicate", r.line_no, "this instant belongs to another run", b"", r.at_ns)
+                for r in rows
+                if r.at_ns <= self.position_ns
+            )
+            if frames:
+                self._flush(frames, out)
+            return
+        if self._run is not None and run != self._run:
+            out.append(Gap(self.side, self._run, first, "new_run"))
+            self._frame_no = 0
+        self._run = run
+        batch = TrackBatch(
+            run=run,
+            frame_ns=np.array([f[0].at_ns for f in frames], np.int64),
+            frame_no=np.arange(self._frame_no, self._frame_no + len(frames), dtype=np.uint64),
+            row_end=np.cumsum([len(f) for f in frames], dtype=np.uint32),
+            track=np.array([r.track for r in rows], np.uint32),
+            box=np.array([r.box for r in rows], np.float32).reshape(-1, 4),
+            score=np.array([r.score for r in rows], np.float32),
+            class_code=np.array([r.class_code for r in rows], np.uint8),
+            flags=np.array([r.flags for r in rows], np.uint8),
+        )
+        self._frame_no += len(frames)
+        self._counts["frames"] += len(frames)
+        self._counts["rows"] += len(rows)
+        self.position_ns = last
+        out.append(Tracks(self.side, first, last, batch.to_bytes()))
+
+    def _dead(self, reason: str, line_no: int, detail: str, line: bytes, at_ns: int | None = None) -> DeadLetter:
+        self._counts["dead"] += 1
+        filed = at_ns if at_ns is not None else max(self._guard.last_ns or 0, 0)
+        payload = line.decode("utf-8", "replace").strip()[:512]
+        return DeadLetter("ingest", reason, self.side, filed, f"line {line_no}", detail, payload)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Where to go on after the last chunk."""
+        return {
+            "offset": self._reader.offset,
+            "line_no": self._reader.line_no,
+            "last_ns": self._guard.last_ns,
+            "held": [(at_ns, tuple(row)) for at_ns, row in self._guard.held],
+            "waiting": [tuple(row) for row in self._waiting],
+            "counts": dict(self._counts),
+            "run": self._run,
+            "frame_no": self._frame_no,
+            "position_ns": self.position_ns,
+            "ended": self.ended,
+        }
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()

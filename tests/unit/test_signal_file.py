@@ -1,0 +1,105 @@
+import gzip
+import json
+
+import pytest
+
+from smartstream.errors import InvalidInputError
+from smartstream.ingest.signal_file import SignalFile
+from smartstream.model.items import DeadLetter, Mark, SignalChange, Signals
+from smartstream.model.time import MAX_NS, NS
+
+T0 = 1_790_000_000
+
+
+def line(at, state="red", signal="S"):
+    return json.dumps({"time": at, "signal": signal, "state": state}).encode()
+
+
+def open_file(path, resume=None):
+    return SignalFile(side="signals/j1/0", path=path, groups=frozenset({"S", "L"}), lateness_ns=NS, resume=resume)
+
+
+def read_all(feed):
+    items = []
+    while not feed.ended:
+        items += feed.read()
+    return items
+
+
+def changes(items):
+    return [c for i in items if isinstance(i, Signals) for c in i.changes]
+
+
+def dead(items):
+    return [(i.reason, i.place) for i in items if isinstance(i, DeadLetter)]
+
+
+def test_every_line_becomes_a_change_or_a_dead_letter(tmp_path):
+    path = tmp_path / "signals.ndjson"
+    lines = [
+        line(T0),
+        b"{broken",
+        b"[]",
+        b"\xff\xfe",
+        line(T0 + 1, "purple"),
+        line(T0 + 2, signal="nobody"),
+        line("2026-09-21T21:13:25+07:00", "green"),  # T0 + 5
+        line("2026-09-21T21:13:25"),  # no offset
+        line(-5),
+        line(4_000_000_000),  # far future
+        line(T0 + 4.5, "amber"),  # out of order within the allowed second
+        line(T0 + 3, "amber"),  # too late
+        b'{"time": NaN, "signal": "S", "state": "red"}',
+        b'{"time": true, "signal": "S", "state": "red"}',
+        b'{"signal": "S", "state": "red"}',
+        b"x" * 70_000,
+        line(T0 + 9, "amber", "L"),
+    ]
+    path.write_bytes(b"\n".join(lines) + b"\n\n")
+    items = read_all(open_file(path))
+    assert [(c.time_ns - T0 * NS, c.signal, c.state) for c in changes(items)] == [
+        (0, "S", "red"),
+        (5 * NS, "S", "green"),
+        (int(4.5 * NS), "S", "amber"),
+        (9 * NS, "L", "amber"),
+    ]
+    reasons = dict(dead(items))
+    assert sorted(place for _, place in dead(items)) == sorted(
+        f"line {n}" for n in (2, 3, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 16)
+    )
+    assert {"broken_json", "bad_field", "unknown_state", "unknown_signal", "bad_time", "absurd_time", "late"} <= set(
+        reasons
+    )
+    assert items[-2] == Mark("signals/j1/0", MAX_NS)
+
+
+def test_a_cut_anywhere_changes_nothing(tmp_path):
+    path = tmp_path / "signals.ndjson.gz"
+    with gzip.open(path, "wb") as f:
+        for i in range(500):
+            f.write(line(T0 + i * 0.5 - (3 if i % 50 == 49 else 0), ("red", "green")[i % 2]) + b"\n")
+    whole = read_all(open_file(path))
+    feed, parts = open_file(path), []
+    while not feed.ended:
+        parts += feed.read()
+        state = feed.snapshot()
+        feed.close()
+        feed = open_file(path, state)
+    assert changes(parts) == changes(whole)
+    assert dead(parts) == dead(whole)
+    assert len(changes(whole)) + len(dead(whole)) == 500
+
+
+def test_a_damaged_gzip_ends_the_file_with_a_dead_letter(tmp_path):
+    path = tmp_path / "signals.ndjson.gz"
+    whole = gzip.compress(b"\n".join(line(T0 + i) for i in range(2000)))
+    path.write_bytes(whole[: len(whole) // 2])
+    items = read_all(open_file(path))
+    assert changes(items)[0] == SignalChange(T0 * NS, "S", "red")
+    assert "truncated" in {reason for reason, _ in dead(items)}
+    assert items[-2] == Mark("signals/j1/0", MAX_NS)
+
+
+def test_a_missing_file_is_refused_with_its_name(tmp_path):
+    with pytest.raises(InvalidInputError, match=r"nowhere\.ndjson"):
+        open_file(tmp_path / "nowhere.ndjson")
