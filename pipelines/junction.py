@@ -122,9 +122,8 @@ class JunctionLogic:
                     events.append(self._late(side, last_ns, "frames"))
                 merge.mark(side, last_ns)
             case Signals(side, changes, watermark_ns):
-                for change in changes:
-                    if not merge.push(side, change.time_ns, change):
-                        events.append(self._late(side, change.time_ns, change.signal))
+                late = [change for change in changes if not merge.push(side, change.time_ns, change)]
+                events.extend(self._late(side, change.time_ns, change.signal) for change in late)
                 merge.mark(side, watermark_ns)
             case Mark(side, watermark_ns, idle):
                 merge.mark(side, watermark_ns, idle=idle)

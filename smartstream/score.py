@@ -117,8 +117,7 @@ class Score:
             "recall": all_.recall,
             "f1": self.f1,
             "crossings": {
-                line: {"truth": c.truth, "matched": c.matched, "found": c.found}
-                for line, c in self.crossings.items()
+                line: {"truth": c.truth, "matched": c.matched, "found": c.found} for line, c in self.crossings.items()
             },
         }
 
@@ -263,10 +262,7 @@ def _read_events(path: Path) -> _Found:
                 crossings[data.get("line")].append((_instant(event["time"]),) * 2)
         except (ValueError, KeyError, TypeError, AttributeError):
             unusable += 1
-    standing = {
-        kind: [span for id_, span in by_id.items() if id_ not in retracted]
-        for kind, by_id in verdicts.items()
-    }
+    standing = {kind: [span for id_, span in by_id.items() if id_ not in retracted] for kind, by_id in verdicts.items()}
     return _Found(standing, withheld, crossings, unusable)
 
 

@@ -59,9 +59,7 @@ _FAR = 10.0  # geometry may leave the picture, but 640 is a pixel, not a share o
 def _check_picture(points: Iterable[Point]) -> None:
     for x, y in points:
         if abs(x) > _FAR or abs(y) > _FAR:
-            raise expected(
-                "normalised picture coordinates (0 to 1 is the picture), not pixels", found=f"[{x}, {y}]"
-            )
+            raise expected("normalised picture coordinates (0 to 1 is the picture), not pixels", found=f"[{x}, {y}]")
 
 
 def area(points: tuple[Point, ...]) -> float:
@@ -218,9 +216,7 @@ CameraUrls = Annotated[
     Field(min_length=1),
     BeforeValidator(_as_list),
     AfterValidator(_consecutive),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-    ),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
 """Always a tuple, also where the file gives one text."""
 StateUrl = Annotated[str, _check_address("file", "nats", "mqtt")]
@@ -230,18 +226,14 @@ ReportUrl = Annotated[str, _check_address("file", "nats", "mqtt", "http")]
 def _check_broker(url: str) -> str:
     if url != "embedded" and not re.fullmatch(r"(nats|tls)://[^\s/@]+", url):
         hint = "; credentials belong in the environment" if "@" in url else ""
-        raise expected(
-            f'"embedded", nats://HOST:PORT or tls://HOST:PORT{hint}', found='"…@…"' if hint else None
-        )
+        raise expected(f'"embedded", nats://HOST:PORT or tls://HOST:PORT{hint}', found='"…@…"' if hint else None)
     return url
 
 
 def _check_redis(url: str) -> str:
     if not re.fullmatch(r"(rediss?://[^\s/@]+(/\d+)?|unix:///\S+)", url):
         hint = "; credentials belong in the environment" if "@" in url else ""
-        raise expected(
-            f"redis://HOST:PORT/DB or rediss://HOST:PORT/DB{hint}", found='"…@…"' if hint else None
-        )
+        raise expected(f"redis://HOST:PORT/DB or rediss://HOST:PORT/DB{hint}", found='"…@…"' if hint else None)
     return url
 
 

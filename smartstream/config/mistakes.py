@@ -159,9 +159,7 @@ def _describe_list(node: dict[str, Any], schema: dict[str, Any]) -> str:
         return f"a list of {len(node['prefixItems'])} {_plural(inner)}"
     least = node.get("minItems", 0)
     words = _plural(_describe(node.get("items", {}), schema))
-    return (
-        f"a list of {f'at least {least} ' if least > 1 else ''}{words}{', not empty' if least == 1 else ''}"
-    )
+    return f"a list of {f'at least {least} ' if least > 1 else ''}{words}{', not empty' if least == 1 else ''}"
 
 
 def _plural(words: str) -> str:

@@ -98,25 +98,19 @@ def _check_camera(camera: _Raw, path: str, broken: bool, found: list[Mistake]) -
     zones = _ids(camera, "zone", f"{path}.zone", found)
     for line_path, line in _tables(camera, "line", path):
         if line.get("movement") is not None and line.get("kind") in ("stop", "count"):
-            found.append(
-                Mistake(f"{line_path}.movement", show(line["movement"]), 'a movement on "exit" lines only')
-            )
+            found.append(Mistake(f"{line_path}.movement", show(line["movement"]), 'a movement on "exit" lines only'))
     seen: dict[tuple[Any, ...], str] = {}
     for rule_path, rule in _tables(camera, "rule", path):
         found += _check_rule(rule, rule_path, camera, lanes, lines, zones)
         if not broken:  # an unreadable lane or calibration may be the one that is needed
             found += _check_needs(rule, rule_path, camera, lanes)
-        what = tuple(
-            repr(rule.get(k)) for k in ("kind", "line", "zone", "lane", "lanes", "classes", "hours", "days")
-        )
+        what = tuple(repr(rule.get(k)) for k in ("kind", "line", "zone", "lane", "lanes", "classes", "hours", "days"))
         if what in seen and isinstance(rule.get("kind"), str):
             found.append(Mistake(rule_path, f"the same rule as {seen[what]}", "each rule once"))
         seen.setdefault(what, rule_path)
 
 
-def _check_rule(
-    rule: _Raw, path: str, camera: _Raw, lanes: _Ids, lines: _Ids, zones: _Ids
-) -> Iterator[Mistake]:
+def _check_rule(rule: _Raw, path: str, camera: _Raw, lanes: _Ids, lines: _Ids, zones: _Ids) -> Iterator[Mistake]:
     kind, of = rule.get("kind"), f"of {show(camera.get('id'))}" if "id" in camera else "of this camera"
     if not isinstance(kind, str):
         return
@@ -130,19 +124,12 @@ def _check_rule(
     for i, lane in enumerate(rule["lanes"] if isinstance(rule.get("lanes"), list) else ()):
         yield from _unknown({f"lanes[{i}]": lane}, f"lanes[{i}]", lanes, path, f"the id of a lane {of}")
         needed = _LANE_KEY.get(kind)
-        if (
-            needed
-            and isinstance(lane, str)
-            and lane in lanes.tables
-            and lanes.tables[lane].get(needed) is None
-        ):
+        if needed and isinstance(lane, str) and lane in lanes.tables and lanes.tables[lane].get(needed) is None:
             yield Mistake(f"{path}.lanes[{i}]", f"{show(lane)} without `{needed}`", f"a lane with `{needed}`")
     if kind == "u_turn":
         line = lines.tables.get(rule["line"]) if isinstance(rule.get("line"), str) else None
         if line is not None and line.get("kind") == "exit" and line.get("movement") != "u_turn":
-            yield Mistake(
-                f"{path}.line", f"{show(rule['line'])} without movement u_turn", "an exit line with it"
-            )
+            yield Mistake(f"{path}.line", f"{show(rule['line'])} without movement u_turn", "an exit line with it")
 
 
 def _check_needs(rule: _Raw, path: str, camera: _Raw, lanes: _Ids) -> Iterator[Mistake]:
@@ -151,18 +138,12 @@ def _check_needs(rule: _Raw, path: str, camera: _Raw, lanes: _Ids) -> Iterator[M
     if not isinstance(kind, str):
         return
     key = _LANE_KEY.get(kind)
-    if (
-        key
-        and rule.get("lanes") is None
-        and not any(lane.get(key) is not None for lane in lanes.tables.values())
-    ):
+    if key and rule.get("lanes") is None and not any(lane.get(key) is not None for lane in lanes.tables.values()):
         yield Mistake(path, f"no lane with `{key}`", f"at least one: {kind} judges by it")
     if kind in _METRES and camera.get("calibration") is None:
         yield Mistake(path, "no [camera.calibration]", f"one: {_METRES[kind]}")
     if kind == "lane_arrow":
-        exits = [
-            t for _, t in _tables(camera, "line") if t.get("kind") == "exit" and t.get("movement") is not None
-        ]
+        exits = [t for _, t in _tables(camera, "line") if t.get("kind") == "exit" and t.get("movement") is not None]
         if not exits:
             yield Mistake(path, "no exit line with `movement`", "at least one: a movement shows only there")
     for one, other in (

@@ -137,9 +137,7 @@ class Calibration(Table):
         if len(self.image) != len(self.world_m):
             raise expected("as many of the one as of the other", found=pairs)
         if ground_from_image(self.image, self.world_m) is None:
-            what = (
-                "at least 4 pairs of which no three lie on one line, neither in the picture nor on the ground"
-            )
+            what = "at least 4 pairs of which no three lie on one line, neither in the picture nor on the ground"
             raise expected(what, found=f"{pairs} that fix no plane")
         return self
 
@@ -378,9 +376,7 @@ def load_site(path: str | Path) -> Site:
         raise refuse(str(path), [Mistake("", f"byte {e.start} is not UTF-8", "text in UTF-8")]) from None
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
-        raise refuse(
-            str(path), [Mistake("", f"nothing that can be read ({reason})", "a site file")]
-        ) from None
+        raise refuse(str(path), [Mistake("", f"nothing that can be read ({reason})", "a site file")]) from None
     return parse_site(text, folder=path.absolute().parent, name=str(path))
 
 

@@ -26,7 +26,7 @@ class LineReader:
         self.offset = offset
         self.broken = ""
         try:
-            opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+            opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115  # until close
             self._file = cast(IO[bytes], opened)
             self._file.seek(offset)
         except (OSError, EOFError, zlib.error) as e:

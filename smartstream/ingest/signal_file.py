@@ -78,8 +78,8 @@ class SignalFile:
         for _ in range(_CHUNK):
             found = self._reader.next_line()
             if found is None:
-                for believed, at_ns, held in self._guard.end():
-                    self._take(believed, at_ns, held, changes, out)
+                for decided in self._guard.end():
+                    self._take(decided, changes, out)
                 if self._reader.broken:
                     place = f"after line {self._reader.line_no}"
                     out.append(self._dead("truncated", place, self._reader.broken, ""))
@@ -127,11 +127,11 @@ class SignalFile:
             return
         state = cast(SignalState, parsed.state)
         held = (line_no, text, SignalChange(at_ns, parsed.signal, state))
-        for believed, decided_ns, decided in self._guard.push(at_ns, held):
-            self._take(believed, decided_ns, decided, changes, out)
+        for decided in self._guard.push(at_ns, held):
+            self._take(decided, changes, out)
 
-    def _take(self, believed: bool, at_ns: int, held: _Held, changes: list[SignalChange], out: list[Item]) -> None:
-        line_no, text, change = held
+    def _take(self, decided: tuple[bool, int, _Held], changes: list[SignalChange], out: list[Item]) -> None:
+        believed, at_ns, (line_no, text, change) = decided
         if not believed:
             detail = "expected a time near the lines before or after it"
             out.append(self._dead("absurd_time", f"line {line_no}", detail, text))

@@ -106,8 +106,8 @@ class TracksFile:
         for _ in range(_CHUNK):
             found = self._reader.next_line()
             if found is None:
-                for believed, at_ns, row in self._guard.end():
-                    self._take(believed, at_ns, row, out)
+                for decided in self._guard.end():
+                    self._take(decided, out)
                 if self._reader.broken:
                     out.append(self._dead("truncated", self._reader.line_no, self._reader.broken, b""))
                 self.ended = True
@@ -148,10 +148,11 @@ class TracksFile:
             out.append(self._dead("bad_box", line_no, "expected finite x1 < x2 and y1 < y2", line))
         else:
             row = _Row(at_ns, line_no, parsed.run, parsed.track, code, parsed.score, parsed.box, parsed.flags & 255)
-            for believed, decided_ns, decided in self._guard.push(at_ns, row):
-                self._take(believed, decided_ns, decided, out)
+            for decided in self._guard.push(at_ns, row):
+                self._take(decided, out)
 
-    def _take(self, believed: bool, at_ns: int, row: _Row, out: list[Item]) -> None:  # noqa: FBT001
+    def _take(self, decided: tuple[bool, int, _Row], out: list[Item]) -> None:
+        believed, at_ns, row = decided
         last = self._guard.last_ns
         if not believed:
             out.append(self._dead("absurd_time", row.line_no, "expected a time near its neighbours'", b""))

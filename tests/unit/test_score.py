@@ -21,9 +21,7 @@ T0 = 1_790_000_000
 KINDS = ("red_light", "wrong_way", "illegal_stop", "speeding", "u_turn")
 
 
-def violation(
-    id_: str, kind: str, t: float, *, verdict: str = "suspected", **data: object
-) -> dict[str, object]:
+def violation(id_: str, kind: str, t: float, *, verdict: str = "suspected", **data: object) -> dict[str, object]:
     type_ = f"vn.ioc.violation.{kind}.{verdict}.v1"
     if kind == "speeding":
         type_ = "vn.ioc.traffic.speeding.estimated.v1"
@@ -42,9 +40,7 @@ def random_pair(rng: random.Random, folder: Path) -> tuple[Path, Path]:
     truth = {
         "violations": [entry() for _ in range(rng.randrange(40))],
         "ignore": [entry() for _ in range(rng.randrange(15))],
-        "counts": [
-            {"line": rng.choice(["a", "b"]), "t": T0 + rng.uniform(0, 60)} for _ in range(rng.randrange(60))
-        ],
+        "counts": [{"line": rng.choice(["a", "b"]), "t": T0 + rng.uniform(0, 60)} for _ in range(rng.randrange(60))],
     }
     events: list[object] = []
     for i in range(rng.randrange(80)):
@@ -100,9 +96,7 @@ def test_same_numbers_as_the_yardstick(tmp_path: Path) -> None:
 
 
 def test_nearest_pairs_first_and_each_once() -> None:
-    assert match([(10.0, 10.0), (11.0, 11.0)], [(10.9, 10.9), (12.5, 12.5)], 2.0) == [
-        (1, 0, pytest.approx(0.1))
-    ]
+    assert match([(10.0, 10.0), (11.0, 11.0)], [(10.9, 10.9), (12.5, 12.5)], 2.0) == [(1, 0, pytest.approx(0.1))]
     assert [p[:2] for p in match([(0.0, 100.0)], [(50.0, 51.0), (3.0, 4.0)], 2.0)] == [(0, 1)]
 
 
@@ -121,9 +115,7 @@ def test_retracted_undecided_and_ignored_never_count_as_found(tmp_path: Path) ->
     assert (rule.truth, rule.tp, rule.fp, rule.fn, rule.undecided) == (1, 0, 0, 1, 1)
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[]", '{"violations": 3}', '{"violations": [{"kind": "red_light"}]}']
-)
+@pytest.mark.parametrize("content", ["", "[]", '{"violations": 3}', '{"violations": [{"kind": "red_light"}]}'])
 def test_a_file_that_is_no_truth_is_named(tmp_path: Path, content: str) -> None:
     truth, events = tmp_path / "t.json", tmp_path / "e.ndjson"
     truth.write_text(content)

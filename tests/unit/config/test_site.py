@@ -77,22 +77,12 @@ def test_the_fingerprint_is_of_what_the_file_says() -> None:
     text = REFERENCE.read_text()
     a = parse_site(text, folder=Path("/a")).fingerprint()
     assert parse_site("# a comment\n" + text, folder=Path("/b")).fingerprint() == a
+    assert parse_site(text.replace("speed_limit_kmh = 50", "speed_limit_kmh = 50.0"), folder=Path()).fingerprint() == a
     assert (
-        parse_site(
-            text.replace("speed_limit_kmh = 50", "speed_limit_kmh = 50.0"), folder=Path()
-        ).fingerprint()
+        parse_site(text.replace('kind = "red_light"', 'kind = "red_light"\ngrace_s = 0.3'), folder=Path()).fingerprint()
         == a
     )
-    assert (
-        parse_site(
-            text.replace('kind = "red_light"', 'kind = "red_light"\ngrace_s = 0.3'), folder=Path()
-        ).fingerprint()
-        == a
-    )
-    assert (
-        parse_site(text.replace("speed_limit_kmh = 50", "speed_limit_kmh = 51"), folder=Path()).fingerprint()
-        != a
-    )
+    assert parse_site(text.replace("speed_limit_kmh = 50", "speed_limit_kmh = 51"), folder=Path()).fingerprint() != a
 
 
 @pytest.mark.shared
@@ -155,9 +145,7 @@ def test_a_rule_in_metres_without_calibration_is_refused_with_that_reason() -> N
     text = REFERENCE.read_text().replace('kind = "red_light"\nline = "S-stop"', 'kind = "wrong_way"')
     start, end = text.index("[camera.calibration]"), text.index("[[camera.lane]]")
     found = mistakes(text[:start] + text[end:])
-    assert found == [
-        "camera[0].rule[0] — found no [camera.calibration] — expected one: min_path_m is in metres"
-    ]
+    assert found == ["camera[0].rule[0] — found no [camera.calibration] — expected one: min_path_m is in metres"]
 
 
 TEN = """
