@@ -8,8 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 from bytewax.operators import StatefulBatchLogic
-from smartstream.rules.compile import CompiledJunction
-from smartstream.rules.events import Narrator
 
 from pipelines.beside import dead_letter_event
 from smartstream import _core
@@ -18,6 +16,8 @@ from smartstream.model.classes import STATE_CODE, SignalState
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.items import DeadLetter, Gap, Item, Mark, SignalChange, Signals, Tracks
 from smartstream.model.time import MIN_NS
+from smartstream.rules.compile import CompiledJunction
+from smartstream.rules.events import Narrator
 from smartstream.streams.merge import SideMerge
 
 _VERSION: Final = 1

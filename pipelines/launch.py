@@ -16,18 +16,18 @@ from typing import Final
 
 import msgspec
 from bytewax.recovery import init_db_dir
-from smartstream.config.settings import Settings
-from smartstream.config.site import Site, load_site
-from smartstream.observe.logging import get_logger
-from smartstream.sinks.event_file import EventFileSink
-from smartstream.sinks.nats_access import NatsAccess
-from smartstream.sinks.nats_server import EmbeddedServer
 
 from pipelines.progress import Progress
 from pipelines.sources import unread
 from pipelines.worker import Plan, board_of, execute, junction_specs, sides_of, stop_on_signals
+from smartstream.config.settings import Settings
+from smartstream.config.site import Site, load_site
 from smartstream.errors import InternalError, InvalidInputError
 from smartstream.ingest.source import STOP
+from smartstream.observe.logging import get_logger
+from smartstream.sinks.event_file import EventFileSink
+from smartstream.sinks.nats_access import NatsAccess
+from smartstream.sinks.nats_server import EmbeddedServer
 from smartstream.sinks.recorder import RecordSink
 
 _DRAIN_S: Final = 60.0  # how long the processes may take to drain before they are killed

@@ -11,10 +11,10 @@ from typing import Final, Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
-from smartstream.observe.logging import get_logger
 
 from smartstream.ingest.board import Board
 from smartstream.model.time import rfc3339
+from smartstream.observe.logging import get_logger
 
 _LOG_EVERY_S: Final = 5.0
 _log = get_logger("progress")

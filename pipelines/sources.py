@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from smartstream.config.site import Camera, SignalFeed, Site
-
 from smartstream import _core
+from smartstream.config.site import Camera, SignalFeed, Site
 from smartstream.errors import InvalidInputError
 from smartstream.ingest.camera import CameraFeed
 from smartstream.ingest.signal_file import SignalFile

@@ -19,7 +19,16 @@ from bytewax._bytewax import (
 )  # the entry that takes an epoch of less than the command line's whole seconds
 from bytewax.outputs import Sink
 from bytewax.recovery import RecoveryConfig
+
+from pipelines.junction import Junctions, JunctionSpec
+from pipelines.junction_violations import Wiring, build
+from pipelines.sources import junction_sides, site_sides
 from smartstream.config.site import Site, load_site
+from smartstream.errors import SmartstreamError
+from smartstream.ingest.board import Board
+from smartstream.ingest.source import STOP, SideSpec, SiteSource
+from smartstream.model.event import CloudEvent
+from smartstream.model.time import NS
 from smartstream.observe.logging import configure, get_logger
 from smartstream.rules.compile import compile_junction
 from smartstream.rules.events import Narrator
@@ -27,15 +36,6 @@ from smartstream.sinks.event_file import EventFileSink
 from smartstream.sinks.ledger import LedgerSink
 from smartstream.sinks.nats import NatsSink
 from smartstream.sinks.nats_access import NatsAccess
-
-from pipelines.junction import Junctions, JunctionSpec
-from pipelines.junction_violations import Wiring, build
-from pipelines.sources import junction_sides, site_sides
-from smartstream.errors import SmartstreamError
-from smartstream.ingest.board import Board
-from smartstream.ingest.source import STOP, SideSpec, SiteSource
-from smartstream.model.event import CloudEvent
-from smartstream.model.time import NS
 from smartstream.sinks.recorder import RecordSink
 
 EPOCH: Final = timedelta(seconds=1)
