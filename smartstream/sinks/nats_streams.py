@@ -1,0 +1,110 @@
+"""The JetStream streams: events in one, dead letters in one of their own, subjects never overlapping."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+import nats.errors
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
+
+from smartstream.errors import InvalidInputError, UnavailableError
+
+EVENTS: Final = "IOC_EVENTS"
+DEAD_LETTERS: Final = "IOC_DLQ"
+EVENT_CLASSES: Final = (
+    "violation", "traffic", "signal", "camera", "air", "env", "indicator", "media", "report", "incident",
+    "warning",
+)  # fmt: skip
+_SUBJECTS: Final = {
+    EVENTS: [f"ioc.*.*.{name}.>" for name in EVENT_CLASSES],
+    DEAD_LETTERS: ["ioc.*.*.dlq.>"],
+}
+_OVERLAP: Final = 10065
+_NO_STORAGE: Final = (10023, 10028, 10047)
+
+
+class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stream keeps; the oldest goes first.
+
+    Attributes:
+        max_bytes: Of the events; a fourth of it for dead letters.
+        max_age_s: None keeps until ``max_bytes``.
+        duplicate_window_s: How long the server itself knows an id. Retries end well within it; a restarted
+            run reads what the stream already holds, however long it was away.
+    """
+
+    max_bytes: int = 1 << 30
+    max_age_s: float | None = None
+    duplicate_window_s: float = 120.0
+
+
+def stream_of(event_type: str) -> str:
+    """The stream an event type belongs to.
+
+    Raises:
+        InvalidInputError: The class of the type has no stream.
+    """
+    name = event_type.split(".", 3)[2]
+    if name == "dlq":
+        return DEAD_LETTERS
+    if name in EVENT_CLASSES:
+        return EVENTS
+    raise InvalidInputError(f"event type {event_type}: expected a class of {', '.join(EVENT_CLASSES)}, dlq")
+
+
+async def ensure_streams(js: JetStreamContext, limits: StreamLimits | None) -> dict[str, StreamInfo]:
+    """Both streams, created or brought up to date; doing it again changes nothing.
+
+    Args:
+        js: Of a connection that may manage streams.
+        limits: What a new stream gets, and an existing one is set to; None leaves an existing one as it is.
+
+    Raises:
+        InvalidInputError: Another stream holds our subjects, or there is no room for the streams.
+        UnavailableError: JetStream does not answer.
+    """
+    return {name: await _ensure(js, name, limits) for name in _SUBJECTS}
+
+
+async def _ensure(js: JetStreamContext, name: str, limits: StreamLimits | None) -> StreamInfo:
+    try:
+        try:
+            info = await js.stream_info(name)
+        except NotFoundError:
+            return await js.add_stream(_config(name, limits or StreamLimits()))
+        wanted = info.config.evolve(subjects=sorted({*(info.config.subjects or []), *_SUBJECTS[name]}))
+        if limits is not None:
+            ours = _config(name, limits)
+            wanted = wanted.evolve(
+                max_bytes=ours.max_bytes, max_age=ours.max_age, duplicate_window=ours.duplicate_window
+            )
+        if wanted != info.config.evolve(subjects=sorted(info.config.subjects or [])):
+            info = await js.update_stream(wanted)
+    except (ServiceUnavailableError, nats.errors.NoRespondersError) as e:
+        raise UnavailableError("the NATS server runs without JetStream: events could not be kept") from e
+    except APIError as e:
+        if e.err_code == _OVERLAP:
+            raise InvalidInputError(
+                f"NATS stream {name}: another stream already takes its subjects {', '.join(_SUBJECTS[name])}"
+            ) from e
+        if e.err_code in _NO_STORAGE:
+            raise InvalidInputError(f"NATS stream {name}: no room for it: {e.description}") from e
+        raise UnavailableError(f"NATS stream {name}: {e.description}") from e
+    except (nats.errors.Error, TimeoutError) as e:
+        raise UnavailableError(f"NATS stream {name}: {e or 'no answer'}") from e
+    return info
+
+
+def _config(name: str, limits: StreamLimits) -> StreamConfig:
+    return StreamConfig(
+        name=name,
+        subjects=_SUBJECTS[name],
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.OLD,
+        max_bytes=limits.max_bytes if name == EVENTS else limits.max_bytes // 4,
+        max_age=limits.max_age_s or 0,
+        duplicate_window=limits.duplicate_window_s,
+    )
