@@ -21,7 +21,7 @@ COMMANDS = {
     "tail": "subscribe to events and print them for people",
     "track": "the tracker alone on a MOT Challenge detection file",
 }
-"""Command to its line in the overview; the module ``smartstream.cli.<command>`` has a click command of that name."""
+"""Command to its line in the overview; ``smartstream.cli.<command>`` has a click command of that name."""
 
 
 class _Commands(click.Group):

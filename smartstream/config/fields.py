@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from datetime import time
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -56,10 +55,13 @@ Point = tuple[float, float]
 _FAR = 10.0  # geometry may leave the picture, but 640 is a pixel, not a share of the picture
 
 
-def _check_picture(points: Iterable[Point]) -> None:
-    for x, y in points:
-        if abs(x) > _FAR or abs(y) > _FAR:
-            raise expected("normalised picture coordinates (0 to 1 is the picture), not pixels", found=f"[{x}, {y}]")
+def _check_picture(point: Point) -> Point:
+    if max(abs(point[0]), abs(point[1])) > _FAR:
+        raise expected("normalised picture coordinates (0 to 1 is the picture), not pixels")
+    return point
+
+
+PicturePoint = Annotated[Point, AfterValidator(_check_picture)]
 
 
 def area(points: tuple[Point, ...]) -> float:
@@ -68,14 +70,12 @@ def area(points: tuple[Point, ...]) -> float:
 
 
 def _check_polygon(points: tuple[Point, ...]) -> tuple[Point, ...]:
-    _check_picture(points)
     if len(points) >= 3 and abs(area(points)) < 1e-9:
         raise expected("a polygon that encloses an area")
     return points
 
 
 def _check_segment(points: tuple[Point, Point]) -> tuple[Point, Point]:
-    _check_picture(points)
     if math.dist(*points) < 1e-9:
         raise expected("two different points")
     return points
@@ -87,8 +87,8 @@ def _check_direction(vector: Point) -> Point:
     return vector
 
 
-Polygon = Annotated[tuple[Point, ...], Field(min_length=3), AfterValidator(_check_polygon)]
-Segment = Annotated[tuple[Point, Point], AfterValidator(_check_segment)]
+Polygon = Annotated[tuple[PicturePoint, ...], Field(min_length=3), AfterValidator(_check_polygon)]
+Segment = Annotated[tuple[PicturePoint, PicturePoint], AfterValidator(_check_segment)]
 Direction = Annotated[Point, AfterValidator(_check_direction)]
 
 

@@ -23,6 +23,7 @@ from smartstream.config.fields import (
     Direction,
     Id,
     Instant,
+    PicturePoint,
     Point,
     Polygon,
     RedisUrl,
@@ -34,6 +35,7 @@ from smartstream.config.fields import (
     expected,
     parse_address,
 )
+from smartstream.config.files import check_files
 from smartstream.config.mistakes import Mistake, as_mistakes, refuse
 from smartstream.config.references import check_references
 from smartstream.config.rules import Rule, Table
@@ -45,6 +47,7 @@ LineKind = Literal["stop", "exit", "count"]
 ZoneKind = Literal["box", "no_stopping", "no_parking", "crosswalk", "no_u_turn", "sidewalk", "signal_head"]
 Detector = Literal["motion", "onnx", "tensorrt"]
 
+_EARTH_M = 2e7  # beyond every projected coordinate on Earth
 _Lateness = Annotated[float, Field(ge=0, le=86_400)]
 
 
@@ -126,13 +129,15 @@ class Junction(Table):
 class Calibration(Table):
     """Pairs of one point in the picture and on the ground; they give metres, speed and size classes."""
 
-    image: Annotated[tuple[Point, ...], Field(min_length=4)]
+    image: Annotated[tuple[PicturePoint, ...], Field(min_length=4)]
     """Points in the picture, normalised."""
     world_m: Annotated[tuple[Point, ...], Field(min_length=4)]
     """The same points on the ground, metres in any local plane."""
 
     @model_validator(mode="after")
     def _determined(self) -> Calibration:
+        if max(abs(v) for point in self.world_m for v in point) > _EARTH_M:
+            raise expected(f"ground coordinates in metres, within {_EARTH_M:g}", found="a point beyond the Earth")
         pairs = f"{len(self.image)} image points and {len(self.world_m)} world_m points"
         if len(self.image) != len(self.world_m):
             raise expected("as many of the one as of the other", found=pairs)
@@ -333,13 +338,14 @@ class Site(Table):
         return sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def parse_site(text: str, *, folder: Path, name: str = "site file") -> Site:
+def parse_site(text: str, *, folder: Path, name: str = "site file", open_files: bool = False) -> Site:
     """A site from the text of its file.
 
     Args:
         text: TOML.
         folder: Where relative paths start.
         name: What messages call the file.
+        open_files: Whether a file that it names and that cannot be opened is a mistake, too.
 
     Raises:
         ConfigError: Lists every mistake with its path in the file, what was found and what was expected.
@@ -357,14 +363,20 @@ def parse_site(text: str, *, folder: Path, name: str = "site file") -> Site:
         site, mistakes = None, as_mistakes(e, raw, Site.model_json_schema())
     # The tables refer to each other; judged on the raw tables, so that one wrong field does not hide these.
     mistakes += check_references(raw, wrong=[m.path for m in mistakes])
+    if open_files:
+        mistakes += check_files(raw, folder)
     if site is None or mistakes:
         raise refuse(name, mistakes)
     site._folder = folder.absolute()
     return site
 
 
-def load_site(path: str | Path) -> Site:
+def load_site(path: str | Path, *, open_files: bool = False) -> Site:
     """Read a site file.
+
+    Args:
+        path: The file.
+        open_files: Whether a file that it names and that cannot be opened is a mistake, too.
 
     Raises:
         ConfigError: Cannot be read, is no TOML, or holds mistakes; the message lists them all.
@@ -377,7 +389,7 @@ def load_site(path: str | Path) -> Site:
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
         raise refuse(str(path), [Mistake("", f"nothing that can be read ({reason})", "a site file")]) from None
-    return parse_site(text, folder=path.absolute().parent, name=str(path))
+    return parse_site(text, folder=path.absolute().parent, name=str(path), open_files=open_files)
 
 
 def _plain(value: Any) -> Any:

@@ -18,9 +18,7 @@ FRAMES_DROPPED: Final = Counter(
     "Frames that were not analysed",
     ["camera", "stage", "reason", "intentional"],
 )
-DEAD_LETTERS: Final = Counter(
-    "smartstream_dead_letters_total", "Inputs that could not be used", ["stage", "reason"]
-)
+DEAD_LETTERS: Final = Counter("smartstream_dead_letters_total", "Inputs that could not be used", ["stage", "reason"])
 EVENTS: Final = Counter("smartstream_events_total", "Events that left the engine", ["class", "kind", "verb"])
 EVENT_TIME: Final = Gauge(
     "smartstream_event_time_seconds", "Event time that a side has reached, epoch seconds", ["side"]

@@ -119,7 +119,7 @@ def test_the_site_file_of_a_scene_loads(scene: str, tracks: list[str], tmp_path:
         ("[[0.32, 0.64], [0.63, 0.64], [0.55, 0.31], ", "[[0.32, 0.64], [0.63, 0.64], [0.5, 0.64], ", "camera[0].calibration — found 4 image points and 4 world_m points that fix no plane — expected at least 4 pairs of which no three lie on one line, neither in the picture nor on the ground"),
         ("[0.40, 0.30]]", "[0.40]]", "camera[0].lane[0].polygon[3] — found [0.4] — expected a list of 2 numbers"),
         ("[0.31, 0.63], [0.42, 0.63], [0.44, 0.30], ", "[0.31, 0.63], ", "camera[0].lane[0].polygon — found [[0.31, 0.63], [0.4, 0.3]] — expected a list of at least 3 [x, y] pairs"),
-        ("[0.31, 0.63]", "[310, 630]", "camera[0].lane[0].polygon — found [310.0, 630.0] — expected normalised picture coordinates (0 to 1 is the picture), not pixels"),
+        ("[0.31, 0.63]", "[310, 630]", "camera[0].lane[0].polygon[0] — found [310, 630] — expected normalised picture coordinates (0 to 1 is the picture), not pixels"),
         ("direction = [0.0, 1.0]", "direction = [0, 0]", "camera[0].lane[0].direction — found [0, 0] — expected a vector that points somewhere"),
         ('"bus", "truck"]', '"bus", "lorry"]', 'camera[0].lane[0].allowed[3] — found "lorry" — expected one of "unknown", "motorcycle", "bicycle", "car", "truck", "bus", "pedestrian"'),
         ('signal = "S-through"', 'signal = "S-left"', 'camera[0].lane[0].signal — found "S-left" — expected the id of a [[junction.signal]] of "j1" ("S-through")'),

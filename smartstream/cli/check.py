@@ -1,0 +1,116 @@
+"""``smartstream check``: every mistake of a site file at once, and its geometry on a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from smartstream.config.calibration import ground_from_image, residuals_m
+from smartstream.config.site import Camera, Site, load_site
+from smartstream.errors import SmartstreamError
+from smartstream.vision.overlay import draw_site, first_picture, require_opencv, write_picture
+
+
+@click.command()
+@click.argument("site_file", metavar="SITE.toml", type=Path)
+@click.option(
+    "--draw",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Draw lanes, lines and zones on the first picture of each camera, one PNG each.",
+)
+def check(site_file: Path, draw: Path | None) -> None:
+    """Every mistake in SITE.toml at once: its path in the file, what was found, what was expected.
+
+    Exit code 0 when there is none, 2 when there is one; files that the site names must be there.
+    """
+    if draw is not None:
+        require_opencv()
+    site = load_site(site_file, open_files=True)
+    for line in summary(site):
+        click.echo(line)
+    for warning in warnings(site):
+        click.echo(f"warning: {warning}", err=True)
+    if draw is not None:
+        for camera in site.camera:
+            click.echo(_draw(site, camera, draw))
+
+
+def summary(site: Site) -> list[str]:
+    """What the file describes, a line per thing."""
+    of = f"province {site.site.province}, ward {site.site.ward or '_'}, {site.site.timezone}"
+    lines = [f"site {site.site.id}: {of}"]
+    for junction in site.junction:
+        groups = ", ".join(group.id for group in junction.signal) or "none"
+        lines.append(f"junction {junction.id} ({junction.title}): signal groups {groups}")
+    for camera in site.camera:
+        shapes = ", ".join(_count(len(getattr(camera, k)), k) for k in ("lane", "line", "zone"))
+        lines.append(f"camera {camera.id} at {camera.junction}: {' '.join(camera.url)}, {camera.detector}, {shapes}")
+        lines.append(f"  {_calibration(camera)}")
+        kinds = ", ".join(rule.kind for rule in camera.rule) or "none, counts crossings only"
+        lines.append(f"  rules: {kinds}")
+    for feeds in (
+        "signal_feed",
+        "sensor_feed",
+        "report_feed",
+        "indicator_feed",
+        "media_feed",
+        "condition_feed",
+    ):
+        for feed in getattr(site, feeds):
+            where = f" of {feed.junction}" if feeds == "signal_feed" else ""
+            lines.append(f"{feeds}{where}: {feed.url}, late after {feed.allowed_lateness_s:g} s")
+    lines.append(f"events to {site.nats.url}")
+    return lines
+
+
+def warnings(site: Site) -> list[str]:
+    """What is no mistake but leaves something idle."""
+    found = []
+    fed = {feed.junction for feed in site.signal_feed}
+    signalled = {"red_light", "yellow_light", "stop_line"}
+    for i, camera in enumerate(site.camera):
+        if camera.junction not in fed and any(rule.kind in signalled for rule in camera.rule):
+            found.append(
+                f"camera[{i}] ({camera.id}): no [[signal_feed]] tells the states of {camera.junction}; "
+                "unknown never makes a red light"
+            )
+        if not camera.line and not camera.rule:
+            found.append(f"camera[{i}] ({camera.id}): no line and no rule; nothing will come of it")
+    if not site.camera and not any(getattr(site, f) for f in ("sensor_feed", "report_feed", "indicator_feed")):
+        found.append("no source at all: a run would end at once")
+    return found
+
+
+def _count(n: int, word: str) -> str:
+    return f"{n} {word}{'' if n == 1 else 's'}"
+
+
+def _calibration(camera: Camera) -> str:
+    if camera.calibration is None:
+        return "no calibration: picture units only"
+    image, world_m = camera.calibration.image, camera.calibration.world_m
+    h = ground_from_image(image, world_m)
+    assert h is not None, "validated when the file was read"
+    rms = float(np.sqrt(np.mean(residuals_m(h, image, world_m) ** 2)))
+    return f"calibration: {len(image)} pairs, {f'they agree within {rms:.2f} m' if len(image) > 4 else 'exact'}"
+
+
+def _draw(site: Site, camera: Camera, folder: Path) -> str:
+    scheme, target = site.address(camera.url[0])
+    picture = None if scheme == "tracks" else first_picture(target)
+    note = ""
+    if picture is None:
+        note = " (tracks have no picture)" if scheme == "tracks" else f" (no picture from {camera.url[0]})"
+        picture = np.full((720, 1280, 3), 96, np.uint8)
+    path = folder / f"{camera.id}.png"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = write_picture(str(path), draw_site(picture, camera))
+    except OSError as e:
+        raise SmartstreamError(f"--draw {folder}: {e.strerror or e}") from e
+    if not written:
+        raise SmartstreamError(f"--draw {path}: cannot be written")
+    return f"drawn: {path}{note}"

@@ -1,0 +1,108 @@
+"""``smartstream check`` and ``smartstream schema`` as a person calls them."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+REFERENCE = Path(__file__).parents[1] / "config/reference_site.toml"
+
+
+def smartstream(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+    command = [sys.executable, "-m", "smartstream", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """The interface's example with all its files beside it."""
+    text = REFERENCE.read_text()
+    (tmp_path / "site.toml").write_text(text)
+    for name in ("signals", "sensors", "reports", "indicators", "media", "conditions"):
+        (tmp_path / f"{name}.ndjson").write_text("{}\n")
+    (tmp_path / "scene.mp4").write_bytes(b"no video")
+    return tmp_path / "site.toml"
+
+
+def test_a_good_file_is_summed_up(site: Path) -> None:
+    done = smartstream("check", site)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "camera cam-s at j1: file:scene.mp4, motion, 1 lane, 1 line, 1 zone" in done.stdout
+    assert "rules: red_light" in done.stdout
+
+
+def test_missing_and_empty_files_are_mistakes(site: Path) -> None:
+    (site.parent / "scene.mp4").unlink()
+    (site.parent / "media.ndjson").write_text("")
+    done = smartstream("check", site)
+    assert (done.returncode, done.stdout) == (2, "")
+    head, *lines = done.stderr.splitlines()
+    assert head.endswith("site.toml: 2 mistakes")
+    assert [line.split()[0] for line in lines] == ["camera[0].url", "media_feed[0].url"]
+
+
+def test_a_mistake_is_one_message_without_a_traceback(site: Path) -> None:
+    site.write_text(site.read_text().replace('"red_light"', '"red_lihgt"'))
+    done = smartstream("check", site)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert '(did you mean "red_light"?)' in done.stderr
+
+
+def test_red_light_without_signal_feed_is_a_warning(site: Path) -> None:
+    text = site.read_text()
+    start, end = text.index("[[signal_feed]]"), text.index("[[camera]]")
+    site.write_text(text[:start] + text[end:])
+    done = smartstream("check", site)
+    assert done.returncode == 0
+    assert "warning: camera[0] (cam-s): no [[signal_feed]]" in done.stderr
+
+
+def test_draw_shows_the_geometry_on_the_first_picture(site: Path) -> None:
+    cv2 = pytest.importorskip("cv2")
+    np = pytest.importorskip("numpy")
+    writer = cv2.VideoWriter(str(site.parent / "scene.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, (640, 360))
+    for _ in range(3):
+        writer.write(np.full((360, 640, 3), 128, np.uint8))
+    writer.release()
+    done = smartstream("check", site, "--draw", site.parent / "out")
+    assert done.returncode == 0, done.stderr
+    drawn = cv2.imread(str(site.parent / "out/cam-s.png"))
+    assert drawn.shape == (360, 640, 3)
+    x, y = round(0.34 * 640), round(0.64 * 360)  # on the stop line, off its label
+    blue, green, red = drawn[y, x].astype(int)
+    assert red > 200 > green + 60, (blue, green, red)
+
+
+def test_draw_of_what_is_no_video_says_so_and_draws_on_grey(site: Path) -> None:
+    pytest.importorskip("cv2")
+    done = smartstream("check", site, "--draw", site.parent / "out")
+    assert done.returncode == 0
+    assert "no picture from file:scene.mp4" in done.stdout
+    assert done.stderr == ""
+
+
+def test_the_schema_accepts_what_the_loader_accepts() -> None:
+    schema = json.loads(smartstream("schema").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    raw = tomllib.loads(REFERENCE.read_text())
+    jsonschema.validate(raw, schema)
+    raw["camera"][0]["rule"][0]["kind"] = "red_lihgt"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(raw, schema)
+    grace = schema["$defs"]["RedLight"]["properties"]["grace_s"]
+    assert grace["default"] == 0.3
+    assert grace["description"].startswith("Seconds")
+
+
+def test_every_field_of_the_schema_has_a_description() -> None:
+    schema = json.loads(smartstream("schema").stdout)
+    for name, table in {"Site": schema, **schema["$defs"]}.items():
+        for key, field in table.get("properties", {}).items():
+            of_type = schema["$defs"].get(field.get("$ref", "").rsplit("/", 1)[-1], {})
+            assert key == "kind" or (field | of_type).get("description"), f"{name}.{key}"
