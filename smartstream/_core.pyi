@@ -1,4 +1,112 @@
 """The Rust core: decoding, vision and rules. Written by hand, checked against the module by stubtest."""
 
+from typing import Self, final
+
+import numpy as np
+import numpy.typing as npt
+
 __version__: str
 ERROR_KINDS: list[str]
+
+@final
+class Tracks:
+    """R rows of tracks in columns. One frame's rows are ordered by track.
+
+    Attributes:
+        track: (R,) uint32, number of the track, from 1, never reused.
+        box: (R, 4) float32, x1 y1 x2 y2 as detected.
+        score: (R,) float32, of the detection.
+        class_code: (R,) uint8, index into ``VEHICLE_CLASSES``; the score-weighted vote so far.
+        flags: (R,) uint8, ``DOUBTFUL`` where the identity may have passed to another road user.
+        detection: (R,) uint32, index of the row's detection among those given.
+    """
+
+    @property
+    def track(self) -> npt.NDArray[np.uint32]: ...
+    @property
+    def box(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def score(self) -> npt.NDArray[np.float32]: ...
+    @property
+    def class_code(self) -> npt.NDArray[np.uint8]: ...
+    @property
+    def flags(self) -> npt.NDArray[np.uint8]: ...
+    @property
+    def detection(self) -> npt.NDArray[np.uint32]: ...
+    def __len__(self) -> int: ...
+
+@final
+class Tracker:
+    """Multi-object tracker of one camera.
+
+    Lengths are relative to the boxes, so boxes may be normalised or in pixels.
+
+    Args:
+        preset: ``vehicle`` (reports the first sighting), ``vehicle_stable`` (needs two: half the identity
+            switches), ``pedestrian`` or ``motion`` (blobs of the motion detector).
+        **overrides: Parameters of the preset by name, for example ``lost_s=2.0``.
+
+    Raises:
+        InvalidInputError: An unknown preset or parameter, or a value out of range.
+    """
+
+    def __new__(cls, preset: str = "vehicle", **overrides: float) -> Self: ...
+    def update(
+        self,
+        time_ns: int,
+        boxes: npt.NDArray[np.float32],
+        scores: npt.NDArray[np.float32],
+        classes: npt.NDArray[np.uint8] | None = None,
+    ) -> Tracks:
+        """Tracks in the frame taken at ``time_ns``. Call it for every frame, also for one without detections.
+
+        Boxes that are not finite or empty are dropped and counted.
+
+        Args:
+            time_ns: When the frame was taken; a frame not later than the one before moves nothing.
+            boxes: (N, 4) float32, C-contiguous, x1 y1 x2 y2.
+            scores: (N,) float32, contiguous, 0-1.
+            classes: (N,) uint8, contiguous, indices into ``VEHICLE_CLASSES``; absent: unknown.
+
+        Raises:
+            InvalidInputError: A wrong type, shape, layout or class code; nothing was tracked then.
+        """
+
+    def track_clip(
+        self,
+        frames: npt.NDArray[np.int64],
+        boxes: npt.NDArray[np.float32],
+        scores: npt.NDArray[np.float32],
+        classes: npt.NDArray[np.uint8] | None = None,
+        *,
+        fps: float | None = None,
+    ) -> tuple[npt.NDArray[np.int64], Tracks]:
+        """Track a whole clip in one call: the frame of each row, and the rows.
+
+        The same as ``update`` for every frame from the first to the last at ``frame / fps`` seconds.
+
+        Args:
+            frames: (N,) int64, contiguous, the frame of each detection, not falling.
+            boxes: As in ``update``.
+            scores: As in ``update``.
+            classes: As in ``update``.
+            fps: Frames per second; absent: what the preset's noise is stated for.
+
+        Raises:
+            InvalidInputError: As ``update``, or frames that fall; nothing was tracked then.
+        """
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """``detections`` given so far, and those not used: ``unusable``, ``weak``, ``duplicates``."""
+
+    def snapshot(self) -> bytes:
+        """Everything that later frames depend on; the first byte is the version."""
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from a snapshot of a tracker with the same parameters.
+
+        Raises:
+            InvalidInputError: A version this release does not know.
+            DataLossError: Not a whole snapshot.
+        """

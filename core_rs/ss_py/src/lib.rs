@@ -7,11 +7,13 @@ use pyo3::prelude::*;
 
 mod enter;
 mod error;
+mod tracker;
 
 /// The native module `smartstream._core`; `_core.pyi` documents it.
 #[pymodule]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     error::register(m)?;
+    tracker::register(m)?;
     Ok(())
 }

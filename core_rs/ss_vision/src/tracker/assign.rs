@@ -257,15 +257,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn best(rows: usize, cols: usize, pairs: &[Pair], from: usize, used: &mut Vec<bool>) -> f64 {
+    fn best(rows: usize, pairs: &[Pair], from: usize, used: &mut Vec<bool>) -> f64 {
         if from == rows {
             return 0.0;
         }
-        let mut top = best(rows, cols, pairs, from + 1, used);
+        let mut top = best(rows, pairs, from + 1, used);
         for p in pairs.iter().filter(|p| p.row as usize == from) {
             if !used[p.col as usize] {
                 used[p.col as usize] = true;
-                top = top.max(f64::from(p.weight) + best(rows, cols, pairs, from + 1, used));
+                top = top.max(f64::from(p.weight) + best(rows, pairs, from + 1, used));
                 used[p.col as usize] = false;
             }
         }
@@ -301,7 +301,7 @@ mod tests {
                     }
                 }
             }
-            let expected = best(rows, cols, &pairs, 0, &mut vec![false; cols]);
+            let expected = best(rows, &pairs, 0, &mut vec![false; cols]);
             prop_assert!((solved(rows, cols, &pairs) - expected).abs() < 1e-6);
         }
     }

@@ -50,6 +50,7 @@ impl BoxFilter {
     ///
     /// `holds_size`: an unseen road user does not go on growing.
     #[inline]
+    #[allow(clippy::needless_range_loop)] // the same lane of five arrays
     pub fn predict(&mut self, step: f32, noise: f32, holds_size: bool) {
         if holds_size {
             self.velocity[2] = 0.0;
@@ -71,6 +72,7 @@ impl BoxFilter {
 
     /// Correct by a detection.
     #[inline]
+    #[allow(clippy::needless_range_loop)] // the same lane of seven arrays
     pub fn update(&mut self, seen: &BoxF) {
         let z = lanes(seen);
         let size = [self.mean[2], self.mean[3], self.mean[2], self.mean[3]];

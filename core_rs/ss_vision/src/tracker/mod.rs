@@ -14,6 +14,7 @@
 
 mod assign;
 mod associate;
+mod clip;
 mod iou;
 mod kalman;
 mod lifecycle;
@@ -22,10 +23,11 @@ mod sightings;
 mod snapshot;
 mod steps;
 
-use ss_model::{BoxF, Detection, EventTime, Track, TrackBatch};
+use ss_model::{BoxF, Detection, EventTime, Track};
 
 use assign::NONE;
 use associate::Association;
+pub use clip::ClipTracks;
 use kalman::BoxFilter;
 use lifecycle::Life;
 pub use params::TrackerParams;
@@ -115,39 +117,9 @@ impl Tracker {
         &self.rows
     }
 
-    /// A whole clip: frame `i` was taken at `times[i]` and its detections end at `ends[i]` in `detections`.
-    ///
-    /// Appends one frame to `out` for each, numbered from `out`'s last.
-    ///
-    /// # Errors
-    /// `InvalidInput` when the columns do not fit together.
-    pub fn update_clip(
-        &mut self,
-        times: &[EventTime],
-        ends: &[usize],
-        detections: &[Detection],
-        out: &mut TrackBatch,
-    ) -> ss_model::Result<()> {
-        if times.len() != ends.len()
-            || ends.last().copied().unwrap_or(0) != detections.len()
-            || ends.windows(2).any(|w| w[0] > w[1])
-        {
-            return Err(ss_model::Error::invalid(format!(
-                "clip: {} times, {} ends, {} detections; expected one rising end per time, the last at the number of detections",
-                times.len(),
-                ends.len(),
-                detections.len()
-            )));
-        }
-        let mut number = out.frame_no.last().map_or(0, |n| n + 1);
-        let mut from = 0;
-        for (&time, &end) in times.iter().zip(ends) {
-            let tracks = self.update(time, &detections[from..end]);
-            out.push(time, number, tracks);
-            number += 1;
-            from = end;
-        }
-        Ok(())
+    /// The rows of the latest frame, as [`update`](Self::update) gave them.
+    pub fn rows(&self) -> &[Track] {
+        &self.rows
     }
 
     /// For each row of the latest frame, the index of its detection among those given.

@@ -49,7 +49,7 @@ impl TrackerParams {
     /// Chosen by ablation on KITTI and AI City detections: buffered overlap
     /// (Yang et al. 2023, C-BIoU), height-modulated overlap (Yang et al. 2024,
     /// Hybrid-SORT), score fusion and two-stage association (Zhang et al.
-    /// 2022, ByteTrack), doubled process noise.
+    /// 2022, `ByteTrack`), doubled process noise.
     pub fn vehicle() -> Self {
         Self {
             low_score: 0.1,
@@ -122,6 +122,34 @@ impl TrackerParams {
                 "tracker preset: found \"{name}\", expected vehicle, vehicle_stable, pedestrian or motion"
             ))),
         }
+    }
+
+    /// Set one parameter by its name; a number other than 0 means yes.
+    ///
+    /// # Errors
+    /// `InvalidInput` when there is no parameter of that name.
+    pub fn set(&mut self, name: &str, value: f64) -> Result<()> {
+        let number = value as f32;
+        match name {
+            "low_score" => self.low_score = number,
+            "high_score" => self.high_score = number,
+            "new_score" => self.new_score = number,
+            "buffer_high" => self.buffer_high = number,
+            "buffer_low" => self.buffer_low = number,
+            "gate_high" => self.gate_high = number,
+            "gate_low" => self.gate_low = number,
+            "gate_new" => self.gate_new = number,
+            "height_weighted" => self.height_weighted = value != 0.0,
+            "score_weighted" => self.score_weighted = value != 0.0,
+            "duplicate_iou" => self.duplicate_iou = number,
+            "confirm_hits" => self.confirm_hits = value.clamp(0.0, 1e6) as u32,
+            "lost_s" => self.lost_s = number,
+            "nominal_step_s" => self.nominal_step_s = number,
+            "process_noise" => self.process_noise = number,
+            "doubt_ratio" => self.doubt_ratio = number,
+            _ => return Err(Error::invalid(format!("tracker parameter: found unknown name \"{name}\""))),
+        }
+        Ok(())
     }
 
     /// Refuse values outside their ranges.

@@ -193,6 +193,23 @@ fn time_that_stands_still_or_runs_back_moves_nothing() {
 }
 
 #[test]
+fn a_clip_whose_columns_do_not_fit_is_refused() {
+    let seen = [detection(0.0, 0.0, 40.0, 30.0, 0.9); 2];
+    for (frames, fps, says) in [
+        (&[1][..], 10.0, "1 frame numbers for 2"),
+        (&[2, 1], 10.0, "frame 1 after 2"),
+        (&[1, i64::MAX], 10.0, "beyond"),
+        (&[1, 2], 0.0, "0 frames per second"),
+        (&[1, 2], f64::NAN, "NaN frames"),
+    ] {
+        let error = tracker(TrackerParams::vehicle()).track_clip(frames, &seen, fps).unwrap_err();
+        assert!(error.message.contains(says), "{error}");
+    }
+    let far = tracker(TrackerParams::vehicle()).track_clip(&[1, 1_000_000_000], &seen, 10.0).unwrap();
+    assert_eq!(far.rows.iter().map(|t| t.id).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
 fn foreign_snapshots_are_refused() {
     let mut t = tracker(TrackerParams::vehicle());
     t.update(at(0), &[detection(0.0, 0.0, 40.0, 30.0, 0.9)]);
@@ -294,6 +311,28 @@ proptest! {
             let found: Vec<_> = scaled.update(at(f as i64), &other).iter().map(|t| (t.id, t.flags)).collect();
             prop_assert_eq!(found, expected);
         }
+    }
+
+    #[test]
+    fn a_clip_equals_its_frames_one_by_one(params in presets(), frames in clip(), gap in 0i64..40) {
+        // A gap after the third frame, told as empty frames or as missing numbers.
+        let number = |f: usize| f as i64 + if f >= 3 { gap } else { 0 };
+        let mut single = tracker(params);
+        let mut expected = ClipTracks::default();
+        let (mut numbers, mut detections) = (Vec::new(), Vec::new());
+        for (f, seen) in frames.iter().enumerate() {
+            for empty in 0..if f == 3 { gap } else { 0 } {
+                single.update(EventTime((3 + empty) * 100_000_000), &[]);
+            }
+            let rows = single.update(EventTime(number(f) * 100_000_000), seen);
+            expected.rows.extend_from_slice(rows);
+            expected.frame.resize(expected.rows.len(), number(f));
+            expected.source.extend(single.sources().iter().map(|s| s + detections.len() as u32));
+            numbers.resize(numbers.len() + seen.len(), number(f));
+            detections.extend_from_slice(seen);
+        }
+        let found = tracker(params).track_clip(&numbers, &detections, 10.0).unwrap();
+        prop_assert_eq!(found, expected);
     }
 
     #[test]

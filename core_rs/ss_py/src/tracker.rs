@@ -1,0 +1,231 @@
+//! `Tracker`: detections of one frame or of a whole clip to tracks.
+
+use numpy::{
+    PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, ToPyArray,
+};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use ss_model::{BoxF, Detection, Error, EventTime, Result, Track, VehicleClass};
+use ss_vision::tracker::{Tracker, TrackerParams};
+
+use crate::enter::enter;
+use crate::error::to_py;
+
+#[pyclass(name = "Tracks", module = "smartstream._core", frozen)]
+struct PyTracks {
+    #[pyo3(get)]
+    track: Py<PyArray1<u32>>,
+    #[pyo3(get, name = "box")]
+    bbox: Py<PyArray2<f32>>,
+    #[pyo3(get)]
+    score: Py<PyArray1<f32>>,
+    #[pyo3(get)]
+    class_code: Py<PyArray1<u8>>,
+    #[pyo3(get)]
+    flags: Py<PyArray1<u8>>,
+    #[pyo3(get)]
+    detection: Py<PyArray1<u32>>,
+}
+
+#[pymethods]
+impl PyTracks {
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.track.bind(py).len()
+    }
+}
+
+impl PyTracks {
+    fn new(py: Python<'_>, rows: &[Track], sources: &[u32]) -> PyResult<Self> {
+        let corners: Vec<f32> =
+            rows.iter().flat_map(|t| [t.bbox.x1, t.bbox.y1, t.bbox.x2, t.bbox.y2]).collect();
+        let column = |of: fn(&Track) -> u8| PyArray1::from_iter(py, rows.iter().map(of)).unbind();
+        Ok(Self {
+            track: PyArray1::from_iter(py, rows.iter().map(|t| t.id)).unbind(),
+            bbox: PyArray1::from_vec(py, corners).reshape([rows.len(), 4])?.unbind(),
+            score: PyArray1::from_iter(py, rows.iter().map(|t| t.score)).unbind(),
+            class_code: column(|t| t.class as u8),
+            flags: column(|t| t.flags),
+            detection: sources.to_pyarray(py).unbind(),
+        })
+    }
+}
+
+#[pyclass(name = "Tracker", module = "smartstream._core")]
+struct PyTracker {
+    tracker: Tracker,
+    detections: Vec<Detection>,
+}
+
+#[pymethods]
+impl PyTracker {
+    #[new]
+    #[pyo3(signature = (preset = "vehicle", **overrides))]
+    fn new(py: Python<'_>, preset: &str, overrides: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut params = TrackerParams::preset(preset).map_err(|e| to_py(py, &e))?;
+        for (name, value) in overrides.into_iter().flatten() {
+            let (name, value) = (name.extract::<String>()?, value.extract::<f64>()?);
+            params.set(&name, value).map_err(|e| to_py(py, &e))?;
+        }
+        let tracker = Tracker::new(params).map_err(|e| to_py(py, &e))?;
+        Ok(Self { tracker, detections: Vec::new() })
+    }
+
+    #[pyo3(signature = (time_ns, boxes, scores, classes = None))]
+    fn update(
+        &mut self,
+        py: Python<'_>,
+        time_ns: i64,
+        boxes: &Bound<'_, PyAny>,
+        scores: &Bound<'_, PyAny>,
+        classes: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyTracks> {
+        let columns = Columns::borrow(py, boxes, scores, classes)?;
+        let slices = columns.slices(py)?;
+        let Self { tracker, detections } = self;
+        enter(py, || {
+            slices.read(detections)?;
+            tracker.update(EventTime(time_ns), detections);
+            Ok(())
+        })?;
+        PyTracks::new(py, self.tracker.rows(), self.tracker.sources())
+    }
+
+    #[pyo3(signature = (frames, boxes, scores, classes = None, *, fps = None))]
+    fn track_clip<'py>(
+        &mut self,
+        py: Python<'py>,
+        frames: &Bound<'py, PyAny>,
+        boxes: &Bound<'py, PyAny>,
+        scores: &Bound<'py, PyAny>,
+        classes: Option<&Bound<'py, PyAny>>,
+        fps: Option<f64>,
+    ) -> PyResult<(Bound<'py, PyArray1<i64>>, PyTracks)> {
+        let columns = Columns::borrow(py, boxes, scores, classes)?;
+        let slices = columns.slices(py)?;
+        let frames: PyReadonlyArray1<'py, i64> =
+            frames.extract().map_err(|_| refused(py, "frames", "int64 (N,)", frames))?;
+        let numbers = frames.as_slice().map_err(|_| refused(py, "frames", "int64 (N,)", frames.as_any()))?;
+        let Self { tracker, detections } = self;
+        let fps = fps.unwrap_or(1.0 / f64::from(tracker.params().nominal_step_s));
+        let clip = enter(py, || {
+            slices.read(detections)?;
+            tracker.track_clip(numbers, detections, fps)
+        })?;
+        Ok((PyArray1::from_vec(py, clip.frame), PyTracks::new(py, &clip.rows, &clip.source)?))
+    }
+
+    #[getter]
+    fn counts(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        let c = self.tracker.counts();
+        [
+            ("detections", c.detections),
+            ("unusable", c.unusable),
+            ("weak", c.weak),
+            ("duplicates", c.duplicates),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn snapshot<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.tracker.snapshot())
+    }
+
+    fn restore(&mut self, py: Python<'_>, snapshot: &[u8]) -> PyResult<()> {
+        self.tracker.restore(snapshot).map_err(|e| to_py(py, &e))
+    }
+}
+
+/// Borrowed arrays; they outlive the slices that go through `enter`.
+struct Columns<'py> {
+    boxes: PyReadonlyArray2<'py, f32>,
+    scores: PyReadonlyArray1<'py, f32>,
+    classes: Option<PyReadonlyArray1<'py, u8>>,
+}
+
+impl<'py> Columns<'py> {
+    fn borrow(
+        py: Python<'py>,
+        boxes: &Bound<'py, PyAny>,
+        scores: &Bound<'py, PyAny>,
+        classes: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            boxes: boxes.extract().map_err(|_| refused(py, "boxes", BOXES, boxes))?,
+            scores: scores.extract().map_err(|_| refused(py, "scores", SCORES, scores))?,
+            classes: classes
+                .map(|c| c.extract().map_err(|_| refused(py, "classes", CLASSES, c)))
+                .transpose()?,
+        })
+    }
+
+    fn slices(&self, py: Python<'py>) -> PyResult<Slices<'_>> {
+        let boxes = self.boxes.as_slice().map_err(|_| refused(py, "boxes", BOXES, self.boxes.as_any()))?;
+        let scores =
+            self.scores.as_slice().map_err(|_| refused(py, "scores", SCORES, self.scores.as_any()))?;
+        let classes = match &self.classes {
+            Some(c) => Some(c.as_slice().map_err(|_| refused(py, "classes", CLASSES, c.as_any()))?),
+            None => None,
+        };
+        let rows = self.boxes.shape()[0];
+        // `as_slice` is content with Fortran order, too.
+        if self.boxes.shape()[1] != 4 || !self.boxes.is_c_contiguous() {
+            return Err(refused(py, "boxes", BOXES, self.boxes.as_any()));
+        }
+        if scores.len() != rows || classes.is_some_and(|c| c.len() != rows) {
+            let found =
+                format!("{rows} boxes, {} scores, {:?} classes", scores.len(), classes.map(<[u8]>::len));
+            return Err(to_py(py, &Error::invalid(format!("tracker: found {found}, expected one of each"))));
+        }
+        Ok(Slices { boxes, scores, classes })
+    }
+}
+
+const BOXES: &str = "C-contiguous float32 (N, 4)";
+const SCORES: &str = "contiguous float32 (N,)";
+const CLASSES: &str = "contiguous uint8 (N,)";
+
+struct Slices<'a> {
+    boxes: &'a [f32],
+    scores: &'a [f32],
+    classes: Option<&'a [u8]>,
+}
+
+impl Slices<'_> {
+    fn read(&self, out: &mut Vec<Detection>) -> Result<()> {
+        out.clear();
+        out.reserve(self.scores.len());
+        for (i, (b, &score)) in self.boxes.chunks_exact(4).zip(self.scores).enumerate() {
+            let class = match self.classes {
+                None => VehicleClass::Unknown,
+                Some(codes) => VehicleClass::from_code(codes[i]).ok_or_else(|| {
+                    let last = VehicleClass::ALL.len() - 1;
+                    Error::invalid(format!("classes: row {i}: found code {}, expected 0 to {last}", codes[i]))
+                })?,
+            };
+            let bbox = BoxF { x1: b[0], y1: b[1], x2: b[2], y2: b[3] };
+            out.push(Detection { bbox, score, class, flags: 0 });
+        }
+        Ok(())
+    }
+}
+
+/// What was found instead of the array expected.
+fn refused(py: Python<'_>, name: &str, expected: &str, found: &Bound<'_, PyAny>) -> PyErr {
+    let text = |attribute: &str| found.getattr(attribute).map(|v| v.to_string()).ok();
+    let what = match (text("dtype"), text("shape")) {
+        (Some(dtype), Some(shape)) => {
+            let contiguous =
+                found.getattr("flags").and_then(|f| f.get_item("C_CONTIGUOUS")?.is_truthy()).unwrap_or(false);
+            format!("{}{dtype} {shape}", if contiguous { "" } else { "non-contiguous " })
+        }
+        _ => found.get_type().to_string(),
+    };
+    to_py(py, &Error::invalid(format!("{name}: found {what}, expected {expected}")))
+}
+
+/// The tracker and its rows.
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<PyTracks>()?;
+    m.add_class::<PyTracker>()
+}
