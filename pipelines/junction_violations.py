@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import bytewax.operators as op
@@ -33,7 +34,7 @@ class Wiring:
     site: str
     source: SiteSource
     junctions: Junctions
-    event_sinks: dict[str, Sink[tuple[str, CloudEvent]]]
+    event_sinks: Mapping[str, Sink[tuple[str, CloudEvent]]]
     ledger: Sink[tuple[str, CloudEvent | Tally]]
     recorder: Sink[tuple[str, Item]] | None
 

@@ -19,16 +19,26 @@ from bytewax.recovery import init_db_dir
 
 from pipelines.progress import Progress
 from pipelines.sources import unread
-from pipelines.worker import Plan, board_of, execute, junction_specs, sides_of, stop_on_signals
-from smartstream.config.settings import Settings
+from pipelines.worker import (
+    Plan,
+    board_of,
+    execute,
+    junction_specs,
+    ledger_sink,
+    record_sink,
+    sides_of,
+    stop_on_signals,
+    stream_limits,
+)
+from smartstream.config.settings import settings
 from smartstream.config.site import Site, load_site
 from smartstream.errors import InternalError, InvalidInputError
 from smartstream.ingest.source import STOP
 from smartstream.observe.logging import get_logger
 from smartstream.sinks.event_file import EventFileSink
+from smartstream.sinks.nats import prepare as prepare_streams
 from smartstream.sinks.nats_access import NatsAccess
 from smartstream.sinks.nats_server import EmbeddedServer
-from smartstream.sinks.recorder import RecordSink
 
 _DRAIN_S: Final = 60.0  # how long the processes may take to drain before they are killed
 _RECOVERY_PARTITIONS: Final = 8  # fixed for the life of a recovery folder; at least the number of workers
@@ -62,9 +72,10 @@ def launch(options: Options) -> Path | None:
         SmartstreamError: Something failed on the way; with ``--recovery`` the run can be resumed.
     """
     site = load_site(options.site)
-    for spec in junction_specs(site):
-        for rule in spec.rules.not_armed:
-            _log.warning("rule not armed: this version does not know it yet", junction=spec.junction, rule=rule)
+    specs = junction_specs(site)
+    for spec in specs:
+        for rule, why in spec.rules.not_armed.items():
+            _log.warning("rule not armed", junction=spec.junction, rule=rule, why=why)
     for place in unread(site):
         _log.warning("source not read: this version does not know it yet", place=place)
     resuming = False
@@ -83,15 +94,18 @@ def launch(options: Options) -> Path | None:
             nats=None,
             recovery=None if options.recovery is None else str(options.recovery.absolute()),
             record=None if options.record is None else str(options.record.absolute()),
+            quiet=options.quiet,
         )
         sides = sides_of(plan, site)
+        board = board_of(plan, sides, create=True)
         if plan.events is not None:
             EventFileSink(plan.events).prepare(resuming=resuming)
-        if plan.record is not None:
-            RecordSink(Path(plan.record), tuple(sides)).prepare(resuming=resuming)
+        if (recorder := record_sink(plan, sides)) is not None:
+            recorder.prepare(resuming=resuming)
+        if not resuming:
+            ledger_sink(plan, site, specs, board).prepare()
         if options.use_nats:
             plan = msgspec.structs.replace(plan, nats=_broker(site, stack))
-        board = board_of(plan, sides, create=True)
         if options.on_ready is not None:
             options.on_ready(plan.nats)
         STOP.clear()
@@ -109,8 +123,18 @@ def launch(options: Options) -> Path | None:
 def _broker(site: Site, stack: ExitStack) -> NatsAccess:
     """The broker of the site file; the embedded one lives as long as the run."""
     if site.nats.url == "embedded":
-        return stack.enter_context(EmbeddedServer(site.path(site.nats.store))).access
-    return NatsAccess.from_settings(site.nats.url, Settings())
+        access = stack.enter_context(EmbeddedServer(site.path(site.nats.store))).access
+    else:
+        secrets = settings()
+        access = NatsAccess(
+            url=site.nats.url,
+            user=secrets.nats_user,
+            password=secrets.nats_password.get_secret_value() if secrets.nats_password else None,
+            token=secrets.nats_token.get_secret_value() if secrets.nats_token else None,
+            creds=str(secrets.nats_creds) if secrets.nats_creds else None,
+        )
+    prepare_streams(access, stream_limits(site))
+    return access
 
 
 def _prepare_recovery(folder: Path, site: Site) -> bool:

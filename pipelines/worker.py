@@ -17,7 +17,6 @@ import msgspec
 from bytewax._bytewax import (
     cli_main,
 )  # the entry that takes an epoch of less than the command line's whole seconds
-from bytewax.outputs import Sink
 from bytewax.recovery import RecoveryConfig
 
 from pipelines.junction import Junctions, JunctionSpec
@@ -27,15 +26,16 @@ from smartstream.config.site import Site, load_site
 from smartstream.errors import SmartstreamError
 from smartstream.ingest.board import Board
 from smartstream.ingest.source import STOP, SideSpec, SiteSource
-from smartstream.model.event import CloudEvent
 from smartstream.model.time import NS
 from smartstream.observe.logging import configure, get_logger
 from smartstream.rules.compile import compile_junction
 from smartstream.rules.events import Narrator
 from smartstream.sinks.event_file import EventFileSink
 from smartstream.sinks.ledger import LedgerSink
+from smartstream.sinks.ledger_table import print_ledger
 from smartstream.sinks.nats import NatsSink
 from smartstream.sinks.nats_access import NatsAccess
+from smartstream.sinks.nats_streams import StreamLimits
 from smartstream.sinks.recorder import RecordSink
 
 EPOCH: Final = timedelta(seconds=1)
@@ -57,6 +57,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         nats: How to reach the broker, or ``None``.
         recovery: Recovery folder, or ``None``.
         record: Folder for inputs as they came, or ``None``.
+        quiet: Print no ledger.
     """
 
     site: str
@@ -69,6 +70,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     nats: NatsAccess | None
     recovery: str | None
     record: str | None
+    quiet: bool
 
 
 def sides_of(plan: Plan, site: Site) -> dict[str, SideSpec]:
@@ -93,19 +95,15 @@ def execute(plan: Plan, index: int | None) -> None:
     site = load_site(plan.site)
     sides = sides_of(plan, site)
     board = board_of(plan, sides)
-    sinks: dict[str, Sink[tuple[str, CloudEvent]]] = {}
-    if plan.events is not None:
-        sinks["event_file"] = EventFileSink(plan.events)
-    if plan.nats is not None:
-        sinks["nats"] = NatsSink(plan.nats, site)
+    specs = junction_specs(site)
     flow = build(
         Wiring(
             site=site.site.id,
-            source=SiteSource(sides, lambda: board),
-            junctions=Junctions(junction_specs(site)),
-            event_sinks=sinks,
-            ledger=LedgerSink(Path(plan.summary)),
-            recorder=None if plan.record is None else RecordSink(Path(plan.record), tuple(sides)),
+            source=SiteSource(sides, board),
+            junctions=Junctions(specs),
+            event_sinks=event_sinks(plan, site),
+            ledger=ledger_sink(plan, site, specs, board),
+            recorder=record_sink(plan, sides),
         )
     )
     cli_main(
@@ -116,6 +114,44 @@ def execute(plan: Plan, index: int | None) -> None:
         epoch_interval=EPOCH,
         recovery_config=None if plan.recovery is None else RecoveryConfig(str(Path(plan.recovery) / "epochs")),
     )
+
+
+def event_sinks(plan: Plan, site: Site) -> dict[str, EventFileSink | NatsSink]:
+    """Where a plan's events go, by step."""
+    sinks: dict[str, EventFileSink | NatsSink] = {}
+    if plan.events is not None:
+        sinks["event_file"] = EventFileSink(plan.events)
+    if plan.nats is not None:
+        sinks["nats"] = NatsSink(
+            plan.nats,
+            province=site.site.province,
+            ward=site.site.ward,
+            limits=stream_limits(site),
+            journal=None if plan.recovery is None else Path(plan.recovery) / "nats-journal",
+        )
+    return sinks
+
+
+def stream_limits(site: Site) -> StreamLimits:
+    """What the streams keep, by the site file."""
+    return StreamLimits(max_age_s=site.nats.retention_days * 86_400, duplicate_window_s=site.nats.duplicate_window_s)
+
+
+def ledger_sink(plan: Plan, site: Site, specs: list[JunctionSpec], board: Board) -> LedgerSink:
+    """Where a plan's events are counted."""
+    return LedgerSink(
+        Path(plan.summary),
+        site=site.site.id,
+        armed=tuple(sorted({kind for spec in specs for kind in spec.rules.armed})),
+        not_armed={kind: why for spec in specs for kind, why in spec.rules.not_armed.items()},
+        ended=board.all_ended,
+        report=None if plan.quiet else print_ledger,
+    )
+
+
+def record_sink(plan: Plan, sides: dict[str, SideSpec]) -> RecordSink | None:
+    """Where a plan's inputs are written down."""
+    return None if plan.record is None else RecordSink(Path(plan.record), tuple(sides))
 
 
 def junction_specs(site: Site) -> list[JunctionSpec]:

@@ -72,6 +72,10 @@ class Board:
             row[_START] = MAX_NS  # ended before it began, as after a resume
         row[_DONE] = 1
 
+    def all_ended(self) -> bool:
+        """Every source was read to its end."""
+        return bool((self._rows[:, _DONE] == 1).all())
+
     def allowed_ns(self, side: str) -> int:
         """Up to which event time ``side`` may emit now."""
         limit = MAX_NS

@@ -36,7 +36,7 @@ class CameraFeed:
         self._batches = 1 if paced else 16
         self.position_ns: int = state.get("position_ns", config["start_time_ns"] - 1)
         self.ended: bool = state.get("ended", False)
-        self._counts: dict[str, int] = state.get("counts", {})
+        self.counts: dict[str, int] = state.get("counts", {})
         self._run = None
         if not self.ended:
             if state_dir is not None:
@@ -47,7 +47,7 @@ class CameraFeed:
     @property
     def items(self) -> int:
         """Frames decoded so far."""
-        return self._counts.get("frames_decoded", 0)
+        return self.counts.get("frames_decoded", 0)
 
     def read(self) -> list[Item]:
         """What is ready now."""
@@ -67,8 +67,8 @@ class CameraFeed:
                     self.ended = True
                     out.append(Mark(self.side, MAX_NS))
         if out:
-            self._counts = self._run.counts()
-            out.append(Tally(self.side, dict(self._counts)))
+            self.counts = self._run.counts()
+            out.append(Tally(self.side, dict(self.counts)))
         return out
 
     def snapshot(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class CameraFeed:
         return {
             "position_ns": self.position_ns,
             "ended": self.ended,
-            "counts": dict(self._counts),
+            "counts": dict(self.counts),
             "token": None if self._run is None else self._run.position(),
         }
 

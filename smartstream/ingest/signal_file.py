@@ -56,7 +56,7 @@ class SignalFile:
         self._reader = LineReader(path, offset=state.get("offset", 0), line_no=state.get("line_no", 0))
         self._guard: JumpGuard[_Held] = JumpGuard(lateness_ns=lateness_ns)
         self._guard.last_ns, self._guard.held = state.get("last_ns"), list(state.get("held", ()))
-        self._counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "dead": 0}))
+        self.counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "dead": 0}))
         self.ended: bool = state.get("ended", False)
 
     @property
@@ -67,7 +67,7 @@ class SignalFile:
     @property
     def items(self) -> int:
         """Lines read so far."""
-        return self._counts["lines"]
+        return self.counts["lines"]
 
     def read(self) -> list[Item]:
         """The next chunk; empty only after the end."""
@@ -85,14 +85,14 @@ class SignalFile:
                     out.append(self._dead("truncated", place, self._reader.broken, ""))
                 self.ended = True
                 break
-            self._counts["lines"] += 1
+            self.counts["lines"] += 1
             self._one(*found, changes, out)
         watermark = MAX_NS if self.ended else self._watermark()
         if changes:
             out.append(Signals(self.side, tuple(changes), min(watermark, self._watermark())))
         if self.ended or not changes:
             out.append(Mark(self.side, watermark))
-        out.append(Tally(self.side, dict(self._counts)))
+        out.append(Tally(self.side, dict(self.counts)))
         return out
 
     def _watermark(self) -> int:
@@ -142,7 +142,7 @@ class SignalFile:
             changes.append(change)
 
     def _dead(self, reason: str, place: str, detail: str, text: str, at_ns: int | None = None) -> DeadLetter:
-        self._counts["dead"] += 1
+        self.counts["dead"] += 1
         filed = at_ns if at_ns is not None else max(self.position_ns, 0)
         return DeadLetter("ingest", reason, self.side, filed, place, detail, text[:512])
 
@@ -153,7 +153,7 @@ class SignalFile:
             "line_no": self._reader.line_no,
             "last_ns": self._guard.last_ns,
             "held": list(self._guard.held),
-            "counts": dict(self._counts),
+            "counts": dict(self.counts),
             "ended": self.ended,
         }
 

@@ -13,7 +13,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from smartstream.errors import SmartstreamError
 from smartstream.ingest.board import Board
-from smartstream.model.items import Health, Item, Mark
+from smartstream.model.items import Health, Item, Mark, Tally
 from smartstream.model.time import MAX_NS, MIN_NS
 
 STOP: Final = threading.Event()
@@ -30,6 +30,7 @@ class Feed(Protocol):
     position_ns: int
     ended: bool
     items: int
+    counts: dict[str, int]
 
     def read(self) -> list[Item]:
         """What is ready now; never blocks."""
@@ -61,7 +62,7 @@ class SideSpec:
 class SiteSource(FixedPartitionedSource[tuple[str, Item], dict[str, Any]]):
     """Sources of a site; items come out as (junction, item)."""
 
-    def __init__(self, sides: Mapping[str, SideSpec], board: Callable[[], Board]) -> None:
+    def __init__(self, sides: Mapping[str, SideSpec], board: Board) -> None:
         self._sides = sides
         self._board = board
 
@@ -71,7 +72,7 @@ class SiteSource(FixedPartitionedSource[tuple[str, Item], dict[str, Any]]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: dict[str, Any] | None) -> _Partition:
         """Open one side."""
-        return _Partition(self._sides[for_part], self._board(), resume_state)
+        return _Partition(self._sides[for_part], self._board, resume_state)
 
 
 class _Partition(StatefulSourcePartition[tuple[str, Item], dict[str, Any]]):
@@ -79,6 +80,7 @@ class _Partition(StatefulSourcePartition[tuple[str, Item], dict[str, Any]]):
         self._spec = spec
         self._board = board
         self._awake: datetime | None = None
+        self._greeted = False
         self._feed = spec.open(resume)
         start = spec.start_ns if resume is None else self._feed.position_ns
         board.begin(spec.side, MIN_NS + 1 if start is None else start)
@@ -88,6 +90,9 @@ class _Partition(StatefulSourcePartition[tuple[str, Item], dict[str, Any]]):
     def next_batch(self) -> list[tuple[str, Item]]:
         """What the side has ready, unless it must wait for its time or for slower sides."""
         self._awake = None
+        if not self._greeted:  # every side stands in the ledger, even one that has nothing to say any more
+            self._greeted = True
+            return [(self._spec.junction, Tally(self._spec.side, dict(self._feed.counts)))]
         if STOP.is_set() or self._feed.ended:
             raise StopIteration
         if self._feed.position_ns >= self._board.allowed_ns(self._spec.side):

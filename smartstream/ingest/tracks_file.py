@@ -87,7 +87,7 @@ class TracksFile:
         self._guard.last_ns = state.get("last_ns")
         self._guard.held = [(at_ns, _Row(*row)) for at_ns, row in state.get("held", ())]
         self._waiting = [_Row(*row) for row in state.get("waiting", ())]
-        self._counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "rows": 0, "frames": 0, "dead": 0}))
+        self.counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "rows": 0, "frames": 0, "dead": 0}))
         self._run: int | None = state.get("run")
         self._frame_no: int = state.get("frame_no", 0)
         self.position_ns: int = state.get("position_ns", MIN_NS)
@@ -96,7 +96,7 @@ class TracksFile:
     @property
     def items(self) -> int:
         """Frames emitted so far."""
-        return self._counts["frames"]
+        return self.counts["frames"]
 
     def read(self) -> list[Item]:
         """The next chunk; empty only after the end."""
@@ -112,13 +112,13 @@ class TracksFile:
                     out.append(self._dead("truncated", self._reader.line_no, self._reader.broken, b""))
                 self.ended = True
                 break
-            self._counts["lines"] += 1
+            self.counts["lines"] += 1
             self._one(*found, out)
         last = self._guard.last_ns
         done_ns = MAX_NS if self.ended else MIN_NS if last is None else last - self._lateness - 1
         self._emit(done_ns, out)
         out.append(Mark(self.side, done_ns))
-        out.append(Tally(self.side, dict(self._counts)))
+        out.append(Tally(self.side, dict(self.counts)))
         return out
 
     def _one(self, line_no: int, line: bytes, out: list[Item]) -> None:
@@ -220,13 +220,13 @@ class TracksFile:
             flags=np.array([r.flags for r in rows], np.uint8),
         )
         self._frame_no += len(frames)
-        self._counts["frames"] += len(frames)
-        self._counts["rows"] += len(rows)
+        self.counts["frames"] += len(frames)
+        self.counts["rows"] += len(rows)
         self.position_ns = last
         out.append(Tracks(self.side, first, last, batch.to_bytes()))
 
     def _dead(self, reason: str, line_no: int, detail: str, line: bytes, at_ns: int | None = None) -> DeadLetter:
-        self._counts["dead"] += 1
+        self.counts["dead"] += 1
         filed = at_ns if at_ns is not None else max(self._guard.last_ns or 0, 0)
         payload = line.decode("utf-8", "replace").strip()[:512]
         return DeadLetter("ingest", reason, self.side, filed, f"line {line_no}", detail, payload)
@@ -239,7 +239,7 @@ class TracksFile:
             "last_ns": self._guard.last_ns,
             "held": [(at_ns, tuple(row)) for at_ns, row in self._guard.held],
             "waiting": [tuple(row) for row in self._waiting],
-            "counts": dict(self._counts),
+            "counts": dict(self.counts),
             "run": self._run,
             "frame_no": self._frame_no,
             "position_ns": self.position_ns,
