@@ -45,9 +45,7 @@ def as_toml(value: Any) -> str:
         return repr(value)
     text = "" if value is None else value
     return (
-        '"'
-        + "".join(c if (c.isalnum() and c.isascii()) or c in " :/.-_" else f"\\U{ord(c):08x}" for c in text)
-        + '"'
+        '"' + "".join(c if (c.isalnum() and c.isascii()) or c in " :/.-_" else f"\\U{ord(c):08x}" for c in text) + '"'
     )
 
 

@@ -35,9 +35,7 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"NATS_CREDS": "nowhere.creds"}, "expected a credentials file"),
     ],
 )
-def test_a_wrong_variable_is_named(
-    variables: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_variable_is_named(variables: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(f"SMARTSTREAM_{name}", value)
     with pytest.raises(ConfigError) as e:
