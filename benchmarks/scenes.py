@@ -1,0 +1,90 @@
+"""Scored accuracy on rendered scenes; writes ``scenes.md``.
+
+    python benchmarks/scenes.py [--shared ../shared] [--seeds 901 902 …] [--tracks] [--write]
+
+The scenes that came with the task are one table; scenes of our own simulator, with seeds that nobody used while
+developing, stand beside it. ``--tracks`` judges perfect tracks instead of the picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SMARTSTREAM = [sys.executable, "-m", "smartstream"]
+Pairs = list[tuple[Path, Path]]
+
+
+def run(site: Path, events: Path) -> None:
+    """One scene to its event file."""
+    command = [*SMARTSTREAM, "run", str(site), "--no-nats", "--events", str(events)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{site}: {done.stderr}")
+
+
+def score(pairs: Pairs) -> str:
+    """The table of ``smartstream score``."""
+    flat = [str(p) for pair in pairs for p in pair]
+    return subprocess.run([*SMARTSTREAM, "score", *flat], capture_output=True, text=True, check=True).stdout
+
+
+def shared_scenes(shared: Path, folder: Path, *, tracks: bool) -> Pairs:
+    """(truth, events) of the scenes that came with the task; site files by the tool beside them, as written."""
+    pairs = []
+    for name in ("day", "night", "shaky", *(("long",) if tracks else ())):
+        scene = shared / "scenes" / name
+        tool = [sys.executable, str(shared / "tools/site_from_truth.py"), str(scene), *(["--tracks"] if tracks else [])]
+        site = folder / f"{name}.toml"
+        site.write_text(subprocess.run(tool, capture_output=True, text=True, check=True).stdout)
+        run(site, folder / f"{name}.ndjson")
+        pairs.append((scene / "truth.json", folder / f"{name}.ndjson"))
+    return pairs
+
+
+def simulated(seeds: list[int], folder: Path, *, tracks: bool) -> Pairs:
+    """(truth, events) of scenes of our own; odd seeds by day, even ones at night."""
+    pairs = []
+    for seed in seeds:
+        out = folder / f"seed-{seed}"
+        light = "day" if seed % 2 else "night"
+        more = ["--no-video"] if tracks else []
+        command = [*SMARTSTREAM, "simulate", str(out), "--seed", str(seed), "--seconds", "90", "--scene", light, *more]
+        subprocess.run(command, check=True, capture_output=True)
+        if tracks:
+            site = out / "site.toml"
+            site.write_text(site.read_text().replace("file:scene.mp4", "tracks:tracks.ndjson.gz"))
+        run(out / "site.toml", out / "events.ndjson")
+        pairs.append((out / "truth.json", out / "events.ndjson"))
+    return pairs
+
+
+def main() -> None:
+    """Run and print both tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--shared", type=Path, default=HERE.parents[1] / "shared")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[901, 902, 903, 904, 905])
+    parser.add_argument("--tracks", action="store_true", help="perfect tracks instead of the picture")
+    parser.add_argument("--write", action="store_true", help="also write benchmarks/scenes*.md")
+    args = parser.parse_args()
+    source = "perfect tracks" if args.tracks else "pictures, motion detector"
+    parts = [f"# Rendered scenes, {source}", "", "By `python benchmarks/scenes.py`.", ""]
+    with tempfile.TemporaryDirectory() as name:
+        if args.shared.is_dir():
+            pairs = shared_scenes(args.shared, Path(name), tracks=args.tracks)
+            parts += ["## Scenes that came with the task, pooled", "", "```", score(pairs).rstrip(), "```", ""]
+        if args.seeds:
+            pairs = simulated(args.seeds, Path(name), tracks=args.tracks)
+            parts += [f"## Our simulator, seeds {args.seeds}, pooled", "", "```", score(pairs).rstrip(), "```", ""]
+    text = "\n".join(parts)
+    print(text)
+    if args.write:
+        (HERE / f"scenes{'_tracks' if args.tracks else ''}.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
