@@ -14,6 +14,7 @@ COMMANDS = {
     "bench": "measure the engine, beside its peers in the same run",
     "check": "every mistake in a site file at once",
     "demo": "the whole system, nothing to configure",
+    "law": "candidate clauses by date, and what an amendment changes",
     "run": "the main job: every source of a site to events",
     "schema": "JSON Schema of the site file",
     "score": "precision and recall of an event file against a truth",
