@@ -252,3 +252,8 @@ def test_the_schema_says_defaults_and_units() -> None:
     assert rule["default"] == 0.3
     assert "Seconds" in rule["description"]
     assert json.dumps(schema)
+
+
+def test_the_example_site_loads() -> None:
+    site = load_site(Path(__file__).parents[3] / "deploy/sites/example.toml")
+    assert [rule.kind for rule in site.camera[0].rule] == ["red_light", "stop_line", "wrong_way"]
