@@ -12,23 +12,24 @@ from typing import Any, Final, TextIO
 
 import structlog
 
-LEVEL_VARIABLE: Final = "SMARTSTREAM_LOG_LEVEL"
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
-def configure(level: str | None = None, *, stream: TextIO | None = None) -> None:
+def configure(level: str | None = None, form: str | None = None, *, stream: TextIO | None = None) -> None:
     """Set up logging for this process.
 
     Args:
         level: ``debug``, ``info``, ``warning`` or ``error``; else ``$SMARTSTREAM_LOG_LEVEL``, else ``info``.
+        form: ``text``, ``json`` or ``auto`` (text on a terminal); else ``$SMARTSTREAM_LOG_FORMAT``.
         stream: Where to; standard error unless given.
     """
-    name = (level or os.environ.get(LEVEL_VARIABLE) or "info").lower()
+    name = (level or os.environ.get("SMARTSTREAM_LOG_LEVEL") or "info").lower()
+    form = form or os.environ.get("SMARTSTREAM_LOG_FORMAT") or "auto"
     threshold = getattr(logging, name.upper()) if name in _LEVELS else logging.INFO
     out = stream or sys.stderr
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)
-        if out.isatty()
+        structlog.dev.ConsoleRenderer(colors=out.isatty() and "NO_COLOR" not in os.environ)
+        if form == "text" or (form == "auto" and out.isatty())
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     structlog.configure(

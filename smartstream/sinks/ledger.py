@@ -110,7 +110,7 @@ class LedgerSink(OnePartitionSink[CloudEvent | Tally, bytes]):
         self,
         path: Path | None,
         *,
-        site: str,
+        site: str = "",
         armed: tuple[str, ...] = (),
         not_armed: Mapping[str, str] | None = None,
         ended: Callable[[], bool] = lambda: True,

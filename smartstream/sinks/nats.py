@@ -7,11 +7,12 @@ import os
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 from bytewax.outputs import StatefulSinkPartition
 
+from smartstream.config.site import Site
 from smartstream.errors import DataLossError, InvalidInputError, UnavailableError
 from smartstream.model.event import CloudEvent, nats_subject
 from smartstream.observe.logging import get_logger
@@ -19,7 +20,7 @@ from smartstream.observe.metrics import count_dead_letter
 from smartstream.sinks.dead_letters import Thinner, Thinning, refused_event
 from smartstream.sinks.nats_access import NatsAccess, connect
 from smartstream.sinks.nats_outbox import Mark, Outbox, Outgoing, Position
-from smartstream.sinks.nats_streams import StreamLimits, ensure_streams, stream_of
+from smartstream.sinks.nats_streams import DEFAULT_LIMITS, StreamLimits, ensure_streams, stream_of
 from smartstream.sinks.one_partition import OnePartitionSink
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class _State(msgspec.Struct, frozen=True):
     thinning: Thinning
 
 
-def prepare(access: NatsAccess, limits: StreamLimits | None = None) -> None:
+def prepare(access: NatsAccess, limits: StreamLimits = DEFAULT_LIMITS) -> None:
     """Make sure before a run that the server answers and the streams are there.
 
     Raises:
@@ -59,7 +60,7 @@ class NatsSink(OnePartitionSink[CloudEvent, bytes]):
         access: The server.
         province: Second token of every subject.
         ward: Third token; None for ``_``.
-        limits: Of the streams; None keeps those of existing ones.
+        limits: Of the streams.
         journal: A file beside the recovery data. It keeps where a run began, for one that was killed before
             its first commit; without it such a run relies on the server's duplicate window.
         patience_s: How long the server may be away before the flow fails; nothing commits meanwhile.
@@ -71,12 +72,23 @@ class NatsSink(OnePartitionSink[CloudEvent, bytes]):
         *,
         province: str,
         ward: str | None,
-        limits: StreamLimits | None = None,
+        limits: StreamLimits = DEFAULT_LIMITS,
         journal: Path | None = None,
         patience_s: float = 60.0,
     ) -> None:
         self._access, self._province, self._ward = access, province, ward
         self._limits, self._journal, self._patience_s = limits, journal, patience_s
+
+    @classmethod
+    def of_site(cls, access: NatsAccess, site: Site, *, journal: Path | None = None) -> Self:
+        """The sink of a site: its codes in the subjects, its retention for the streams."""
+        return cls(
+            access,
+            province=site.site.province,
+            ward=site.site.ward,
+            limits=StreamLimits.of_site(site),
+            journal=journal,
+        )
 
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> _Partition:
         """Connect; on resume, learn which of the events to come the streams already hold."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,6 +12,7 @@ import nats
 import nats.errors
 from nats.aio.client import Client
 
+from smartstream.config.settings import Settings
 from smartstream.errors import InvalidInputError, UnavailableError
 
 _CONNECT_S: Final = 5
@@ -34,6 +35,17 @@ class NatsAccess(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None = None
     token: str | None = None
     creds: str | None = None
+
+    @classmethod
+    def from_settings(cls, url: str, settings: Settings) -> Self:
+        """The server at ``url`` with the credentials of the environment."""
+        return cls(
+            url=url,
+            user=settings.nats_user,
+            password=settings.nats_password.get_secret_value() if settings.nats_password else None,
+            token=settings.nats_token.get_secret_value() if settings.nats_token else None,
+            creds=str(settings.nats_creds) if settings.nats_creds else None,
+        )
 
     @property
     def shown(self) -> str:

@@ -82,7 +82,7 @@ class Outbox:
         self,
         access: NatsAccess,
         *,
-        limits: StreamLimits | None,
+        limits: StreamLimits,
         scope: str,
         position: Position | None,
         window: int = 2048,

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from smartstream.config.settings import read_settings
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.observe.logging import get_logger
 from smartstream.sinks import discovery
@@ -42,15 +43,15 @@ _EXEC: Final = (
 
 
 def find_server() -> Path:
-    """The server program: ``$SMARTSTREAM_NATS_SERVER``, the wheel beside this Python, or the PATH.
+    """The server program: ``SMARTSTREAM_NATS_SERVER``, the wheel beside this Python, or the PATH.
 
     Raises:
         InvalidInputError: There is none.
     """
-    if named := os.environ.get("SMARTSTREAM_NATS_SERVER"):
+    if named := read_settings().nats_server:
         if not os.access(named, os.X_OK):
             raise InvalidInputError(f"SMARTSTREAM_NATS_SERVER={named}: expected a program that can be run")
-        return Path(named)
+        return named
     wheel = Path(sys.executable).parent / "nats-server"
     if os.access(wheel, os.X_OK):
         return wheel

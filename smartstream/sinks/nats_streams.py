@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 import nats.errors
@@ -10,6 +10,7 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
+from smartstream.config.site import Site
 from smartstream.errors import InvalidInputError, UnavailableError
 
 EVENTS: Final = "IOC_EVENTS"
@@ -18,7 +19,7 @@ EVENT_CLASSES: Final = (
     "violation", "traffic", "signal", "camera", "air", "env", "indicator", "media", "report", "incident",
     "warning",
 )  # fmt: skip
-_SUBJECTS: Final = {
+SUBJECTS: Final = {
     EVENTS: [f"ioc.*.*.{name}.>" for name in EVENT_CLASSES],
     DEAD_LETTERS: ["ioc.*.*.dlq.>"],
 }
@@ -32,6 +33,7 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         max_bytes: Of the events; a fourth of it for dead letters.
         max_age_s: None keeps until ``max_bytes``.
+        adjust: Set existing streams to these limits, too; otherwise they are for the operator of the server.
         duplicate_window_s: How long the server itself knows an id. Retries end well within it; a restarted
             run reads what the stream already holds, however long it was away.
     """
@@ -39,6 +41,19 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_bytes: int = 1 << 30
     max_age_s: float | None = None
     duplicate_window_s: float = 120.0
+    adjust: bool = False
+
+    @classmethod
+    def of_site(cls, site: Site) -> Self:
+        """What the site file says; the embedded server's streams follow it when it changes."""
+        return cls(
+            max_age_s=site.nats.retention_days * 86_400,
+            duplicate_window_s=site.nats.duplicate_window_s,
+            adjust=site.nats.url == "embedded",
+        )
+
+
+DEFAULT_LIMITS: Final = StreamLimits()
 
 
 def stream_of(event_type: str) -> str:
@@ -55,28 +70,28 @@ def stream_of(event_type: str) -> str:
     raise InvalidInputError(f"event type {event_type}: expected a class of {', '.join(EVENT_CLASSES)}, dlq")
 
 
-async def ensure_streams(js: JetStreamContext, limits: StreamLimits | None) -> dict[str, StreamInfo]:
+async def ensure_streams(js: JetStreamContext, limits: StreamLimits) -> dict[str, StreamInfo]:
     """Both streams, created or brought up to date; doing it again changes nothing.
 
     Args:
         js: Of a connection that may manage streams.
-        limits: What a new stream gets, and an existing one is set to; None leaves an existing one as it is.
+        limits: What a new stream gets; with ``adjust`` an existing one, too.
 
     Raises:
         InvalidInputError: Another stream holds our subjects, or there is no room for the streams.
         UnavailableError: JetStream does not answer.
     """
-    return {name: await _ensure(js, name, limits) for name in _SUBJECTS}
+    return {name: await _ensure(js, name, limits) for name in SUBJECTS}
 
 
-async def _ensure(js: JetStreamContext, name: str, limits: StreamLimits | None) -> StreamInfo:
+async def _ensure(js: JetStreamContext, name: str, limits: StreamLimits) -> StreamInfo:
     try:
         try:
             info = await js.stream_info(name)
         except NotFoundError:
-            return await js.add_stream(_config(name, limits or StreamLimits()))
-        wanted = info.config.evolve(subjects=sorted({*(info.config.subjects or []), *_SUBJECTS[name]}))
-        if limits is not None:
+            return await js.add_stream(_config(name, limits))
+        wanted = info.config.evolve(subjects=sorted({*(info.config.subjects or []), *SUBJECTS[name]}))
+        if limits.adjust:
             ours = _config(name, limits)
             wanted = wanted.evolve(
                 max_bytes=ours.max_bytes, max_age=ours.max_age, duplicate_window=ours.duplicate_window
@@ -88,7 +103,7 @@ async def _ensure(js: JetStreamContext, name: str, limits: StreamLimits | None) 
     except APIError as e:
         if e.err_code == _OVERLAP:
             raise InvalidInputError(
-                f"NATS stream {name}: another stream already takes its subjects {', '.join(_SUBJECTS[name])}"
+                f"NATS stream {name}: another stream already takes its subjects {', '.join(SUBJECTS[name])}"
             ) from e
         if e.err_code in _NO_STORAGE:
             raise InvalidInputError(f"NATS stream {name}: no room for it: {e.description}") from e
@@ -101,7 +116,7 @@ async def _ensure(js: JetStreamContext, name: str, limits: StreamLimits | None) 
 def _config(name: str, limits: StreamLimits) -> StreamConfig:
     return StreamConfig(
         name=name,
-        subjects=_SUBJECTS[name],
+        subjects=SUBJECTS[name],
         storage=StorageType.FILE,
         discard=DiscardPolicy.OLD,
         max_bytes=limits.max_bytes if name == EVENTS else limits.max_bytes // 4,
