@@ -110,7 +110,7 @@ class NatsSink(OnePartitionSink[CloudEvent, bytes]):
         return Outbox(
             self._access,
             limits=self._limits,
-            scope=f"ioc.{self._province}.{self._ward or '_'}.>",
+            scope=f"ioc.{self._province}.{self._ward or '_'}.",
             position=position,
             patience_s=self._patience_s,
             refused=refused,

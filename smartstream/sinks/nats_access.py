@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 import nats
@@ -57,40 +58,76 @@ class NatsAccess(msgspec.Struct, frozen=True, kw_only=True):
 async def connect(access: NatsAccess, *, closed: Callable[[], Awaitable[None]] | None = None) -> Client:
     """One connection that does not reconnect by itself: what was on its way is the caller's to settle.
 
+    With ``tls://`` no password leaves before the server has proved who it is (by the system's authorities, or
+    those of ``SSL_CERT_FILE``).
+
     Raises:
         InvalidInputError: The address cannot be read, the credentials are missing or refused.
         UnavailableError: Nobody answers there.
     """
-    scheme = urlsplit(access.url).scheme
-    if scheme not in ("nats", "tls"):
+    parts = urlsplit(access.url)
+    if parts.scheme not in ("nats", "tls") or not parts.hostname:
         raise InvalidInputError(f"NATS address {access.shown}: expected nats://HOST:PORT or tls://HOST:PORT")
-    options: dict[str, Any] = {}
-    if access.creds:
-        if not Path(access.creds).is_file():
-            raise InvalidInputError(f"NATS credentials file {access.creds}: no such file")
-        options["user_credentials"] = access.creds
-    elif access.token:
-        options["token"] = access.token
-    elif access.user:
-        options.update(user=access.user, password=access.password)
+    options = _credentials(access, parts)
+    if parts.scheme == "tls":
+        options = _behind_tls(options, access.shown)
+    said: list[Exception] = []
 
-    async def ignore(_: Exception) -> None:
-        """Errors come back as exceptions or as a closed connection."""
+    async def note(e: Exception) -> None:
+        said.append(e)
 
     try:
         return await nats.connect(
-            access.url,
+            f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}",
             name="smartstream",
             allow_reconnect=False,
+            max_reconnect_attempts=1,  # one address, asked twice at once; pauses are the caller's
+            reconnect_time_wait=0,
             connect_timeout=_CONNECT_S,
             pending_size=_PENDING_BYTES,
-            error_cb=ignore,
+            error_cb=note,
             closed_cb=closed,
             **options,
         )
-    except (nats.errors.AuthorizationError, nats.errors.Error) as e:
-        if "authorization" in str(e).lower() or "authentication" in str(e).lower():
+    except ssl.SSLError as e:
+        raise InvalidInputError(f"NATS server {access.shown}: not trusted: {e.reason or e}") from e
+    except (nats.errors.Error, OSError, TimeoutError) as e:
+        cause = next((x for x in reversed([*said, e]) if not isinstance(x, nats.errors.NoServersError)), e)
+        if isinstance(cause, ssl.SSLError):
+            raise InvalidInputError(f"NATS server {access.shown}: not trusted: {cause.reason}") from e
+        if "authorization" in str(cause).lower() or "authentication" in str(cause).lower():
             raise InvalidInputError(f"NATS server {access.shown}: credentials refused") from e
-        raise UnavailableError(f"NATS server {access.shown}: {e}") from e
-    except (OSError, TimeoutError) as e:
-        raise UnavailableError(f"NATS server {access.shown}: cannot be reached ({e or 'no answer'})") from e
+        why = getattr(cause, "strerror", None) or str(cause) or "no answer"
+        raise UnavailableError(f"NATS server {access.shown}: cannot be reached ({why})") from e
+
+
+def _credentials(access: NatsAccess, parts: SplitResult) -> dict[str, Any]:
+    if access.creds:
+        if not Path(access.creds).is_file():
+            raise InvalidInputError(f"NATS credentials file {access.creds}: no such file")
+        return {"user_credentials": access.creds}
+    if access.token:
+        return {"token": access.token}
+    if access.user:
+        return {"user": access.user, "password": access.password}
+    if parts.username and parts.password:
+        return {"user": unquote(parts.username), "password": unquote(parts.password)}
+    if parts.username:
+        return {"token": unquote(parts.username)}
+    return {}
+
+
+def _behind_tls(options: dict[str, Any], shown: str) -> dict[str, Any]:
+    """Hold secrets back until TLS stands: the client by itself would answer a server that offers none."""
+    context = ssl.create_default_context()
+
+    def guarded(secret: str) -> Callable[[], str]:
+        def give() -> str:
+            if not context.session_stats()["connect_good"]:
+                raise InvalidInputError(f"NATS server {shown}: offers no TLS; use nats:// or another server")
+            return secret
+
+        return give
+
+    named = ("user", "password", "token")
+    return {k: guarded(v) if k in named else v for k, v in options.items()} | {"tls": context}

@@ -17,7 +17,7 @@ from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from smartstream.errors import SmartstreamError
 from smartstream.sinks.nats_access import NatsAccess, connect
-from smartstream.sinks.nats_streams import SUBJECTS
+from smartstream.sinks.nats_streams import SUBJECTS, covers, overlap
 
 _PAUSE_S: Final = 1.0
 
@@ -31,17 +31,6 @@ def full_subject(words: str) -> str:
         return words if len(tokens) > 1 or words == ">" else "ioc.>"
     rest = tokens if len(tokens) == 3 or tokens[-1] == ">" else [*tokens, ">"]
     return ".".join(["ioc", "*", "*", *rest])
-
-
-def overlap(one: str, other: str) -> bool:
-    """Whether some subject matches both patterns."""
-    a, b = one.split("."), other.split(".")
-    for x, y in zip(a, b, strict=False):
-        if ">" in (x, y):
-            return True
-        if x != y and "*" not in (x, y):
-            return False
-    return len(a) == len(b)
 
 
 class Follower:
@@ -142,10 +131,14 @@ class Follower:
             seq = msg.metadata.sequence.stream
             if seq > self._seen[name][1]:
                 self._seen[name] = (created, seq)
-                self._hand_on(msg.data)
+                if covers(self._subject, msg.subject):
+                    self._hand_on(msg.data)
 
+        # Servers before 2.10 refuse a filter that only overlaps a stream's subjects: then all comes, filtered here.
+        taken = SUBJECTS[name]
+        plain = any(covers(s, self._subject) for s in taken) or all(covers(self._subject, s) for s in taken)
         await js.subscribe(
-            self._subject,
+            self._subject if plain else "ioc.>",
             stream=name,
             ordered_consumer=True,
             idle_heartbeat=5,

@@ -31,7 +31,7 @@ from smartstream.sinks.nats_streams import StreamLimits, ensure_streams
 _log = get_logger("nats")
 _ACK_S: Final = 10.0
 _CHUNK: Final = 256
-_KNOWN_MAX: Final = 500_000
+_SCAN_MAX: Final = 1_000_000
 _HEADER_BYTES: Final = 256
 _CONTENT_TYPE: Final = "application/cloudevents+json"
 _TOO_LARGE: Final = 10054
@@ -71,7 +71,7 @@ class Outbox:
     Args:
         access: The server.
         limits: Of the streams.
-        scope: Subject filter of what this run publishes; nothing else is read back.
+        scope: How the subjects of this run begin; nothing else is read back.
         position: Where a former run had got to; None starts behind what the streams hold.
         window: Most messages on their way at once.
         patience_s: How long without any acknowledgement before ``put`` and ``settle`` give up.
@@ -104,7 +104,7 @@ class Outbox:
         self._progress_s = time.monotonic()
         self._trouble: str | None = None
         self._failure: SmartstreamError | None = None
-        self._connected = asyncio.Event()
+        self._nc: Client | None = None  # while a session publishes
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> Position:
@@ -115,7 +115,7 @@ class Outbox:
         """
         self._task = asyncio.create_task(self._run())
         self._progress_s = time.monotonic()
-        await self._until(lambda: self._position is not None and self._connected.is_set())
+        await self._until(lambda: self._nc is not None)
         assert self._position is not None
         return dict(self._position)
 
@@ -139,10 +139,25 @@ class Outbox:
     async def settle(self) -> Position:
         """Wait until every message is acknowledged (or refused); the position after them.
 
+        A last round trip proves that the server which acknowledged is still there: one that was killed since may
+        come back without its tail, and is then given it again.
+
         Raises:
             UnavailableError: The server has acknowledged nothing for the whole patience.
         """
-        await self._wait_pending(0)
+        if not self._pending():
+            self._progress_s = time.monotonic()
+        while True:
+            await self._wait_pending(0)
+            if not self._acked:
+                break
+            await self._until(lambda: self._nc is not None)
+            nc = self._nc
+            with suppress(nats.errors.Error, TimeoutError, OSError):
+                assert nc is not None
+                await nc.flush(timeout=5)
+                if nc is self._nc and not self._pending():
+                    break
         self._acked.clear()
         assert self._position is not None
         return dict(self._position)
@@ -183,7 +198,7 @@ class Outbox:
             try:
                 await self._session()
             except (UnavailableError, InvalidInputError, nats.errors.Error, OSError, TimeoutError) as e:
-                if isinstance(e, InvalidInputError) and not self._connected.is_set():
+                if isinstance(e, InvalidInputError) and self._position is None:
                     self._fail(e)
                     return
                 reason = str(e) or type(e).__name__
@@ -220,10 +235,11 @@ class Outbox:
             self._progress_s = time.monotonic()
             inbox = nc.new_inbox()
             await nc.subscribe(f"{inbox}.*", cb=self._on_ack)
-            self._connected.set()
+            self._nc = nc
             self._moved.set()
             await self._pump(nc, inbox, lost)
         finally:
+            self._nc = None
             with suppress(Exception):
                 await nc.close()
 
@@ -333,10 +349,13 @@ class Outbox:
             self._moved.set()
 
     async def _ids(self, js: JetStreamContext, stream: str, after: int) -> set[str]:
-        """Ids that the stream holds after a sequence number, headers only."""
+        """Our ids that the stream holds after a sequence number, headers only.
+
+        Filtered here: servers before 2.10 refuse a filter that only overlaps a stream's subjects.
+        """
         ids: set[str] = set()
         sub = await js.subscribe(
-            self._scope,
+            "ioc.>",
             stream=stream,
             ordered_consumer=True,
             config=ConsumerConfig(
@@ -346,10 +365,12 @@ class Outbox:
         try:
             info = await sub.consumer_info()
             total = (info.num_pending or 0) + (info.delivered.consumer_seq if info.delivered else 0)
-            for _ in range(min(total, _KNOWN_MAX)):
+            if total > _SCAN_MAX:
+                _log.warning("NATS stream has grown too far to look for all our ids", stream=stream, by=total)
+            for _ in range(min(total, _SCAN_MAX)):
                 msg = await sub.next_msg(timeout=5)
-                if msg.headers and (id_ := msg.headers.get("Nats-Msg-Id")):
-                    ids.add(id_)
+                if msg.subject.startswith(self._scope) and msg.headers:
+                    ids.add(msg.headers.get("Nats-Msg-Id", ""))
         finally:
             with suppress(nats.errors.Error):
                 await sub.unsubscribe()
