@@ -1,0 +1,61 @@
+"""``./dev`` on machines that are not what they seem."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def doctor(*first: Path) -> dict[str, str]:
+    """What ``./dev doctor`` finds with these folders first on the PATH."""
+    path = os.pathsep.join([*map(str, first), os.environ["PATH"]])
+    done = subprocess.run(
+        ["/bin/sh", ROOT / "dev", "doctor"],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return {line.split()[0]: line.split(maxsplit=1)[1] for line in done.stderr.splitlines()}
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """Programs that exist and do not run, as version managers leave them."""
+    for name in ("python3.11", "python3.12", "python3", "cargo", "rustc"):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\necho 'manager: {name}: command not found' >&2\nexit 127\n")
+        program.chmod(0o755)
+    return tmp_path
+
+
+def test_a_python_that_exists_but_does_not_run_is_passed_over(
+    broken: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("good")
+    (elsewhere / "python").symlink_to(os.path.realpath(sys.executable))
+    assert str(broken) not in doctor(broken, elsewhere)["python"]
+
+
+def test_a_rust_that_does_not_run_is_missing(broken: Path) -> None:
+    found = doctor(broken)
+    assert found["rust"].startswith("none")
+    assert "rustc-web" in found["missing"]
+
+
+def test_an_old_rust_is_missing(tmp_path: Path) -> None:
+    for name, version in (("cargo", "cargo 1.63.0 (fd9c4297c 2022-07-01)"), ("rustc", "rustc 1.63.0")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{version}'\n")
+        (tmp_path / name).chmod(0o755)
+    assert doctor(tmp_path)["rust"].startswith("none")
+
+
+def test_without_a_command_it_lists_them() -> None:
+    done = subprocess.run([ROOT / "dev"], capture_output=True, text=True, timeout=60, check=True)
+    for command in ("setup", "demo", "test", "lint", "format", "bench", "build", "golden", "clean", "ci"):
+        assert f"\n  {command} " in done.stdout
