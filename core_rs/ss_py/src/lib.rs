@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 mod enter;
 mod error;
+mod rules;
 mod tracker;
 
 /// The native module `smartstream._core`; `_core.pyi` documents it.
@@ -15,5 +16,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     error::register(m)?;
     tracker::register(m)?;
+    rules::register(m)?;
     Ok(())
 }

@@ -1,0 +1,77 @@
+//! The rule engine of a junction.
+
+use numpy::PyReadonlyArray1;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use ss_model::{Error, EventTime, SignalState};
+
+use crate::enter::enter;
+use crate::error::to_py;
+
+#[pyclass(module = "smartstream._core")]
+struct JunctionEngine {
+    engine: ss_rules::JunctionEngine,
+}
+
+#[pymethods]
+impl JunctionEngine {
+    #[new]
+    fn new(py: Python<'_>, config: &[u8]) -> PyResult<Self> {
+        Ok(Self { engine: enter(py, || ss_rules::JunctionEngine::new(config))? })
+    }
+
+    fn signals(
+        &mut self,
+        py: Python<'_>,
+        time_ns: PyReadonlyArray1<'_, i64>,
+        group: PyReadonlyArray1<'_, u16>,
+        state: PyReadonlyArray1<'_, u8>,
+    ) -> PyResult<()> {
+        let (time_ns, group, state) = (time_ns.as_slice()?, group.as_slice()?, state.as_slice()?);
+        if time_ns.len() != group.len() || time_ns.len() != state.len() {
+            let found = format!("{}, {} and {}", time_ns.len(), group.len(), state.len());
+            return Err(to_py(py, &Error::invalid(format!("signals: expected columns of one length, found {found}"))));
+        }
+        enter(py, || {
+            for ((&time, &group), &code) in time_ns.iter().zip(group).zip(state) {
+                let state = SignalState::from_code(code)
+                    .ok_or_else(|| Error::invalid(format!("signals: no state has the code {code}")))?;
+                self.engine.signal(EventTime(time), group, state)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn tracks(&mut self, py: Python<'_>, camera: u16, batch: &[u8]) -> PyResult<()> {
+        enter(py, || self.engine.tracks(camera, batch))
+    }
+
+    fn gap(&mut self, py: Python<'_>, camera: u16, at_ns: i64) -> PyResult<()> {
+        enter(py, || self.engine.gap(camera, EventTime(at_ns)))
+    }
+
+    fn advance<'py>(&mut self, py: Python<'py>, frontier_ns: i64) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &enter(py, || self.engine.advance(EventTime(frontier_ns)))?))
+    }
+
+    fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &enter(py, || self.engine.finish())?))
+    }
+
+    fn ledger<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &enter(py, || self.engine.ledger())?))
+    }
+
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &enter(py, || self.engine.snapshot())?))
+    }
+
+    fn restore(&mut self, py: Python<'_>, snapshot: &[u8]) -> PyResult<()> {
+        enter(py, || self.engine.restore(snapshot))
+    }
+}
+
+/// Add the class to the module.
+pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add_class::<JunctionEngine>()
+}

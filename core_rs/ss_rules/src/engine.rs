@@ -1,0 +1,331 @@
+//! The engine of a junction: every camera, every signal, in event time.
+//!
+//! Input is queued and judged only when the frontier has passed it, in the
+//! order (instant, camera): the answers do not depend on how the input was
+//! cut into calls, on which side spoke first, or on a stop and resume
+//! anywhere in between.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use ss_model::{Error, EventTime, Result, SignalState, TrackBatch};
+
+use crate::camera::{CameraState, Watch};
+use crate::config::JunctionConfig;
+use crate::ledger::CameraCounts;
+use crate::outcome::{Finding, Verdict};
+use crate::report::Report;
+use crate::signals::SignalHistory;
+use crate::verdict::judge;
+
+/// First byte of a snapshot.
+const SNAPSHOT_VERSION: u8 = 1;
+
+/// Judges one junction.
+#[derive(Debug)]
+pub struct JunctionEngine {
+    groups: Vec<String>,
+    cameras: Vec<Watch>,
+    /// Tells whether a snapshot was made under this configuration.
+    config_mark: u64,
+    state: State,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct State {
+    frontier: EventTime,
+    signals: Vec<SignalHistory>,
+    /// Signal lines at or before the frontier: too late to be used.
+    late_signals: u64,
+    cameras: Vec<CameraState>,
+    queues: Vec<Queue>,
+}
+
+/// Input of one camera that the frontier has not passed yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Queue {
+    items: VecDeque<Item>,
+    /// Newest instant ever queued.
+    newest: EventTime,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Item {
+    Frame { run: u32, time: EventTime, rows: Vec<Row> },
+    Gap { time: EventTime },
+}
+
+/// A track in a frame, in the form that snapshots hold.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Row {
+    id: u32,
+    bbox: ss_model::BoxF,
+    score: f32,
+    class: ss_model::VehicleClass,
+    flags: u8,
+}
+
+impl Item {
+    fn time(&self) -> EventTime {
+        match self {
+            Self::Frame { time, .. } | Self::Gap { time } => *time,
+        }
+    }
+}
+
+impl JunctionEngine {
+    /// Check and compile the configuration.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming what in it cannot be used.
+    pub fn new(config_json: &[u8]) -> Result<Self> {
+        let config = JunctionConfig::from_json(config_json)?;
+        let cameras =
+            config.cameras.iter().map(|c| Watch::new(c, &config.groups)).collect::<Result<Vec<_>>>()?;
+        let state = State {
+            frontier: EventTime::MIN,
+            signals: vec![SignalHistory::default(); config.groups.len()],
+            late_signals: 0,
+            cameras: vec![CameraState::default(); cameras.len()],
+            queues: vec![Queue { items: VecDeque::new(), newest: EventTime::MIN }; cameras.len()],
+        };
+        Ok(Self { groups: config.groups, cameras, config_mark: fnv1a(config_json), state })
+    }
+
+    /// Group `group` shows `signal` from `time` on. A line at or before the
+    /// frontier is too late: it is counted, and changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a group that the configuration does not have.
+    pub fn signal(&mut self, time: EventTime, group: u16, signal: SignalState) -> Result<()> {
+        let known = self.groups.len();
+        let history = self.state.signals.get_mut(usize::from(group));
+        let history = history
+            .ok_or_else(|| Error::invalid(format!("signal group {group}: the junction has {known}")))?;
+        if time <= self.state.frontier {
+            self.state.late_signals += 1;
+        } else {
+            history.insert(time, signal);
+        }
+        Ok(())
+    }
+
+    /// Frames of a camera, in order. A frame that the frontier or a newer
+    /// frame has passed is counted as late and skipped.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an unknown camera or bytes that are no batch.
+    pub fn tracks(&mut self, camera: u16, batch: &[u8]) -> Result<()> {
+        let at = self.camera(camera)?;
+        let batch = TrackBatch::from_bytes(batch)?;
+        let passed = self.passed(at);
+        let (queue, counts) = (&mut self.state.queues[at], &mut self.state.cameras[at].counts);
+        for i in 0..batch.frames() {
+            let (time, _, tracks) = batch.frame(i);
+            if time <= queue.newest || time <= passed {
+                counts.late_frames += 1;
+                continue;
+            }
+            queue.newest = time;
+            let row = |t: &ss_model::Track| Row { id: t.id, bbox: t.bbox, score: t.score, class: t.class, flags: t.flags };
+            queue.items.push_back(Item::Frame { run: batch.run, time, rows: tracks.iter().map(row).collect() });
+        }
+        Ok(())
+    }
+
+    /// The session of a camera broke at `time`: nothing open then can be proved.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an unknown camera.
+    pub fn gap(&mut self, camera: u16, time: EventTime) -> Result<()> {
+        let at = self.camera(camera)?;
+        let queue = &mut self.state.queues[at];
+        let time = time.max(queue.newest);
+        queue.newest = time;
+        queue.items.push_back(Item::Gap { time });
+        Ok(())
+    }
+
+    /// Everything up to and including `frontier` has been handed in: judge
+    /// it. Answers the outcomes as a JSON list in the order of decision, then
+    /// time, camera, track and kind.
+    ///
+    /// # Errors
+    /// `Internal` when the outcomes cannot be written.
+    pub fn advance(&mut self, frontier: EventTime) -> Result<Vec<u8>> {
+        let mut out = Outbox::default();
+        self.run_to(frontier, &mut out)?;
+        Ok(out.close())
+    }
+
+    /// The input has ended: judge what is left and settle what is open.
+    ///
+    /// # Errors
+    /// `Internal` when the outcomes cannot be written.
+    pub fn finish(&mut self) -> Result<Vec<u8>> {
+        let mut out = Outbox::default();
+        self.run_to(EventTime::MAX, &mut out)?;
+        for at in 0..self.cameras.len() {
+            self.end_run(at, &mut out)?;
+        }
+        Ok(out.close())
+    }
+
+    /// Counts of every camera by its name, as JSON, with the late signal lines.
+    ///
+    /// # Errors
+    /// `Internal` when they cannot be written.
+    pub fn ledger(&self) -> Result<Vec<u8>> {
+        #[derive(Serialize)]
+        struct Ledger<'a> {
+            late_signals: u64,
+            cameras: BTreeMap<&'a str, &'a CameraCounts>,
+        }
+        let cameras = self.cameras.iter().zip(&self.state.cameras).map(|(w, s)| (w.id.as_str(), &s.counts)).collect();
+        to_json(&Ledger { late_signals: self.state.late_signals, cameras })
+    }
+
+    /// The whole state: a version byte, a mark of the configuration, the rest.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be written.
+    pub fn snapshot(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![SNAPSHOT_VERSION];
+        bytes.extend_from_slice(&self.config_mark.to_le_bytes());
+        postcard::to_extend(&self.state, bytes).map_err(|e| Error::internal(format!("rule engine snapshot: {e}")))
+    }
+
+    /// Carry on from a snapshot made under the same configuration.
+    ///
+    /// # Errors
+    /// `InvalidInput` for another version or configuration, `DataLoss` for
+    /// bytes that cannot be read back.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some((version, rest)) = bytes.split_first() else {
+            return Err(Error::new(ss_model::ErrorKind::DataLoss, "rule engine snapshot: it is empty"));
+        };
+        if *version != SNAPSHOT_VERSION {
+            return Err(Error::invalid(format!(
+                "rule engine snapshot: expected version {SNAPSHOT_VERSION}, found {version}"
+            )));
+        }
+        let torn = |what: String| Error::data_loss(format!("rule engine snapshot: {what}"));
+        let (mark, rest) = rest.split_first_chunk::<8>().ok_or_else(|| torn("it is cut short".into()))?;
+        if u64::from_le_bytes(*mark) != self.config_mark {
+            return Err(Error::invalid("rule engine snapshot: it was made under another configuration"));
+        }
+        self.state = postcard::from_bytes(rest).map_err(|e| torn(e.to_string()))?;
+        Ok(())
+    }
+
+    fn camera(&self, camera: u16) -> Result<usize> {
+        let (at, known) = (usize::from(camera), self.cameras.len());
+        if at < known { Ok(at) } else { Err(Error::invalid(format!("camera {camera}: the junction has {known}"))) }
+    }
+
+    /// Newest instant of a camera that has been judged.
+    fn passed(&self, at: usize) -> EventTime {
+        self.state.frontier.plus_seconds(-self.cameras[at].layout.clock_s)
+    }
+
+    fn run_to(&mut self, frontier: EventTime, out: &mut Outbox) -> Result<()> {
+        self.state.frontier = self.state.frontier.max(frontier);
+        // A frame is due when every signal that its interval may meet is known.
+        while let Some((due, at)) = self.next_due() {
+            if due > self.state.frontier {
+                break;
+            }
+            let Some(item) = self.state.queues[at].items.pop_front() else { break };
+            match item {
+                Item::Frame { run, time, rows } => {
+                    if run != self.state.cameras[at].run {
+                        self.end_run(at, out)?;
+                        self.state.cameras[at].run = run;
+                    }
+                    let tracks: Vec<ss_model::Track> = rows.iter().map(Row::track).collect();
+                    let mut found = Vec::new();
+                    self.cameras[at].frame(&self.state.signals, &mut self.state.cameras[at], time, &tracks, &mut found);
+                    self.publish(at, found, out)?;
+                }
+                Item::Gap { .. } => self.end_run(at, out)?,
+            }
+            for history in &mut self.state.signals {
+                history.prune(due);
+            }
+        }
+        Ok(())
+    }
+
+    /// Settle every open track of a camera.
+    fn end_run(&mut self, at: usize, out: &mut Outbox) -> Result<()> {
+        let mut found = Vec::new();
+        self.cameras[at].end_run(&self.state.signals, &mut self.state.cameras[at], &mut found);
+        self.publish(at, found, out)
+    }
+
+    fn next_due(&self) -> Option<(EventTime, usize)> {
+        let heads = self.state.queues.iter().enumerate().filter_map(|(at, queue)| {
+            let item = queue.items.front()?;
+            Some((item.time().plus_seconds(self.cameras[at].layout.clock_s), at))
+        });
+        heads.min()
+    }
+
+    fn publish(&mut self, at: usize, mut found: Vec<Finding>, out: &mut Outbox) -> Result<()> {
+        found.sort_by_key(Finding::order);
+        let (watch, state) = (&self.cameras[at], &mut self.state.cameras[at]);
+        for finding in &found {
+            match finding {
+                Finding::Passage(passage) => {
+                    state.counts.crossings += 1;
+                    out.add(&Report::crossing(watch, state.run, passage))?;
+                }
+                Finding::Candidate(candidate) => {
+                    let verdict: Verdict = judge(candidate);
+                    state.counts.outcome(candidate.kind, verdict);
+                    out.add(&Report::violation(watch, &self.groups, state.run, candidate, verdict))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Row {
+    fn track(&self) -> ss_model::Track {
+        let Self { id, bbox, score, class, flags } = *self;
+        ss_model::Track { id, bbox, score, class, flags }
+    }
+}
+
+/// A JSON list that grows.
+#[derive(Default)]
+struct Outbox {
+    json: Vec<u8>,
+}
+
+impl Outbox {
+    fn add(&mut self, report: &Report<'_>) -> Result<()> {
+        self.json.push(if self.json.is_empty() { b'[' } else { b',' });
+        let item = to_json(report)?;
+        self.json.extend_from_slice(&item);
+        Ok(())
+    }
+
+    fn close(mut self) -> Vec<u8> {
+        if self.json.is_empty() {
+            self.json.push(b'[');
+        }
+        self.json.push(b']');
+        self.json
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|e| Error::internal(format!("rule engine outcome: {e}")))
+}
+
+/// FNV-1a: the same on every machine and version, unlike the standard hasher.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+}

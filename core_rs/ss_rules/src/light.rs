@@ -1,0 +1,320 @@
+//! Red, amber and stop line: one decision table.
+//!
+//! Let *p* be the distance past the stop line, *tY* and *tR* the onsets of
+//! amber and red, *g* the grace, *D* the incursion:
+//!
+//! | p(tY) | p(tR) | max p during red | result |
+//! |---|---|---|---|
+//! | ≥ 0 | any | any | none |
+//! | < 0 | ≥ 0 | – | yellow light |
+//! | < 0 | < 0 | ≤ 0 | none |
+//! | < 0 | < 0 | 0 < p < D, standing | stop line |
+//! | < 0 | < 0 | ≥ D | red light |
+//!
+//! The crossing is known only within the interval between two frames, widened
+//! by the uncertainty of the clock. Where that interval meets more than one
+//! row of the table, or a light changes in it, nothing is held against
+//! anybody. Unknown, dark and flashing lights are no red and no amber.
+//!
+//! Source: Luật 36/2024/QH15 Điều 11.4.b; QCVN 41:2024/BGTVT vạch 7.1.
+
+use serde::{Deserialize, Serialize};
+use ss_model::{EventTime, SignalState};
+
+use crate::crossing::{Crossing, DEAD_BAND_M};
+use crate::outcome::{Candidate, Explanation, Reason, RuleKind, SignalFact};
+use crate::place::{Layout, RoadLine};
+use crate::signals::{Meanings, SignalHistory};
+use crate::track::{Observation, TrackState};
+use crate::verdict::doubt_reason;
+
+/// A foot point this close to a lane may belong to it.
+const ASTRIDE_M: f64 = 0.4;
+/// A vehicle that has not stood for this long was under way.
+const UNDER_WAY_S: f64 = 0.5;
+
+/// The decision table at one stop line, with the kinds that publish.
+#[derive(Clone, Debug)]
+pub struct LightRule {
+    /// Index of the stop line.
+    pub line: u16,
+    /// A younger red is not held against anybody.
+    pub grace_s: f64,
+    /// Past the line by this much on red is having gone on.
+    pub incursion_m: f64,
+    /// Shortest standstill past the line.
+    pub min_stop_s: f64,
+    /// Braking beyond this marks the dilemma zone.
+    pub dilemma_mps2: f64,
+    /// Kinds with a rule of their own.
+    pub armed: Vec<RuleKind>,
+}
+
+/// One track under the decision table.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LightState {
+    /// The line has been judged: once per track.
+    done: bool,
+    entry: Option<Entry>,
+}
+
+/// A crossing that may have been on red and is being watched.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    crossing: Crossing,
+    lane: Option<u16>,
+    /// Groups that may rule it; the first is that of its lane.
+    groups: Vec<u16>,
+    meanings: Meanings,
+    /// The doubt is about the lane, not about the instant.
+    astride: bool,
+    last: EventTime,
+    deepest_m: f64,
+    stop: Option<Stop>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Stop {
+    since: EventTime,
+    until: EventTime,
+    doubts: Vec<Reason>,
+}
+
+/// What a rule sees of the world in one frame.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The camera's geometry.
+    pub layout: &'a Layout,
+    /// Signals by group, known up to the frame plus the clock's uncertainty.
+    pub signals: &'a [SignalHistory],
+}
+
+impl LightRule {
+    /// Take in an observation of a track and the lines it crossed with it.
+    pub fn observe(
+        &self,
+        cx: &Context<'_>,
+        id: u32,
+        track: &TrackState,
+        seen: &Observation,
+        crossed: &[(u16, Crossing)],
+        state: &mut LightState,
+    ) -> Option<Candidate> {
+        if state.done {
+            return None;
+        }
+        let road = &cx.layout.lines[usize::from(self.line)];
+        if state.entry.is_none() {
+            let crossing = crossed.iter().find(|(line, _)| *line == self.line).map(|(_, c)| *c)?;
+            let entry = self.enter(cx, road, track, crossing)?;
+            if entry.meanings.red {
+                state.entry = Some(entry);
+            } else {
+                state.done = true;
+                return entry.meanings.amber.then(|| self.yellow(cx, id, track, &entry));
+            }
+        }
+        let entry = state.entry.as_mut()?;
+        let past_m = track.lines[usize::from(self.line)].last()?.offset_m * if entry.crossing.rightward { 1.0 } else { -1.0 };
+        let found = self.watch(cx, id, track, seen.time, past_m, entry)?;
+        *state = LightState { done: true, entry: None };
+        found
+    }
+
+    /// The track has ended: what was open is settled.
+    pub fn end(&self, cx: &Context<'_>, id: u32, track: &TrackState, state: &mut LightState) -> Option<Candidate> {
+        let entry = state.entry.take()?;
+        state.done = true;
+        if entry.stop.is_none() && track.standstill.seconds(track.last) < UNDER_WAY_S {
+            return Some(self.red(cx, id, track, &entry, Some(Reason::TrackLost)));
+        }
+        self.settle(cx, id, track, &entry)
+    }
+
+    /// A forward crossing, with everything it could mean.
+    fn enter(&self, cx: &Context<'_>, road: &RoadLine, track: &TrackState, crossing: Crossing) -> Option<Entry> {
+        let margin = ASTRIDE_M / crossing.unit_m;
+        let lane = road.lane_at(crossing.station, margin, track.lane_remembered(crossing.from));
+        if !road.is_forward(crossing.rightward, lane.map(|l| &cx.layout.lanes[usize::from(l)])) {
+            return None;
+        }
+        let group_of = |l: u16| cx.layout.lanes[usize::from(l)].group;
+        let mut groups: Vec<u16> = lane.and_then(group_of).into_iter().collect();
+        if lane.is_some() && groups.is_empty() {
+            return None; // a lane without a light
+        }
+        for stretch in &road.lanes {
+            let near = lane.is_none() || stretch.reaches(crossing.station, margin);
+            if let Some(group) = group_of(stretch.lane).filter(|g| near && !groups.contains(g)) {
+                groups.push(group);
+            }
+        }
+        let clock = cx.layout.clock_s;
+        let (from, to) = (crossing.from.plus_seconds(-clock), crossing.to.plus_seconds(clock));
+        let of = |g: &u16| cx.signals[usize::from(*g)].meanings(from, to, self.grace_s);
+        let own = of(groups.first()?);
+        let meanings = groups.iter().map(of).fold(own, Meanings::or);
+        let astride = meanings != own;
+        let (last, deepest_m) = (crossing.to, 0.0);
+        Some(Entry { crossing, lane, groups, meanings, astride, last, deepest_m, stop: None })
+    }
+
+    /// One more frame of a crossing that may have been on red. Answers when
+    /// the matter is settled: with or without a candidate.
+    #[allow(clippy::option_option)] // outer: settled; inner: how
+    fn watch(
+        &self,
+        cx: &Context<'_>,
+        id: u32,
+        track: &TrackState,
+        now: EventTime,
+        past_m: f64,
+        entry: &mut Entry,
+    ) -> Option<Option<Candidate>> {
+        let is_red = |until: EventTime| {
+            let until = until.plus_seconds(cx.layout.clock_s);
+            let shows = |g: &u16| cx.signals[usize::from(*g)].is_throughout(SignalState::Red, entry.crossing.to, until);
+            entry.groups.iter().all(shows)
+        };
+        let went_on = past_m >= self.incursion_m;
+        if !is_red(now) && now > entry.crossing.to {
+            let unsettled = went_on && entry.stop.is_none() && is_red(entry.last);
+            return Some(if unsettled {
+                Some(self.red(cx, id, track, entry, Some(Reason::RedEndedMeanwhile)))
+            } else {
+                self.settle(cx, id, track, entry)
+            });
+        }
+        entry.last = now;
+        entry.deepest_m = entry.deepest_m.max(past_m);
+        if went_on {
+            return Some(Some(self.red(cx, id, track, entry, None)));
+        }
+        if past_m < -DEAD_BAND_M {
+            return Some(self.settle(cx, id, track, entry));
+        }
+        let since = track.standstill.since.max(entry.crossing.to);
+        if now.seconds_since(since) >= self.min_stop_s {
+            match &mut entry.stop {
+                Some(stop) if stop.since == since => stop.until = now,
+                Some(_) => {}
+                None => {
+                    let doubts = doubt_reason(track.doubt_since(entry.crossing.from)).into_iter().collect();
+                    entry.stop = Some(Stop { since, until: now, doubts });
+                }
+            }
+        }
+        None
+    }
+
+    /// The vehicle did not go on during red: it stood there, or nothing happened.
+    fn settle(&self, cx: &Context<'_>, id: u32, track: &TrackState, entry: &Entry) -> Option<Candidate> {
+        match &entry.stop {
+            Some(stop) => {
+                let mut doubts = self.doubts_of_instant(entry, Meanings { red: true, ..Meanings::default() });
+                doubts.extend(stop.doubts.iter().copied());
+                let mut found = self.candidate(cx, id, track, RuleKind::StopLine, entry, doubts);
+                found.until = Some(stop.until);
+                found.explanation = found
+                    .explanation
+                    .fact("stood_s", stop.until.seconds_since(stop.since))
+                    .fact("deepest_m", entry.deepest_m)
+                    .threshold("min_stop_s", self.min_stop_s)
+                    .threshold("incursion_m", self.incursion_m);
+                Some(found)
+            }
+            None => entry.meanings.amber.then(|| self.yellow(cx, id, track, entry)),
+        }
+    }
+
+    fn red(&self, cx: &Context<'_>, id: u32, track: &TrackState, entry: &Entry, why: Option<Reason>) -> Candidate {
+        let mut doubts = self.doubts_of_instant(entry, Meanings { red: true, ..Meanings::default() });
+        doubts.extend(doubt_reason(track.doubt_since(entry.crossing.from)));
+        doubts.extend(why);
+        let mut found = self.candidate(cx, id, track, RuleKind::RedLight, entry, doubts);
+        found.explanation = found
+            .explanation
+            .fact("deepest_m", entry.deepest_m)
+            .interval("gone_on", entry.crossing.to, track.last)
+            .threshold("incursion_m", self.incursion_m)
+            .threshold("grace_s", self.grace_s);
+        found
+    }
+
+    fn yellow(&self, cx: &Context<'_>, id: u32, track: &TrackState, entry: &Entry) -> Candidate {
+        let mut doubts = self.doubts_of_instant(entry, Meanings { amber: true, ..Meanings::default() });
+        doubts.extend(doubt_reason(track.doubt_since(entry.crossing.from)));
+        let mut found = self.candidate(cx, id, track, RuleKind::YellowLight, entry, doubts);
+        let onset = found.signal.map(|s| s.phase.since);
+        if let Some((distance_m, speed_mps)) = onset.and_then(|t| self.approach(cx, track, t)) {
+            let braking_mps2 = speed_mps * speed_mps / (2.0 * distance_m);
+            found.dilemma = braking_mps2 > self.dilemma_mps2;
+            found.explanation = found
+                .explanation
+                .fact("distance_at_amber_m", distance_m)
+                .fact("speed_at_amber_mps", speed_mps)
+                .fact("braking_mps2", braking_mps2)
+                .threshold("dilemma_mps2", self.dilemma_mps2);
+        }
+        found
+    }
+
+    /// Distance before the line and speed towards it at the onset of amber.
+    fn approach(&self, cx: &Context<'_>, track: &TrackState, onset: EventTime) -> Option<(f64, f64)> {
+        if !cx.layout.view.is_metric() {
+            return None;
+        }
+        let line = &cx.layout.lines[usize::from(self.line)].line;
+        let offset = |t: EventTime| track.position_at(t).map(|p| line.offset(p).abs());
+        let (half, at) = (0.4, offset(onset)?);
+        let (before, after) = (offset(onset.plus_seconds(-half)), offset(onset.plus_seconds(half)));
+        let speed_mps = match (before, after) {
+            (Some(b), Some(a)) => (b - a) / (2.0 * half),
+            (Some(b), None) => (b - at) / half,
+            (None, Some(a)) => (at - a) / half,
+            (None, None) => return None,
+        };
+        (at > 0.0 && speed_mps > 0.0).then_some((at, speed_mps))
+    }
+
+    fn doubts_of_instant(&self, entry: &Entry, sure: Meanings) -> Vec<Reason> {
+        let why = if entry.astride { Reason::LaneAmbiguous } else { Reason::PhaseBoundary };
+        if entry.meanings == sure { Vec::new() } else { vec![why] }
+    }
+
+    fn candidate(
+        &self,
+        cx: &Context<'_>,
+        id: u32,
+        track: &TrackState,
+        kind: RuleKind,
+        entry: &Entry,
+        doubts: Vec<Reason>,
+    ) -> Candidate {
+        let c = &entry.crossing;
+        let group = entry.groups[0];
+        let phase = cx.signals[usize::from(group)].as_of(c.time);
+        let clock = cx.layout.clock_s;
+        let mut explanation = Explanation::default()
+            .interval("crossing", c.from.plus_seconds(-clock), c.to.plus_seconds(clock))
+            .fact("hits", f64::from(track.hits))
+            .fact("seen_s", track.last.seconds_since(track.first));
+        if phase.since > EventTime::MIN {
+            explanation = explanation.fact("signal_since_s", c.time.seconds_since(phase.since));
+        }
+        Candidate {
+            kind,
+            time: c.time,
+            until: None,
+            track: id,
+            class: track.class,
+            lane: entry.lane,
+            line: Some(self.line),
+            zone: None,
+            signal: Some(SignalFact { group, phase }),
+            doubts,
+            dilemma: false,
+            explanation,
+        }
+    }
+}

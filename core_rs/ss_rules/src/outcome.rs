@@ -1,0 +1,183 @@
+//! What the engine answers: crossings and verdicts.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use ss_model::{EventTime, VehicleClass};
+
+use crate::signals::Phase;
+
+/// Kinds of rules; the names are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleKind {
+    /// Crossing on red and going on.
+    RedLight,
+    /// Standing past the line on red.
+    StopLine,
+    /// Crossing on steady amber.
+    YellowLight,
+    /// Against the direction of a lane.
+    WrongWay,
+}
+
+impl RuleKind {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RedLight => "red_light",
+            Self::StopLine => "stop_line",
+            Self::YellowLight => "yellow_light",
+            Self::WrongWay => "wrong_way",
+        }
+    }
+}
+
+/// What the engine concludes about a candidate. Only a person concludes that
+/// a violation took place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The proof is complete.
+    Suspected,
+    /// The proof has a hole; the reason says which.
+    Undecided,
+    /// Something lifts the rule; the reason says what.
+    Suppressed,
+}
+
+/// Why a candidate is undecided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The light changed, or its grace ended, within the interval of the crossing.
+    PhaseBoundary,
+    /// The light left red in the very interval in which the vehicle went on.
+    RedEndedMeanwhile,
+    /// Between two lanes whose lights differ.
+    LaneAmbiguous,
+    /// Not seen for a while during the proof.
+    Gap,
+    /// The track may have passed to another vehicle during the proof.
+    IdentityDoubt,
+    /// The track ended before the proof was complete.
+    TrackLost,
+    /// Slowly backwards after going forwards: it may be reversing.
+    MaybeReversing,
+}
+
+/// What decided, in numbers: named facts in the unit of their suffix,
+/// instants as intervals, and the thresholds they were held against.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// What was measured.
+    pub facts: BTreeMap<Name, f64>,
+    /// When it happened, earliest and latest.
+    pub intervals_ns: BTreeMap<Name, [i64; 2]>,
+    /// What it was held against.
+    pub thresholds: BTreeMap<Name, f64>,
+}
+
+type Name = Cow<'static, str>;
+
+impl Explanation {
+    /// Add a fact; what is not finite is left out.
+    #[must_use]
+    pub fn fact(mut self, name: &'static str, value: f64) -> Self {
+        if value.is_finite() {
+            self.facts.insert(Cow::Borrowed(name), (value * 1e4).round() / 1e4);
+        }
+        self
+    }
+
+    /// Add an interval.
+    #[must_use]
+    pub fn interval(mut self, name: &'static str, from: EventTime, to: EventTime) -> Self {
+        self.intervals_ns.insert(Cow::Borrowed(name), [from.0, to.0]);
+        self
+    }
+
+    /// Add a threshold.
+    #[must_use]
+    pub fn threshold(mut self, name: &'static str, value: f64) -> Self {
+        self.thresholds.insert(Cow::Borrowed(name), value);
+        self
+    }
+}
+
+/// A signal group and what it showed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignalFact {
+    /// Index of the group.
+    pub group: u16,
+    /// Its phase at the crossing.
+    pub phase: Phase,
+}
+
+/// An act that a rule found, with what is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Which rule.
+    pub kind: RuleKind,
+    /// When the act began.
+    pub time: EventTime,
+    /// When a lasting act ended.
+    pub until: Option<EventTime>,
+    /// Number of the track in its run.
+    pub track: u32,
+    /// Class of the vehicle.
+    pub class: VehicleClass,
+    /// Index of the lane.
+    pub lane: Option<u16>,
+    /// Index of the line.
+    pub line: Option<u16>,
+    /// Index of the zone.
+    pub zone: Option<u16>,
+    /// The light that ruled it.
+    pub signal: Option<SignalFact>,
+    /// Why the proof is not complete; empty when it is.
+    pub doubts: Vec<Reason>,
+    /// Something a reader should look at: the dilemma zone.
+    pub dilemma: bool,
+    /// What decided.
+    pub explanation: Explanation,
+}
+
+/// A vehicle crossed a line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Passage {
+    /// Straight-line estimate of the instant.
+    pub time: EventTime,
+    /// Last frame before, first frame past the line.
+    pub interval: [EventTime; 2],
+    /// Number of the track in its run.
+    pub track: u32,
+    /// Class of the vehicle.
+    pub class: VehicleClass,
+    /// Index of the lane.
+    pub lane: Option<u16>,
+    /// Index of the line.
+    pub line: u16,
+    /// With the lawful direction.
+    pub forward: bool,
+}
+
+/// What a rule found in one camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Finding {
+    /// A line was crossed.
+    Passage(Passage),
+    /// An act under a rule.
+    Candidate(Candidate),
+}
+
+impl Finding {
+    /// Findings of one instant are told in this order.
+    pub fn order(&self) -> (EventTime, u32, Option<RuleKind>, Option<u16>) {
+        match self {
+            Self::Passage(p) => (p.time, p.track, None, Some(p.line)),
+            Self::Candidate(c) => (c.time, c.track, Some(c.kind), c.line),
+        }
+    }
+}

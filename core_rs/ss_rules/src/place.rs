@@ -1,0 +1,329 @@
+//! Where things are: the picture, the ground, and what lies on it.
+
+use ss_model::{BoxF, Error, Homography, Point, Polygon, Result, VehicleClass};
+
+use crate::config::{CameraConfig, LaneConfig, LineConfig, LineKind, Movement, ZoneKind, not_negative};
+use crate::crossing::Line;
+
+/// Without calibration the height of a vehicle's box stands for this many
+/// metres: a motorcycle with its rider, a car. Movement away from the camera
+/// then measures short, never long.
+const BOX_HEIGHT_M: f64 = 1.5;
+/// Positions further off than this are projections from near the horizon.
+const HORIZON_M: f64 = 2_000.0;
+
+/// The reference point of a vehicle in one frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// Bottom centre of the box, normalised picture coordinates.
+    pub foot: Point,
+    /// The same on the ground in metres; without calibration in the picture,
+    /// in units of its height.
+    pub pos: Point,
+    /// Metres per unit of `pos`.
+    pub unit_m: f64,
+}
+
+/// How a camera sees the ground.
+#[derive(Clone, Debug)]
+pub struct View {
+    aspect: f64,
+    ground_from_image: Option<Homography>,
+    /// Sign of the projective weight on this side of the horizon.
+    near_side: f64,
+}
+
+impl View {
+    fn new(config: &CameraConfig) -> Result<Self> {
+        let aspect = crate::config::above("aspect", config.aspect, 0.0)?;
+        let Some(points) = &config.calibration else {
+            return Ok(Self { aspect, ground_from_image: None, near_side: 1.0 });
+        };
+        let map = Homography::fit(&points.image, &points.world_m)?;
+        let sides: Vec<f64> = points.image.iter().map(|&p| weight(&map, p).signum()).collect();
+        if sides.windows(2).any(|w| w[0] != w[1]) {
+            return Err(Error::invalid("calibration: the points lie on both sides of the horizon"));
+        }
+        Ok(Self { aspect, near_side: sides[0], ground_from_image: Some(map) })
+    }
+
+    /// Whether positions are metres on the ground.
+    pub fn is_metric(&self) -> bool {
+        self.ground_from_image.is_some()
+    }
+
+    /// A point of the picture in the space of positions; `None` at or beyond
+    /// the horizon.
+    pub fn position(&self, image: Point) -> Option<Point> {
+        let Some(map) = &self.ground_from_image else {
+            return Some(Point { x: image.x * self.aspect, y: image.y });
+        };
+        if weight(map, image) * self.near_side <= 0.0 {
+            return None;
+        }
+        let pos = map.apply(image);
+        (pos.x.abs() < HORIZON_M && pos.y.abs() < HORIZON_M).then_some(pos)
+    }
+
+    /// Where a box touches the ground; `None` at or beyond the horizon.
+    pub fn place(&self, bbox: &BoxF) -> Option<Place> {
+        let foot = Point { x: f64::midpoint(f64::from(bbox.x1), f64::from(bbox.x2)), y: f64::from(bbox.y2) };
+        let pos = self.position(foot)?;
+        let unit_m = if self.is_metric() { 1.0 } else { BOX_HEIGHT_M / f64::from(bbox.height()) };
+        Some(Place { foot, pos, unit_m })
+    }
+}
+
+fn weight(map: &Homography, p: Point) -> f64 {
+    map.0[6] * p.x + map.0[7] * p.y + map.0[8]
+}
+
+/// A polygon with its bounding box, for a quick no.
+#[derive(Clone, Debug)]
+pub struct Area {
+    min: Point,
+    max: Point,
+    outline: Polygon,
+}
+
+impl Area {
+    fn new(name: &str, outline: &Polygon) -> Result<Self> {
+        let points = &outline.0;
+        if points.len() < 3 || points.iter().any(|p| !(p.x.is_finite() && p.y.is_finite())) {
+            return Err(Error::invalid(format!("{name}: expected at least 3 finite points in its polygon")));
+        }
+        let fold = |f: fn(f64, f64) -> f64| Point {
+            x: points.iter().map(|p| p.x).reduce(f).unwrap_or(0.0),
+            y: points.iter().map(|p| p.y).reduce(f).unwrap_or(0.0),
+        };
+        Ok(Self { min: fold(f64::min), max: fold(f64::max), outline: outline.clone() })
+    }
+
+    /// Whether `foot` lies in it.
+    pub fn contains(&self, foot: Point) -> bool {
+        foot.x >= self.min.x
+            && foot.x <= self.max.x
+            && foot.y >= self.min.y
+            && foot.y <= self.max.y
+            && self.outline.contains(foot)
+    }
+
+    fn centre(&self) -> Point {
+        let n = self.outline.0.len() as f64;
+        let sum = self.outline.0.iter().fold(Point::default(), |a, &b| a + b);
+        sum.scale(1.0 / n)
+    }
+}
+
+/// A lane.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    /// Name.
+    pub id: String,
+    /// Its outline in the picture.
+    pub area: Area,
+    /// Unit vector of lawful travel in the space of positions.
+    pub direction: Option<Point>,
+    /// Index of its signal group.
+    pub group: Option<u16>,
+    /// Classes that may use it; empty: every class.
+    pub allowed: Vec<VehicleClass>,
+    /// Movements that may be made from it; empty: every one.
+    pub movements: Vec<Movement>,
+    /// Speed limit.
+    pub speed_limit_kmh: Option<f64>,
+}
+
+/// The stretch of a line that one lane leads over, in units of position from
+/// the line's first point.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch {
+    /// Index of the lane.
+    pub lane: u16,
+    /// Where it begins.
+    pub from: f64,
+    /// Where it ends.
+    pub to: f64,
+}
+
+impl Stretch {
+    /// Whether `at` lies in it, or outside by no more than `margin`.
+    pub fn reaches(&self, at: f64, margin: f64) -> bool {
+        self.from - margin <= at && at <= self.to + margin
+    }
+}
+
+/// A line with the lanes that lead over it.
+#[derive(Clone, Debug)]
+pub struct RoadLine {
+    /// Name.
+    pub id: String,
+    /// What it means.
+    pub kind: LineKind,
+    /// Of an exit line: what crossing it means.
+    pub movement: Option<Movement>,
+    /// In the space of positions.
+    pub line: Line,
+    /// The lanes that lead over it.
+    pub lanes: Vec<Stretch>,
+    /// Whether lawful travel crosses it rightward; `None` where its lanes
+    /// disagree or it has none.
+    pub lawful_rightward: Option<bool>,
+}
+
+/// A zone.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    /// Name.
+    pub id: String,
+    /// What it means.
+    pub kind: ZoneKind,
+    /// Its outline in the picture.
+    pub area: Area,
+}
+
+/// Everything a camera's rules refer to.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// How the camera sees the ground.
+    pub view: View,
+    /// Lanes.
+    pub lanes: Vec<Lane>,
+    /// Lines.
+    pub lines: Vec<RoadLine>,
+    /// Zones.
+    pub zones: Vec<Zone>,
+    /// How far the camera's clock may be off.
+    pub clock_s: f64,
+}
+
+impl Layout {
+    /// Check and compile the geometry of a camera.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the lane, line or zone that cannot be used.
+    pub fn new(config: &CameraConfig, groups: &[String]) -> Result<Self> {
+        let view = View::new(config)?;
+        let clock_s = not_negative("clock_uncertainty_s", config.clock_uncertainty_s)?;
+        let lanes = config.lanes.iter().map(|l| lane(l, &view, groups)).collect::<Result<Vec<_>>>()?;
+        let lines = config.lines.iter().map(|l| road_line(l, &view, &lanes)).collect::<Result<Vec<_>>>()?;
+        let zones = config
+            .zones
+            .iter()
+            .map(|z| {
+                Ok(Zone { id: z.id.clone(), kind: z.kind, area: Area::new(&format!("zone {}", z.id), &z.polygon)? })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { view, lanes, lines, zones, clock_s })
+    }
+
+    /// The lane under `foot`; the one it was in before is asked first.
+    pub fn lane_at(&self, foot: Point, before: Option<u16>) -> Option<u16> {
+        if let Some(lane) = before {
+            if self.lanes[usize::from(lane)].area.contains(foot) {
+                return Some(lane);
+            }
+        }
+        self.lanes.iter().position(|l| l.area.contains(foot)).map(|i| i as u16)
+    }
+
+    /// Index of the line called `id`.
+    pub fn line_index(&self, id: &str) -> Result<u16> {
+        let found = self.lines.iter().position(|l| l.id == id);
+        found.map(|i| i as u16).ok_or_else(|| Error::invalid(format!("no line is called {id:?}")))
+    }
+
+    /// Index of the lane called `id`.
+    pub fn lane_index(&self, id: &str) -> Result<u16> {
+        let found = self.lanes.iter().position(|l| l.id == id);
+        found.map(|i| i as u16).ok_or_else(|| Error::invalid(format!("no lane is called {id:?}")))
+    }
+}
+
+fn lane(config: &LaneConfig, view: &View, groups: &[String]) -> Result<Lane> {
+    let name = format!("lane {}", config.id);
+    let area = Area::new(&name, &config.polygon)?;
+    let direction = config
+        .direction
+        .map(|d| {
+            // The way the picture points at the middle of the lane, on the ground.
+            let (a, step) = (area.centre(), d.scale(1e-4 / d.length()));
+            let ends = view.position(a).zip(view.position(a + step));
+            let way = ends.map(|(p, q)| (q - p).scale(1.0 / (q - p).length()));
+            way.filter(|w| w.x.is_finite() && w.y.is_finite())
+                .ok_or_else(|| Error::invalid(format!("{name}: its direction cannot be placed on the ground")))
+        })
+        .transpose()?;
+    let group = config
+        .signal
+        .as_ref()
+        .map(|s| {
+            let found = groups.iter().position(|g| g == s).map(|i| i as u16);
+            found.ok_or_else(|| Error::invalid(format!("{name}: no signal group is called {s:?}")))
+        })
+        .transpose()?;
+    Ok(Lane {
+        id: config.id.clone(),
+        area,
+        direction,
+        group,
+        allowed: config.allowed.clone().unwrap_or_default(),
+        movements: config.movements.clone().unwrap_or_default(),
+        speed_limit_kmh: config.speed_limit_kmh,
+    })
+}
+
+/// Lanes often end a little before the line that belongs to them.
+const REACH: f64 = 0.02;
+/// Places along a line at which lanes are looked for.
+const PROBES: u32 = 400;
+
+fn road_line(config: &LineConfig, view: &View, lanes: &[Lane]) -> Result<RoadLine> {
+    let [a, b] = config.points;
+    let along = b - a;
+    let right = Point { x: -along.y, y: along.x }.scale(REACH / along.length());
+    let placed = || {
+        let (pa, pb, pr) = (view.position(a)?, view.position(b)?, view.position(a + right)?);
+        Line::new(pa, pb, pr)
+    };
+    let line = placed().ok_or_else(|| {
+        Error::invalid(format!("line {}: its points are the same or beyond the horizon", config.id))
+    })?;
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for i in 0..PROBES {
+        let probe = a + along.scale((f64::from(i) + 0.5) / f64::from(PROBES));
+        let Some(at) = view.position(probe).map(|pos| line.station(pos)) else { continue };
+        for (index, lane) in lanes.iter().enumerate() {
+            if [probe, probe - right, probe + right].iter().any(|&p| lane.area.contains(p)) {
+                let lane = index as u16;
+                match stretches.iter_mut().find(|s| s.lane == lane) {
+                    Some(s) => (s.from, s.to) = (s.from.min(at), s.to.max(at)),
+                    None => stretches.push(Stretch { lane, from: at, to: at }),
+                }
+            }
+        }
+    }
+    let mut ways = stretches
+        .iter()
+        .filter_map(|s| lanes[usize::from(s.lane)].direction)
+        .map(|d| d.dot(line.right()) > 0.0);
+    let first = ways.next();
+    let lawful_rightward = first.filter(|&way| ways.all(|w| w == way));
+    Ok(RoadLine { id: config.id.clone(), kind: config.kind, movement: config.movement, line, lanes: stretches, lawful_rightward })
+}
+
+impl RoadLine {
+    /// The lane by which a crossing at `station` is judged: the remembered
+    /// one while it reaches there, else the one that leads over that place.
+    pub fn lane_at(&self, station: f64, margin: f64, remembered: Option<u16>) -> Option<u16> {
+        let by_memory = self.lanes.iter().find(|s| Some(s.lane) == remembered && s.reaches(station, margin));
+        by_memory.or_else(|| self.lanes.iter().find(|s| s.reaches(station, 0.0))).map(|s| s.lane)
+    }
+
+    /// Whether `crossing` goes the lawful way of `lane`, else of the line,
+    /// else from the left to the right of its points.
+    pub fn is_forward(&self, rightward: bool, lane: Option<&Lane>) -> bool {
+        let by_lane = lane.and_then(|l| l.direction).map(|d| d.dot(self.line.right()) > 0.0);
+        rightward == by_lane.or(self.lawful_rightward).unwrap_or(true)
+    }
+}

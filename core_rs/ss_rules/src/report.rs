@@ -1,0 +1,103 @@
+//! Findings as JSON for the stages to come: names instead of indices.
+
+use serde::Serialize;
+use ss_model::{EventTime, VehicleClass};
+
+use crate::camera::Watch;
+use crate::outcome::{Candidate, Explanation, Passage, Reason, RuleKind, Verdict};
+
+/// One outcome as the caller gets it.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Report<'a> {
+    /// A line was crossed.
+    Crossing(CrossingReport<'a>),
+    /// A verdict about an act.
+    Violation(Box<ViolationReport<'a>>),
+}
+
+/// A crossing with its names.
+#[derive(Serialize)]
+pub struct CrossingReport<'a> {
+    time_ns: i64,
+    interval_ns: [i64; 2],
+    camera: &'a str,
+    run: u32,
+    track: u32,
+    class: VehicleClass,
+    lane: Option<&'a str>,
+    line: &'a str,
+    direction: &'static str,
+}
+
+/// A verdict with its names.
+#[derive(Serialize)]
+pub struct ViolationReport<'a> {
+    kind: RuleKind,
+    verdict: Verdict,
+    reasons: &'a [Reason],
+    time_ns: i64,
+    until_ns: Option<i64>,
+    camera: &'a str,
+    run: u32,
+    track: u32,
+    class: VehicleClass,
+    lane: Option<&'a str>,
+    line: Option<&'a str>,
+    zone: Option<&'a str>,
+    signal: Option<SignalReport<'a>>,
+    dilemma: bool,
+    explanation: &'a Explanation,
+}
+
+#[derive(Serialize)]
+struct SignalReport<'a> {
+    group: &'a str,
+    state: &'static str,
+    /// Seconds the state had lasted; absent while unknown from the start.
+    since_s: Option<f64>,
+}
+
+impl<'a> Report<'a> {
+    /// A crossing.
+    pub fn crossing(watch: &'a Watch, run: u32, passage: &Passage) -> Self {
+        Self::Crossing(CrossingReport {
+            time_ns: passage.time.0,
+            interval_ns: passage.interval.map(|t| t.0),
+            camera: &watch.id,
+            run,
+            track: passage.track,
+            class: passage.class,
+            lane: passage.lane.map(|i| watch.layout.lanes[usize::from(i)].id.as_str()),
+            line: &watch.layout.lines[usize::from(passage.line)].id,
+            direction: if passage.forward { "forward" } else { "backward" },
+        })
+    }
+
+    /// A verdict.
+    pub fn violation(watch: &'a Watch, groups: &'a [String], run: u32, c: &'a Candidate, verdict: Verdict) -> Self {
+        let layout = &watch.layout;
+        Self::Violation(Box::new(ViolationReport {
+            kind: c.kind,
+            verdict,
+            reasons: &c.doubts,
+            time_ns: c.time.0,
+            until_ns: c.until.map(|t| t.0),
+            camera: &watch.id,
+            run,
+            track: c.track,
+            class: c.class,
+            lane: c.lane.map(|i| layout.lanes[usize::from(i)].id.as_str()),
+            line: c.line.map(|i| layout.lines[usize::from(i)].id.as_str()),
+            zone: c.zone.map(|i| layout.zones[usize::from(i)].id.as_str()),
+            signal: c.signal.map(|s| SignalReport {
+                group: &groups[usize::from(s.group)],
+                state: s.phase.state.name(),
+                since_s: (s.phase.since > EventTime::MIN)
+                    .then(|| (c.time.seconds_since(s.phase.since) * 1e3).round() / 1e3),
+            }),
+            dilemma: c.dilemma,
+            explanation: &c.explanation,
+        }))
+    }
+}

@@ -1,0 +1,35 @@
+//! Standing still, in spite of a foot point that trembles.
+
+use serde::{Deserialize, Serialize};
+use ss_model::{EventTime, Point};
+
+/// Within this distance of where it first stood a vehicle still stands: the
+/// foot point of a detected box trembles by half a metre.
+pub const STILL_M: f64 = 0.5;
+
+/// Where and since when a track has not moved.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Standstill {
+    /// First observation of the standstill.
+    pub since: EventTime,
+    anchor: Point,
+}
+
+impl Standstill {
+    /// Begin at `pos`.
+    pub fn new(time: EventTime, pos: Point) -> Self {
+        Self { since: time, anchor: pos }
+    }
+
+    /// Observe; `unit_m` is the length in metres of one unit of `pos`.
+    pub fn observe(&mut self, time: EventTime, pos: Point, unit_m: f64) {
+        if (pos - self.anchor).length() * unit_m > STILL_M {
+            *self = Self::new(time, pos);
+        }
+    }
+
+    /// How long it has stood at `now`.
+    pub fn seconds(&self, now: EventTime) -> f64 {
+        now.seconds_since(self.since)
+    }
+}

@@ -1,0 +1,177 @@
+//! What the engine remembers of one track, whatever the rules.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use ss_model::{EventTime, Point, VehicleClass};
+
+use crate::crossing::{Crossing, LineTrack};
+use crate::place::{Layout, Place};
+use crate::standstill::Standstill;
+
+/// A track is believed from this many observations on …
+pub const MIN_HITS: u32 = 3;
+/// … and this age.
+pub const MIN_AGE_S: f64 = 0.3;
+/// Without an observation for longer than this a proof has a hole.
+pub const MAX_GAP_S: f64 = 1.0;
+/// A lane left longer ago than this says nothing about where a vehicle is.
+const LANE_MEMORY_S: f64 = 1.0;
+/// Time between waypoints of a trail …
+const TRAIL_STEP_S: f64 = 0.2;
+/// … and how many are kept.
+const TRAIL: usize = 48;
+
+/// One observation of a track: a frame in which it was detected.
+#[derive(Clone, Copy, Debug)]
+pub struct Observation {
+    /// When the frame was taken.
+    pub time: EventTime,
+    /// Where the vehicle touches the ground.
+    pub place: Place,
+    /// The tracker doubts whose track this is.
+    pub doubtful: bool,
+}
+
+/// A lane and when the track was last in it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct LaneMemory {
+    /// Index of the lane.
+    pub lane: u16,
+    /// Last observation in it.
+    pub time: EventTime,
+}
+
+/// Memory of a track.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TrackState {
+    /// First observation.
+    pub first: EventTime,
+    /// Last observation.
+    pub last: EventTime,
+    /// Observations so far.
+    pub hits: u32,
+    /// Class by the tracker's votes so far.
+    pub class: VehicleClass,
+    /// Lane under the wheels now.
+    pub lane: Option<u16>,
+    /// Last lane it was in.
+    pub last_lane: Option<LaneMemory>,
+    /// Where it has been, oldest first.
+    pub trail: VecDeque<Waypoint>,
+    /// Where and since when it stands.
+    pub standstill: Standstill,
+    /// At each line of the camera.
+    pub lines: Vec<LineTrack>,
+    /// Last frame with a doubt about its identity.
+    last_doubt: Option<EventTime>,
+    /// First observation after the last hole.
+    last_gap_end: Option<EventTime>,
+}
+
+/// Why a stretch of a track proves nothing about one vehicle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubt {
+    /// Not seen for a while in between.
+    Gap,
+    /// May have become the track of another vehicle.
+    Identity,
+}
+
+impl TrackState {
+    /// Begin with the first observation.
+    pub fn new(time: EventTime, place: &Place, class: VehicleClass, lines: usize) -> Self {
+        Self {
+            first: time,
+            last: time,
+            hits: 0,
+            class,
+            lane: None,
+            last_lane: None,
+            trail: VecDeque::with_capacity(TRAIL),
+            standstill: Standstill::new(time, place.pos),
+            lines: vec![LineTrack::default(); lines],
+            last_doubt: None,
+            last_gap_end: None,
+        }
+    }
+
+    /// Take in an observation; `crossed` gets each line it crossed.
+    pub fn observe(
+        &mut self,
+        layout: &Layout,
+        class: VehicleClass,
+        seen: &Observation,
+        mut crossed: impl FnMut(u16, Crossing),
+    ) {
+        let Observation { time, place, doubtful } = *seen;
+        if time.seconds_since(self.last) > MAX_GAP_S {
+            self.last_gap_end = Some(time);
+        }
+        if doubtful {
+            self.last_doubt = Some(time);
+        }
+        self.last = time;
+        self.hits = self.hits.saturating_add(1);
+        self.class = class;
+        self.lane = layout.lane_at(place.foot, self.lane);
+        if let Some(lane) = self.lane {
+            self.last_lane = Some(LaneMemory { lane, time });
+        }
+        if self.trail.back().is_none_or(|w| time.seconds_since(w.time) >= TRAIL_STEP_S) {
+            if self.trail.len() == TRAIL {
+                self.trail.pop_front();
+            }
+            self.trail.push_back(Waypoint { time, pos: place.pos });
+        }
+        self.standstill.observe(time, place.pos, place.unit_m);
+        for (index, (track, road)) in self.lines.iter_mut().zip(&layout.lines).enumerate() {
+            if let Some(crossing) = track.observe(&road.line, time, place.pos, place.unit_m) {
+                crossed(index as u16, crossing);
+            }
+        }
+    }
+
+    /// Whether the track has been seen enough to be believed.
+    pub fn is_confirmed(&self) -> bool {
+        self.hits >= MIN_HITS && self.last.seconds_since(self.first) >= MIN_AGE_S
+    }
+
+    /// Why the stretch from `from` to the last observation proves nothing.
+    pub fn doubt_since(&self, from: EventTime) -> Option<Doubt> {
+        if self.last_gap_end.is_some_and(|t| t > from) {
+            Some(Doubt::Gap)
+        } else if self.last_doubt.is_some_and(|t| t >= from) {
+            Some(Doubt::Identity)
+        } else {
+            None
+        }
+    }
+
+    /// The last lane, unless it was left too long before `time`.
+    pub fn lane_remembered(&self, time: EventTime) -> Option<u16> {
+        self.last_lane.filter(|m| time.seconds_since(m.time) <= LANE_MEMORY_S).map(|m| m.lane)
+    }
+
+    /// Where it was at `time`, between the waypoints around it.
+    pub fn position_at(&self, time: EventTime) -> Option<Point> {
+        let after = self.trail.iter().position(|w| w.time >= time)?;
+        let b = self.trail[after];
+        if b.time == time {
+            return Some(b.pos);
+        }
+        let a = self.trail[after.checked_sub(1)?];
+        let share = time.seconds_since(a.time) / b.time.seconds_since(a.time);
+        Some(a.pos + (b.pos - a.pos).scale(share))
+    }
+}
+
+/// A position and when, for rules that look back.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Waypoint {
+    /// When.
+    pub time: EventTime,
+    /// Where.
+    pub pos: Point,
+}

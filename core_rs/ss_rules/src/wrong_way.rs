@@ -1,0 +1,187 @@
+//! Travelling against the direction of a lane.
+//!
+//! Proved by a path, not by a heading: from where the vehicle turned against
+//! the lane it must have come a good way, straight enough and at a
+//! vehicle's speed. A box that trembles, grows or jumps between two vehicles
+//! makes no such path.
+//!
+//! Source: Luật 36/2024/QH15; NĐ 168/2024 Điều 6.9.d, 7.7.a; reversing is another act (6.4.e).
+
+use serde::{Deserialize, Serialize};
+use ss_model::{EventTime, Point};
+
+use crate::light::Context;
+use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
+use crate::track::{Observation, TrackState, Waypoint};
+use crate::verdict::doubt_reason;
+
+/// Moving this far back with the lane ends a path against it.
+const BACKTRACK_M: f64 = 1.0;
+/// The way from end to end must be this share of the way travelled.
+const STRAIGHTNESS: f64 = 0.8;
+/// The way travelled is measured in steps of this length: shorter ones are tremble.
+const STEP_M: f64 = 1.0;
+/// Slower than a walk is the drift of a box, faster is a jump between two vehicles.
+const SPEED_MPS: std::ops::RangeInclusive<f64> = 1.0..=45.0;
+/// Reversing is slow.
+const REVERSING_MPS: f64 = 3.0;
+
+/// The rule with its parameters.
+#[derive(Clone, Debug)]
+pub struct WrongWayRule {
+    /// Per lane: whether it is watched.
+    pub lanes: Vec<bool>,
+    /// Cosine of the smallest angle.
+    pub max_cos: f64,
+    /// The angle itself, for the record.
+    pub min_angle_deg: f64,
+    /// Shortest path.
+    pub min_path_m: f64,
+}
+
+/// One track under the rule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct WrongWayState {
+    /// Found once: nothing more is held against the track.
+    done: bool,
+    /// It has travelled with a lane before.
+    went_with: bool,
+    run: Option<Run>,
+}
+
+/// A path against one lane.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Run {
+    lane: u16,
+    /// Where it turned against the lane.
+    start: Waypoint,
+    /// The last step.
+    step: Waypoint,
+    travelled_m: f64,
+    /// Furthest against the lane so far.
+    furthest_m: f64,
+    last: EventTime,
+    proof: Option<Proof>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Proof {
+    time: EventTime,
+    path_m: f64,
+    speed_mps: f64,
+    angle_deg: f64,
+    doubts: Vec<Reason>,
+}
+
+impl WrongWayRule {
+    /// Take in an observation of a track.
+    pub fn observe(
+        &self,
+        cx: &Context<'_>,
+        id: u32,
+        track: &TrackState,
+        seen: &Observation,
+        state: &mut WrongWayState,
+    ) -> Option<Candidate> {
+        if state.done {
+            return None;
+        }
+        let here = Waypoint { time: seen.time, pos: seen.place.pos };
+        let lane = track.lane.filter(|&l| self.lanes[usize::from(l)]);
+        let Some(lane) = lane else {
+            return self.leave(id, track, state);
+        };
+        let direction = cx.layout.lanes[usize::from(lane)].direction?;
+        match &mut state.run {
+            // Straying into the lane beside it does not end a proven path.
+            Some(run) if run.lane == lane || run.proof.is_some() => {
+                let against_m = -direction.dot(here.pos - run.start.pos) * seen.place.unit_m;
+                if against_m < 0.0 || against_m < run.furthest_m - BACKTRACK_M {
+                    let with_m = -against_m;
+                    let found = self.leave(id, track, state);
+                    state.went_with |= with_m > 0.0;
+                    if !state.done {
+                        state.run = Some(Run::new(lane, here));
+                    }
+                    return found;
+                }
+                run.advance(here, seen.place.unit_m, against_m);
+                if run.proof.is_none() {
+                    run.proof = self.prove(run, here, direction, seen.place.unit_m, track, state.went_with);
+                }
+            }
+            _ => state.run = Some(Run::new(lane, here)),
+        }
+        None
+    }
+
+    /// The track has ended: a proven path is reported.
+    pub fn end(&self, id: u32, track: &TrackState, state: &mut WrongWayState) -> Option<Candidate> {
+        self.leave(id, track, state)
+    }
+
+    fn prove(&self, run: &Run, here: Waypoint, lane: Point, unit_m: f64, track: &TrackState, went_with: bool) -> Option<Proof> {
+        let way = here.pos - run.start.pos;
+        let path_m = way.length() * unit_m;
+        let cos = way.dot(lane) * unit_m / path_m;
+        let speed_mps = path_m / here.time.seconds_since(run.start.time);
+        if path_m < self.min_path_m
+            || cos > self.max_cos
+            || path_m < STRAIGHTNESS * run.travelled_m
+            || !SPEED_MPS.contains(&speed_mps)
+        {
+            return None;
+        }
+        let mut doubts: Vec<Reason> = doubt_reason(track.doubt_since(run.start.time)).into_iter().collect();
+        if went_with && speed_mps < REVERSING_MPS {
+            doubts.push(Reason::MaybeReversing);
+        }
+        Some(Proof { time: here.time, path_m, speed_mps, angle_deg: cos.clamp(-1.0, 1.0).acos().to_degrees(), doubts })
+    }
+
+    fn leave(&self, id: u32, track: &TrackState, state: &mut WrongWayState) -> Option<Candidate> {
+        let run = state.run.take()?;
+        let proof = run.proof?;
+        state.done = true;
+        let explanation = Explanation::default()
+            .interval("against_the_lane", run.start.time, run.last)
+            .fact("path_m", proof.path_m)
+            .fact("speed_mps", proof.speed_mps)
+            .fact("angle_deg", proof.angle_deg)
+            .fact("furthest_m", run.furthest_m)
+            .fact("hits", f64::from(track.hits))
+            .threshold("min_path_m", self.min_path_m)
+            .threshold("min_angle", self.min_angle_deg);
+        Some(Candidate {
+            kind: RuleKind::WrongWay,
+            time: proof.time,
+            until: Some(run.last),
+            track: id,
+            class: track.class,
+            lane: Some(run.lane),
+            line: None,
+            zone: None,
+            signal: None,
+            doubts: proof.doubts,
+            dilemma: false,
+            explanation,
+        })
+    }
+}
+
+impl Run {
+    fn new(lane: u16, start: Waypoint) -> Self {
+        let (travelled_m, furthest_m) = (0.0, 0.0);
+        Self { lane, start, step: start, travelled_m, furthest_m, last: start.time, proof: None }
+    }
+
+    fn advance(&mut self, here: Waypoint, unit_m: f64, against_m: f64) {
+        self.last = here.time;
+        self.furthest_m = self.furthest_m.max(against_m);
+        let step_m = (here.pos - self.step.pos).length() * unit_m;
+        if step_m >= STEP_M {
+            self.travelled_m += step_m;
+            self.step = here;
+        }
+    }
+}
