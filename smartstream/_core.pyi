@@ -110,3 +110,77 @@ class Tracker:
             InvalidInputError: A version this release does not know.
             DataLossError: Not a whole snapshot.
         """
+
+@final
+class JunctionEngine:
+    """Judges one junction: tracks and signal states in, crossings and verdicts out.
+
+    Input is kept until the frontier has passed it and judged then in the order of event time, so the answers
+    do not depend on how the input was cut into calls, which side spoke first, or on a stop and resume.
+
+    Args:
+        config: JSON made by ``smartstream.rules.compile``.
+
+    Raises:
+        InvalidInputError: Names what in the configuration cannot be used.
+    """
+
+    def __new__(cls, config: bytes) -> Self: ...
+    def signals(
+        self,
+        time_ns: npt.NDArray[np.int64],
+        group: npt.NDArray[np.uint16],
+        state: npt.NDArray[np.uint8],
+    ) -> None:
+        """What signal groups show from an instant on. Lines at or before the frontier are counted as late.
+
+        Args:
+            time_ns: (N,) int64, contiguous, event time.
+            group: (N,) uint16, contiguous, index of the group in the configuration.
+            state: (N,) uint8, contiguous, index into ``SIGNAL_STATES``.
+
+        Raises:
+            InvalidInputError: Columns of different length, an unknown group or state.
+        """
+
+    def tracks(self, camera: int, batch: bytes) -> None:
+        """Frames of a camera in order. What the frontier or a newer frame has passed is counted as late.
+
+        Args:
+            camera: Index of the camera in the configuration.
+            batch: A ``TrackBatch`` in wire form.
+
+        Raises:
+            InvalidInputError: An unknown camera, or not a whole batch.
+        """
+
+    def gap(self, camera: int, at_ns: int) -> None:
+        """The session of a camera broke: nothing that was open can be proved.
+
+        Raises:
+            InvalidInputError: An unknown camera.
+        """
+
+    def advance(self, frontier_ns: int) -> bytes:
+        """Judge everything up to and including ``frontier_ns``: all of it has been handed in.
+
+        Returns:
+            JSON list of outcomes in the order of decision, then time, camera, track and kind.
+        """
+
+    def finish(self) -> bytes:
+        """The input has ended: judge what is left and settle what is open; as ``advance``."""
+
+    def ledger(self) -> bytes:
+        """JSON counts of what came in and what became of it, by camera and rule kind."""
+
+    def snapshot(self) -> bytes:
+        """Everything that later answers depend on; the first byte is the version."""
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from a snapshot of an engine with the same configuration.
+
+        Raises:
+            InvalidInputError: Another version or configuration.
+            DataLossError: Not a whole snapshot.
+        """

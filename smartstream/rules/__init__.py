@@ -1,1 +1,1 @@
-"""Rules: a site compiled for the Rust engine, and its verdicts put into words."""
+"""Rules of a junction: from the site file to the engine, and from its answers to events."""

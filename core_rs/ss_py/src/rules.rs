@@ -30,7 +30,10 @@ impl JunctionEngine {
         let (time_ns, group, state) = (time_ns.as_slice()?, group.as_slice()?, state.as_slice()?);
         if time_ns.len() != group.len() || time_ns.len() != state.len() {
             let found = format!("{}, {} and {}", time_ns.len(), group.len(), state.len());
-            return Err(to_py(py, &Error::invalid(format!("signals: expected columns of one length, found {found}"))));
+            return Err(to_py(
+                py,
+                &Error::invalid(format!("signals: expected columns of one length, found {found}")),
+            ));
         }
         enter(py, || {
             for ((&time, &group), &code) in time_ns.iter().zip(group).zip(state) {

@@ -119,7 +119,14 @@ impl Watch {
         }
     }
 
-    fn observe(&self, cx: &Context<'_>, row: &Track, seen: &Observation, watched: &mut Watched, found: &mut Vec<Finding>) {
+    fn observe(
+        &self,
+        cx: &Context<'_>,
+        row: &Track,
+        seen: &Observation,
+        watched: &mut Watched,
+        found: &mut Vec<Finding>,
+    ) {
         let Watched { track, rules, held } = watched;
         let mut crossed: Vec<(u16, Crossing)> = Vec::new();
         track.observe(&self.layout, row.class, seen, |line, crossing| crossed.push((line, crossing)));
@@ -138,7 +145,8 @@ impl Watch {
 
     fn passage(&self, id: u32, track: &TrackState, line: u16, crossing: &Crossing) -> Passage {
         let road = &self.layout.lines[usize::from(line)];
-        let lane = road.lane_at(crossing.station, 0.5 / crossing.unit_m, track.lane_remembered(crossing.from));
+        let lane =
+            road.lane_at(crossing.station, 0.5 / crossing.unit_m, track.lane_remembered(crossing.from));
         Passage {
             time: crossing.time,
             interval: [crossing.from, crossing.to],
@@ -219,7 +227,7 @@ fn add_rule(rules: &mut Vec<Rule>, config: &RuleConfig, layout: &Layout) -> Resu
             light.grace_s = not_negative("grace_s", *grace_s)?;
             // Half the box height, at 1.5 m a box height, where there is no calibration.
             let uncalibrated = if layout.view.is_metric() { *incursion_m } else { 0.75 };
-            light.incursion_m = above("incursion_m", uncalibrated, 0.0)?;
+            light.incursion_m = not_negative("incursion_m", uncalibrated)?;
             light.armed.push(RuleKind::RedLight);
         }
         RuleConfig::YellowLight { line, dilemma_mps2 } => {
@@ -229,7 +237,7 @@ fn add_rule(rules: &mut Vec<Rule>, config: &RuleConfig, layout: &Layout) -> Resu
         }
         RuleConfig::StopLine { line, min_stop_s } => {
             let light = light_at(rules, line, layout)?;
-            light.min_stop_s = above("min_stop_s", *min_stop_s, 0.0)?;
+            light.min_stop_s = not_negative("min_stop_s", *min_stop_s)?;
             light.armed.push(RuleKind::StopLine);
         }
         RuleConfig::WrongWay { lanes, min_angle, min_path_m } => {

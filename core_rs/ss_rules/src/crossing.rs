@@ -33,7 +33,12 @@ impl Line {
         let along = (b - a).scale(1.0 / length);
         let normal = Point { x: -along.y, y: along.x };
         let side = normal.dot(right - a);
-        (side.is_finite() && side != 0.0).then(|| Self { a, along, right: normal.scale(side.signum()), length })
+        (side.is_finite() && side != 0.0).then(|| Self {
+            a,
+            along,
+            right: normal.scale(side.signum()),
+            length,
+        })
     }
 
     /// Signed distance in the units of `pos`, positive to the right.
@@ -99,11 +104,11 @@ impl LineTrack {
     /// Observe; answers the crossing that this observation completes.
     pub fn observe(&mut self, line: &Line, time: EventTime, pos: Point, unit_m: f64) -> Option<Crossing> {
         let sample = Sample { time, pos, offset_m: line.offset(pos) * unit_m };
-        if let Some(last) = self.last.replace(sample) {
-            if (last.offset_m > 0.0) != (sample.offset_m > 0.0) {
-                self.change = Some((last, sample));
-            }
-        }
+        let last = self.last.replace(sample);
+        self.change = match last {
+            Some(last) if (last.offset_m > 0.0) != (sample.offset_m > 0.0) => Some((last, sample)),
+            _ => self.change.take(),
+        };
         if sample.offset_m.abs() <= DEAD_BAND_M {
             return None;
         }
@@ -118,7 +123,14 @@ impl LineTrack {
         let at = a.pos + (b.pos - a.pos).scale(share);
         let time = EventTime(a.time.0 + ((b.time.0 - a.time.0) as f64 * share).round() as i64);
         let rightward = side > 0;
-        line.spans(at).then(|| Crossing { from: a.time, to: b.time, time, station: line.station(at), unit_m, rightward })
+        line.spans(at).then(|| Crossing {
+            from: a.time,
+            to: b.time,
+            time,
+            station: line.station(at),
+            unit_m,
+            rightward,
+        })
     }
 
     /// The last observation.

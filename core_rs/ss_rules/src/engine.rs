@@ -45,7 +45,7 @@ struct State {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Queue {
     items: VecDeque<Item>,
-    /// Newest instant ever queued.
+    /// Newest frame ever queued.
     newest: EventTime,
 }
 
@@ -127,8 +127,18 @@ impl JunctionEngine {
                 continue;
             }
             queue.newest = time;
-            let row = |t: &ss_model::Track| Row { id: t.id, bbox: t.bbox, score: t.score, class: t.class, flags: t.flags };
-            queue.items.push_back(Item::Frame { run: batch.run, time, rows: tracks.iter().map(row).collect() });
+            let row = |t: &ss_model::Track| Row {
+                id: t.id,
+                bbox: t.bbox,
+                score: t.score,
+                class: t.class,
+                flags: t.flags,
+            };
+            queue.items.push_back(Item::Frame {
+                run: batch.run,
+                time,
+                rows: tracks.iter().map(row).collect(),
+            });
         }
         Ok(())
     }
@@ -140,9 +150,7 @@ impl JunctionEngine {
     pub fn gap(&mut self, camera: u16, time: EventTime) -> Result<()> {
         let at = self.camera(camera)?;
         let queue = &mut self.state.queues[at];
-        let time = time.max(queue.newest);
-        queue.newest = time;
-        queue.items.push_back(Item::Gap { time });
+        queue.items.push_back(Item::Gap { time: time.max(queue.newest) });
         Ok(())
     }
 
@@ -181,7 +189,8 @@ impl JunctionEngine {
             late_signals: u64,
             cameras: BTreeMap<&'a str, &'a CameraCounts>,
         }
-        let cameras = self.cameras.iter().zip(&self.state.cameras).map(|(w, s)| (w.id.as_str(), &s.counts)).collect();
+        let cameras =
+            self.cameras.iter().zip(&self.state.cameras).map(|(w, s)| (w.id.as_str(), &s.counts)).collect();
         to_json(&Ledger { late_signals: self.state.late_signals, cameras })
     }
 
@@ -192,7 +201,8 @@ impl JunctionEngine {
     pub fn snapshot(&self) -> Result<Vec<u8>> {
         let mut bytes = vec![SNAPSHOT_VERSION];
         bytes.extend_from_slice(&self.config_mark.to_le_bytes());
-        postcard::to_extend(&self.state, bytes).map_err(|e| Error::internal(format!("rule engine snapshot: {e}")))
+        postcard::to_extend(&self.state, bytes)
+            .map_err(|e| Error::internal(format!("rule engine snapshot: {e}")))
     }
 
     /// Carry on from a snapshot made under the same configuration.
@@ -220,7 +230,11 @@ impl JunctionEngine {
 
     fn camera(&self, camera: u16) -> Result<usize> {
         let (at, known) = (usize::from(camera), self.cameras.len());
-        if at < known { Ok(at) } else { Err(Error::invalid(format!("camera {camera}: the junction has {known}"))) }
+        if at < known {
+            Ok(at)
+        } else {
+            Err(Error::invalid(format!("camera {camera}: the junction has {known}")))
+        }
     }
 
     /// Newest instant of a camera that has been judged.
@@ -244,7 +258,13 @@ impl JunctionEngine {
                     }
                     let tracks: Vec<ss_model::Track> = rows.iter().map(Row::track).collect();
                     let mut found = Vec::new();
-                    self.cameras[at].frame(&self.state.signals, &mut self.state.cameras[at], time, &tracks, &mut found);
+                    self.cameras[at].frame(
+                        &self.state.signals,
+                        &mut self.state.cameras[at],
+                        time,
+                        &tracks,
+                        &mut found,
+                    );
                     self.publish(at, found, out)?;
                 }
                 Item::Gap { .. } => self.end_run(at, out)?,

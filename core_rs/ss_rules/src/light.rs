@@ -68,7 +68,6 @@ struct Entry {
     meanings: Meanings,
     /// The doubt is about the lane, not about the instant.
     astride: bool,
-    last: EventTime,
     deepest_m: f64,
     stop: Option<Stop>,
 }
@@ -87,6 +86,14 @@ pub struct Context<'a> {
     pub layout: &'a Layout,
     /// Signals by group, known up to the frame plus the clock's uncertainty.
     pub signals: &'a [SignalHistory],
+}
+
+impl Entry {
+    /// Why the instant of the crossing does not prove what `sure` would.
+    fn doubts_of_instant(&self, sure: Meanings) -> Vec<Reason> {
+        let why = if self.astride { Reason::LaneAmbiguous } else { Reason::PhaseBoundary };
+        if self.meanings == sure { Vec::new() } else { vec![why] }
+    }
 }
 
 impl LightRule {
@@ -115,24 +122,38 @@ impl LightRule {
             }
         }
         let entry = state.entry.as_mut()?;
-        let past_m = track.lines[usize::from(self.line)].last()?.offset_m * if entry.crossing.rightward { 1.0 } else { -1.0 };
+        let past_m = track.lines[usize::from(self.line)].last()?.offset_m
+            * if entry.crossing.rightward { 1.0 } else { -1.0 };
         let found = self.watch(cx, id, track, seen.time, past_m, entry)?;
         *state = LightState { done: true, entry: None };
         found
     }
 
     /// The track has ended: what was open is settled.
-    pub fn end(&self, cx: &Context<'_>, id: u32, track: &TrackState, state: &mut LightState) -> Option<Candidate> {
+    pub fn end(
+        &self,
+        cx: &Context<'_>,
+        id: u32,
+        track: &TrackState,
+        state: &mut LightState,
+    ) -> Option<Candidate> {
         let entry = state.entry.take()?;
         state.done = true;
-        if entry.stop.is_none() && track.standstill.seconds(track.last) < UNDER_WAY_S {
+        let stands = track.last >= track.standstill.since.plus_seconds(UNDER_WAY_S);
+        if entry.stop.is_none() && !stands {
             return Some(self.red(cx, id, track, &entry, Some(Reason::TrackLost)));
         }
         self.settle(cx, id, track, &entry)
     }
 
     /// A forward crossing, with everything it could mean.
-    fn enter(&self, cx: &Context<'_>, road: &RoadLine, track: &TrackState, crossing: Crossing) -> Option<Entry> {
+    fn enter(
+        &self,
+        cx: &Context<'_>,
+        road: &RoadLine,
+        track: &TrackState,
+        crossing: Crossing,
+    ) -> Option<Entry> {
         let margin = ASTRIDE_M / crossing.unit_m;
         let lane = road.lane_at(crossing.station, margin, track.lane_remembered(crossing.from));
         if !road.is_forward(crossing.rightward, lane.map(|l| &cx.layout.lanes[usize::from(l)])) {
@@ -155,8 +176,7 @@ impl LightRule {
         let own = of(groups.first()?);
         let meanings = groups.iter().map(of).fold(own, Meanings::or);
         let astride = meanings != own;
-        let (last, deepest_m) = (crossing.to, 0.0);
-        Some(Entry { crossing, lane, groups, meanings, astride, last, deepest_m, stop: None })
+        Some(Entry { crossing, lane, groups, meanings, astride, deepest_m: 0.0, stop: None })
     }
 
     /// One more frame of a crossing that may have been on red. Answers when
@@ -173,19 +193,20 @@ impl LightRule {
     ) -> Option<Option<Candidate>> {
         let is_red = |until: EventTime| {
             let until = until.plus_seconds(cx.layout.clock_s);
-            let shows = |g: &u16| cx.signals[usize::from(*g)].is_throughout(SignalState::Red, entry.crossing.to, until);
+            let shows = |g: &u16| {
+                cx.signals[usize::from(*g)].is_throughout(SignalState::Red, entry.crossing.to, until)
+            };
             entry.groups.iter().all(shows)
         };
         let went_on = past_m >= self.incursion_m;
         if !is_red(now) && now > entry.crossing.to {
-            let unsettled = went_on && entry.stop.is_none() && is_red(entry.last);
+            let unsettled = went_on && entry.stop.is_none() && is_red(track.before);
             return Some(if unsettled {
                 Some(self.red(cx, id, track, entry, Some(Reason::RedEndedMeanwhile)))
             } else {
                 self.settle(cx, id, track, entry)
             });
         }
-        entry.last = now;
         entry.deepest_m = entry.deepest_m.max(past_m);
         if went_on {
             return Some(Some(self.red(cx, id, track, entry, None)));
@@ -194,7 +215,7 @@ impl LightRule {
             return Some(self.settle(cx, id, track, entry));
         }
         let since = track.standstill.since.max(entry.crossing.to);
-        if now.seconds_since(since) >= self.min_stop_s {
+        if now >= since.plus_seconds(self.min_stop_s) {
             match &mut entry.stop {
                 Some(stop) if stop.since == since => stop.until = now,
                 Some(_) => {}
@@ -211,7 +232,7 @@ impl LightRule {
     fn settle(&self, cx: &Context<'_>, id: u32, track: &TrackState, entry: &Entry) -> Option<Candidate> {
         match &entry.stop {
             Some(stop) => {
-                let mut doubts = self.doubts_of_instant(entry, Meanings { red: true, ..Meanings::default() });
+                let mut doubts = entry.doubts_of_instant(Meanings::RED);
                 doubts.extend(stop.doubts.iter().copied());
                 let mut found = self.candidate(cx, id, track, RuleKind::StopLine, entry, doubts);
                 found.until = Some(stop.until);
@@ -227,8 +248,15 @@ impl LightRule {
         }
     }
 
-    fn red(&self, cx: &Context<'_>, id: u32, track: &TrackState, entry: &Entry, why: Option<Reason>) -> Candidate {
-        let mut doubts = self.doubts_of_instant(entry, Meanings { red: true, ..Meanings::default() });
+    fn red(
+        &self,
+        cx: &Context<'_>,
+        id: u32,
+        track: &TrackState,
+        entry: &Entry,
+        why: Option<Reason>,
+    ) -> Candidate {
+        let mut doubts = entry.doubts_of_instant(Meanings::RED);
         doubts.extend(doubt_reason(track.doubt_since(entry.crossing.from)));
         doubts.extend(why);
         let mut found = self.candidate(cx, id, track, RuleKind::RedLight, entry, doubts);
@@ -242,7 +270,7 @@ impl LightRule {
     }
 
     fn yellow(&self, cx: &Context<'_>, id: u32, track: &TrackState, entry: &Entry) -> Candidate {
-        let mut doubts = self.doubts_of_instant(entry, Meanings { amber: true, ..Meanings::default() });
+        let mut doubts = entry.doubts_of_instant(Meanings::AMBER);
         doubts.extend(doubt_reason(track.doubt_since(entry.crossing.from)));
         let mut found = self.candidate(cx, id, track, RuleKind::YellowLight, entry, doubts);
         let onset = found.signal.map(|s| s.phase.since);
@@ -275,11 +303,6 @@ impl LightRule {
             (None, None) => return None,
         };
         (at > 0.0 && speed_mps > 0.0).then_some((at, speed_mps))
-    }
-
-    fn doubts_of_instant(&self, entry: &Entry, sure: Meanings) -> Vec<Reason> {
-        let why = if entry.astride { Reason::LaneAmbiguous } else { Reason::PhaseBoundary };
-        if entry.meanings == sure { Vec::new() } else { vec![why] }
     }
 
     fn candidate(

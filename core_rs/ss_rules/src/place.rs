@@ -211,7 +211,11 @@ impl Layout {
             .zones
             .iter()
             .map(|z| {
-                Ok(Zone { id: z.id.clone(), kind: z.kind, area: Area::new(&format!("zone {}", z.id), &z.polygon)? })
+                Ok(Zone {
+                    id: z.id.clone(),
+                    kind: z.kind,
+                    area: Area::new(&format!("zone {}", z.id), &z.polygon)?,
+                })
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Self { view, lanes, lines, zones, clock_s })
@@ -219,10 +223,8 @@ impl Layout {
 
     /// The lane under `foot`; the one it was in before is asked first.
     pub fn lane_at(&self, foot: Point, before: Option<u16>) -> Option<u16> {
-        if let Some(lane) = before {
-            if self.lanes[usize::from(lane)].area.contains(foot) {
-                return Some(lane);
-            }
+        if before.is_some_and(|lane| self.lanes[usize::from(lane)].area.contains(foot)) {
+            return before;
         }
         self.lanes.iter().position(|l| l.area.contains(foot)).map(|i| i as u16)
     }
@@ -250,8 +252,9 @@ fn lane(config: &LaneConfig, view: &View, groups: &[String]) -> Result<Lane> {
             let (a, step) = (area.centre(), d.scale(1e-4 / d.length()));
             let ends = view.position(a).zip(view.position(a + step));
             let way = ends.map(|(p, q)| (q - p).scale(1.0 / (q - p).length()));
-            way.filter(|w| w.x.is_finite() && w.y.is_finite())
-                .ok_or_else(|| Error::invalid(format!("{name}: its direction cannot be placed on the ground")))
+            way.filter(|w| w.x.is_finite() && w.y.is_finite()).ok_or_else(|| {
+                Error::invalid(format!("{name}: its direction cannot be placed on the ground"))
+            })
         })
         .transpose()?;
     let group = config
@@ -309,7 +312,14 @@ fn road_line(config: &LineConfig, view: &View, lanes: &[Lane]) -> Result<RoadLin
         .map(|d| d.dot(line.right()) > 0.0);
     let first = ways.next();
     let lawful_rightward = first.filter(|&way| ways.all(|w| w == way));
-    Ok(RoadLine { id: config.id.clone(), kind: config.kind, movement: config.movement, line, lanes: stretches, lawful_rightward })
+    Ok(RoadLine {
+        id: config.id.clone(),
+        kind: config.kind,
+        movement: config.movement,
+        line,
+        lanes: stretches,
+        lawful_rightward,
+    })
 }
 
 impl RoadLine {

@@ -75,7 +75,13 @@ impl<'a> Report<'a> {
     }
 
     /// A verdict.
-    pub fn violation(watch: &'a Watch, groups: &'a [String], run: u32, c: &'a Candidate, verdict: Verdict) -> Self {
+    pub fn violation(
+        watch: &'a Watch,
+        groups: &'a [String],
+        run: u32,
+        c: &'a Candidate,
+        verdict: Verdict,
+    ) -> Self {
         let layout = &watch.layout;
         Self::Violation(Box::new(ViolationReport {
             kind: c.kind,

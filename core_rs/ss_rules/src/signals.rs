@@ -46,6 +46,11 @@ pub struct Meanings {
 }
 
 impl Meanings {
+    /// It was on red for certain.
+    pub const RED: Self = Self { free: false, amber: false, red: true };
+    /// It was on amber for certain.
+    pub const AMBER: Self = Self { free: false, amber: true, red: false };
+
     /// What one or the other could mean.
     #[must_use]
     pub fn or(self, o: Self) -> Self {
@@ -107,11 +112,7 @@ impl SignalHistory {
     pub fn change_after(&self, from: EventTime, to: EventTime) -> Option<EventTime> {
         let state = self.as_of(from).state;
         let start = self.phases.partition_point(|p| p.since <= from);
-        self.phases
-            .range(start..)
-            .take_while(|p| p.since <= to)
-            .find(|p| p.state != state)
-            .map(|p| p.since)
+        self.phases.range(start..).take_while(|p| p.since <= to).find(|p| p.state != state).map(|p| p.since)
     }
 
     fn meaning(&self, time: EventTime, grace_s: f64) -> Meaning {

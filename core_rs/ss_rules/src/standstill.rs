@@ -27,9 +27,4 @@ impl Standstill {
             *self = Self::new(time, pos);
         }
     }
-
-    /// How long it has stood at `now`.
-    pub fn seconds(&self, now: EventTime) -> f64 {
-        now.seconds_since(self.since)
-    }
 }

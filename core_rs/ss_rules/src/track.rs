@@ -49,6 +49,8 @@ pub struct TrackState {
     pub first: EventTime,
     /// Last observation.
     pub last: EventTime,
+    /// The one before it.
+    pub before: EventTime,
     /// Observations so far.
     pub hits: u32,
     /// Class by the tracker's votes so far.
@@ -85,6 +87,7 @@ impl TrackState {
         Self {
             first: time,
             last: time,
+            before: time,
             hits: 0,
             class,
             lane: None,
@@ -106,13 +109,13 @@ impl TrackState {
         mut crossed: impl FnMut(u16, Crossing),
     ) {
         let Observation { time, place, doubtful } = *seen;
-        if time.seconds_since(self.last) > MAX_GAP_S {
+        if time > self.last.plus_seconds(MAX_GAP_S) {
             self.last_gap_end = Some(time);
         }
         if doubtful {
             self.last_doubt = Some(time);
         }
-        self.last = time;
+        self.before = std::mem::replace(&mut self.last, time);
         self.hits = self.hits.saturating_add(1);
         self.class = class;
         self.lane = layout.lane_at(place.foot, self.lane);
@@ -135,7 +138,7 @@ impl TrackState {
 
     /// Whether the track has been seen enough to be believed.
     pub fn is_confirmed(&self) -> bool {
-        self.hits >= MIN_HITS && self.last.seconds_since(self.first) >= MIN_AGE_S
+        self.hits >= MIN_HITS && self.last >= self.first.plus_seconds(MIN_AGE_S)
     }
 
     /// Why the stretch from `from` to the last observation proves nothing.

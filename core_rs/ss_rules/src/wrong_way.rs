@@ -120,7 +120,15 @@ impl WrongWayRule {
         self.leave(id, track, state)
     }
 
-    fn prove(&self, run: &Run, here: Waypoint, lane: Point, unit_m: f64, track: &TrackState, went_with: bool) -> Option<Proof> {
+    fn prove(
+        &self,
+        run: &Run,
+        here: Waypoint,
+        lane: Point,
+        unit_m: f64,
+        track: &TrackState,
+        went_with: bool,
+    ) -> Option<Proof> {
         let way = here.pos - run.start.pos;
         let path_m = way.length() * unit_m;
         let cos = way.dot(lane) * unit_m / path_m;
@@ -136,7 +144,13 @@ impl WrongWayRule {
         if went_with && speed_mps < REVERSING_MPS {
             doubts.push(Reason::MaybeReversing);
         }
-        Some(Proof { time: here.time, path_m, speed_mps, angle_deg: cos.clamp(-1.0, 1.0).acos().to_degrees(), doubts })
+        Some(Proof {
+            time: here.time,
+            path_m,
+            speed_mps,
+            angle_deg: cos.clamp(-1.0, 1.0).acos().to_degrees(),
+            doubts,
+        })
     }
 
     fn leave(&self, id: u32, track: &TrackState, state: &mut WrongWayState) -> Option<Candidate> {

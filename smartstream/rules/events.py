@@ -1,0 +1,101 @@
+"""Outcomes of the rule engine as events."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from smartstream.config.site import Junction, Site
+from smartstream.model.event import CloudEvent, make_event
+from smartstream.model.time import rfc3339
+from smartstream.rules.outcome import Crossing, Outcome, Violation
+from smartstream.rules.text_vi import sentence
+
+
+class EventWriter:
+    """Writes the events of one junction.
+
+    Args:
+        site: The site.
+        junction: The junction whose engine answers.
+    """
+
+    def __init__(self, site: Site, junction: Junction) -> None:
+        self._site = site.site
+        self._junction = junction
+
+    def event(self, outcome: Outcome) -> CloudEvent:
+        """The event of an outcome; the same outcome always gives the same bytes."""
+        return self._crossing(outcome) if isinstance(outcome, Crossing) else self._violation(outcome)
+
+    def _crossing(self, crossing: Crossing) -> CloudEvent:
+        track = _track(crossing)
+        data = {
+            "junction": self._junction.id,
+            "camera": crossing.camera,
+            "line": crossing.line,
+            "lane": crossing.lane,
+            "class": crossing.class_,
+            "track": track,
+            "direction": crossing.direction,
+            "interval": [rfc3339(t) for t in crossing.interval_ns],
+        }
+        return make_event(
+            site=self._site.id,
+            entity=crossing.camera,
+            kind=("traffic", "crossing", "observed"),
+            subject=f"{self._junction.id}/{crossing.camera}/{crossing.line}",
+            at_ns=crossing.time_ns,
+            key=f"{track}|{crossing.line}",
+            data=data,
+        )
+
+    def _violation(self, found: Violation) -> CloudEvent:
+        track = _track(found)
+        place = found.lane or found.line or found.zone or "_"
+        key = f"{track}|{found.line or ''}|{found.zone or ''}"
+        data: dict[str, Any] = {
+            "kind": found.kind,
+            "verdict": found.verdict,
+            "revision": 0,
+            "junction": self._junction.id,
+            "camera": found.camera,
+            "lane": found.lane,
+            "line": found.line,
+            "zone": found.zone,
+            "class": found.class_,
+            "track": track,
+        }
+        if found.until_ns is not None:
+            data["until"] = rfc3339(found.until_ns)
+        if found.signal is not None:
+            data["signal"] = msgspec.to_builtins(found.signal)
+        if found.reasons:
+            data["reasons"] = list(found.reasons)
+        if found.dilemma:
+            data["dilemma"] = True
+        data["clauses"] = []
+        if found.verdict == "suspected":
+            case = f"{self._site.id}|{found.kind}|{key}|{found.time_ns}"
+            data["evidence_id"] = blake2b(case.encode(), digest_size=16).hexdigest()
+        data["explanation"] = {
+            "facts": found.explanation.facts,
+            "intervals": {k: [rfc3339(t) for t in v] for k, v in found.explanation.intervals_ns.items()},
+            "thresholds": found.explanation.thresholds,
+        }
+        data["text"] = sentence(found, junction=self._junction.title, timezone=self._site.timezone)
+        return make_event(
+            site=self._site.id,
+            entity=found.camera,
+            kind=("violation", found.kind, found.verdict),
+            subject=f"{self._junction.id}/{found.camera}/{place}",
+            at_ns=found.time_ns,
+            key=key,
+            data=data,
+        )
+
+
+def _track(outcome: Outcome) -> str:
+    return f"{outcome.camera}/{outcome.run}/{outcome.track}"

@@ -1,0 +1,81 @@
+"""What the rule engine answers, as typed values."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+Verdict = Literal["suspected", "undecided", "suppressed"]
+
+
+class SignalFact(msgspec.Struct, frozen=True, kw_only=True):
+    """The light that ruled an act.
+
+    Attributes:
+        since_s: Seconds the state had lasted at the act; ``None`` when it was never reported.
+    """
+
+    group: str
+    state: str
+    since_s: float | None
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """What decided: measured facts, earliest and latest instants, and the thresholds they were held against."""
+
+    facts: dict[str, float]
+    intervals_ns: dict[str, tuple[int, int]]
+    thresholds: dict[str, float]
+
+
+class Crossing(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="crossing"):
+    """A vehicle crossed a line.
+
+    Attributes:
+        time_ns: Straight-line estimate of the instant.
+        interval_ns: Last frame before the line and first frame past it.
+        direction: With the lawful direction of the lane, else from the left to the right of the line's points.
+    """
+
+    time_ns: int
+    interval_ns: tuple[int, int]
+    camera: str
+    run: int
+    track: int
+    class_: str = msgspec.field(name="class")
+    lane: str | None
+    line: str
+    direction: Literal["forward", "backward"]
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="violation"):
+    """A verdict about an act. Only a person concludes that a violation took place.
+
+    Attributes:
+        reasons: Why it is undecided or suppressed; empty when suspected.
+        time_ns: When the act began.
+        until_ns: When a lasting act ended.
+        dilemma: On amber: stopping in time would have taken hard braking.
+    """
+
+    kind: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    time_ns: int
+    until_ns: int | None
+    camera: str
+    run: int
+    track: int
+    class_: str = msgspec.field(name="class")
+    lane: str | None
+    line: str | None
+    zone: str | None
+    signal: SignalFact | None
+    dilemma: bool
+    explanation: Explanation
+
+
+Outcome = Crossing | Violation
+decode_outcomes: Final = msgspec.json.Decoder(list[Outcome]).decode
+"""Typed outcomes from the JSON of ``JunctionEngine.advance`` and ``finish``."""

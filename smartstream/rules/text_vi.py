@@ -1,0 +1,73 @@
+"""Sentences for officers, in Vietnamese. The engine suspects; only a person concludes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from smartstream.rules.outcome import Violation
+
+CLASSES: Final = {
+    "unknown": "phương tiện",
+    "motorcycle": "xe máy",
+    "bicycle": "xe đạp",
+    "car": "xe ô tô",
+    "truck": "xe tải",
+    "bus": "xe buýt",
+    "pedestrian": "người đi bộ",
+}
+ACTS: Final = {
+    "red_light": "vượt đèn đỏ",
+    "yellow_light": "vượt đèn vàng",
+    "stop_line": "dừng quá vạch dừng khi đèn đỏ",
+    "wrong_way": "đi ngược chiều",
+    "wrong_lane": "đi sai làn đường",
+    "lane_arrow": "đi sai hướng mũi tên chỉ trên làn",
+    "solid_line": "đè vạch liền",
+    "illegal_turn": "rẽ ở nơi cấm rẽ",
+    "u_turn": "quay đầu xe ở nơi cấm",
+    "illegal_stop": "dừng, đỗ xe ở nơi cấm",
+    "box_blocking": "dừng xe cản trở trong nút giao",
+    "speeding": "chạy quá tốc độ",
+    "banned_class": "đi vào đường cấm",
+    "sidewalk": "đi xe trên vỉa hè",
+    "fail_to_yield_pedestrian": "không nhường đường cho người đi bộ",
+}
+REASONS: Final = {
+    "phase_boundary": "thời điểm qua vạch trùng lúc đèn chuyển pha",
+    "red_ended_meanwhile": "đèn hết đỏ đúng lúc xe đi vào nút giao",
+    "lane_ambiguous": "xe đi giữa hai làn có đèn khác nhau",
+    "gap": "mất dấu phương tiện trong lúc ghi nhận",
+    "identity_doubt": "có thể nhầm với phương tiện khác",
+    "track_lost": "mất dấu phương tiện trước khi đủ chứng cứ",
+    "maybe_reversing": "có thể là lùi xe",
+}
+
+
+def clock(at_ns: int, timezone: str) -> str:
+    """Local time of day: ``21:13:32``."""
+    return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).astimezone(ZoneInfo(timezone)).strftime("%H:%M:%S")
+
+
+def sentence(violation: Violation, *, junction: str, timezone: str) -> str:
+    """What an officer reads: who, what, where, when, and why not when it is not a suspicion.
+
+    Args:
+        violation: The verdict.
+        junction: The junction's name for people.
+        timezone: IANA name of the site's time zone.
+    """
+    who, act = CLASSES[violation.class_], ACTS[violation.kind]
+    lane = f", làn {violation.lane}" if violation.lane else ""
+    place = f"tại {junction}{lane}, {clock(violation.time_ns, timezone)}"
+    why = "; ".join(REASONS[r] for r in violation.reasons)
+    if violation.verdict == "suspected":
+        return _upper(f"{who} nghi {act} {place}")
+    if violation.verdict == "undecided":
+        return f"Chưa kết luận {who} {act} {place}: {why}"
+    return f"Không xét {who} {act} {place}: {why}"
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
