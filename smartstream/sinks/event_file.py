@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
-import sys
+import stat
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from bytewax.outputs import StatefulSinkPartition
 
@@ -45,57 +44,47 @@ class EventFileSink(OnePartitionSink[CloudEvent, int]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> _File:
         """Open the file, cut back to its committed length."""
-        return _Stdout() if self._path == STDOUT else _File(self._path, resume_state or 0)
+        return _File(self._path, resume_state or 0)
 
 
 class _File(StatefulSinkPartition[CloudEvent, int]):
     def __init__(self, path: str, length: int) -> None:
         self._name = f"events file {path}"
         try:
-            self._file: io.BufferedWriter = io.BufferedWriter(
-                io.FileIO(os.open(path, os.O_WRONLY | os.O_CREAT, 0o644), "wb"), 1 << 20
-            )
-            found = self._file.seek(0, os.SEEK_END)
+            fd = os.dup(1) if path == STDOUT else os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+            # A pipe or a device only moves on; so does standard output, which may be another's file.
+            self._kept = path != STDOUT and stat.S_ISREG(os.fstat(fd).st_mode)
+            found = os.lseek(fd, 0, os.SEEK_END) if self._kept else length
             if found < length:
+                os.close(fd)
                 raise DataLossError(
                     f"{self._name}: holds {found} bytes, expected the {length} committed before the stop; "
                     "put the file back, or start anew without the recovery folder"
                 )
-            self._file.truncate(length)
-            self._file.seek(length)
+            if self._kept:
+                os.ftruncate(fd, length)
+                os.lseek(fd, length, os.SEEK_SET)
         except OSError as e:
             raise UnavailableError(f"{self._name}: cannot be opened: {e.strerror}") from e
+        self._file: BinaryIO = os.fdopen(fd, "wb", buffering=0)
         self._length = length
 
     def write_batch(self, values: list[CloudEvent]) -> None:
-        lines = b"".join([event.to_json() + b"\n" for event in values])
+        lines = memoryview(b"".join([event.to_json() + b"\n" for event in values]))
         self._length += len(lines)
         try:
-            self._file.write(lines)
-            self._file.flush()  # a reader with `tail -f` sees events when they happen
+            while lines:  # unbuffered: a reader with `tail -f` sees events when they happen
+                lines = lines[self._file.write(lines) :]
         except OSError as e:
             raise UnavailableError(f"{self._name}: cannot be written: {e.strerror}") from e
 
     def snapshot(self) -> int:
-        try:
-            os.fsync(self._file.fileno())
-        except OSError as e:
-            raise UnavailableError(f"{self._name}: cannot be written: {e.strerror}") from e
+        if self._kept:
+            try:
+                os.fsync(self._file.fileno())
+            except OSError as e:
+                raise UnavailableError(f"{self._name}: cannot be written: {e.strerror}") from e
         return self._length
 
     def close(self) -> None:
         self._file.close()
-
-
-class _Stdout(_File):
-    """Standard output: what is written is out, a resumed run carries on."""
-
-    def __init__(self) -> None:
-        self._name, self._length = "events on standard output", 0
-        self._file = sys.stdout.buffer  # type: ignore[assignment]
-
-    def snapshot(self) -> int:
-        return self._length
-
-    def close(self) -> None:
-        """Standard output stays open: it is the process's, not ours."""
