@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -51,7 +52,7 @@ class _File(StatefulSinkPartition[CloudEvent, int]):
     def __init__(self, path: str, length: int) -> None:
         self._name = f"events file {path}"
         try:
-            fd = os.dup(1) if path == STDOUT else os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+            fd = os.dup(sys.stdout.fileno()) if path == STDOUT else os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
             # A pipe or a device only moves on; so does standard output, which may be another's file.
             self._kept = path != STDOUT and stat.S_ISREG(os.fstat(fd).st_mode)
             found = os.lseek(fd, 0, os.SEEK_END) if self._kept else length

@@ -20,7 +20,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from smartstream.config.settings import read_settings
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.observe.logging import get_logger
 from smartstream.sinks import discovery
@@ -48,10 +47,10 @@ def find_server() -> Path:
     Raises:
         InvalidInputError: There is none.
     """
-    if named := read_settings().nats_server:
+    if named := os.environ.get("SMARTSTREAM_NATS_SERVER"):
         if not os.access(named, os.X_OK):
             raise InvalidInputError(f"SMARTSTREAM_NATS_SERVER={named}: expected a program that can be run")
-        return named
+        return Path(named)
     wheel = Path(sys.executable).parent / "nats-server"
     if os.access(wheel, os.X_OK):
         return wheel
