@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from smartstream.config.calibration import ground_from_image, residuals_m
+from smartstream.config.fields import crosses_itself
 from smartstream.config.site import Camera, Site, load_site
 from smartstream.errors import SmartstreamError
 from smartstream.vision.overlay import draw_site, first_picture, require_opencv, write_picture
@@ -67,7 +68,7 @@ def summary(site: Site) -> list[str]:
 
 
 def warnings(site: Site) -> list[str]:
-    """What is no mistake but leaves something idle."""
+    """What is no mistake but is hardly meant."""
     found = []
     fed = {feed.junction for feed in site.signal_feed}
     signalled = {"red_light", "yellow_light", "stop_line"}
@@ -77,6 +78,12 @@ def warnings(site: Site) -> list[str]:
                 f"camera[{i}] ({camera.id}): no [[signal_feed]] tells the states of {camera.junction}; "
                 "unknown never makes a red light"
             )
+        found += [
+            f"camera[{i}].{word}[{j}].polygon ({shape.id}): its edges cross; are the corners in order?"
+            for word, shapes in (("lane", camera.lane), ("zone", camera.zone))
+            for j, shape in enumerate(shapes)
+            if crosses_itself(shape.polygon)
+        ]
         if not camera.line and not camera.rule:
             found.append(f"camera[{i}] ({camera.id}): no line and no rule; nothing will come of it")
     if not site.camera and not any(getattr(site, f) for f in ("sensor_feed", "report_feed", "indicator_feed")):

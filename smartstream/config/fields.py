@@ -69,6 +69,23 @@ def area(points: tuple[Point, ...]) -> float:
     return sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, points[1:] + points[:1], strict=True)) / 2
 
 
+def crosses_itself(polygon: tuple[Point, ...]) -> bool:
+    """Whether two edges that are not neighbours cross: corners in the wrong order."""
+    n = len(polygon)
+    edges = [(polygon[i], polygon[(i + 1) % n]) for i in range(n)]
+
+    def side(p: Point, edge: tuple[Point, Point]) -> float:
+        (ax, ay), (bx, by) = edge
+        return (bx - ax) * (p[1] - ay) - (by - ay) * (p[0] - ax)
+
+    return any(
+        side(b[0], a) * side(b[1], a) < 0 and side(a[0], b) * side(a[1], b) < 0
+        for i, a in enumerate(edges)
+        for j, b in enumerate(edges[i + 2 :], i + 2)
+        if (j + 1) % n != i
+    )
+
+
 def _check_polygon(points: tuple[Point, ...]) -> tuple[Point, ...]:
     if len(points) >= 3 and abs(area(points)) < 1e-9:
         raise expected("a polygon that encloses an area")

@@ -63,6 +63,15 @@ def test_red_light_without_signal_feed_is_a_warning(site: Path) -> None:
     assert "warning: camera[0] (cam-s): no [[signal_feed]]" in done.stderr
 
 
+def test_a_polygon_whose_edges_cross_is_a_warning(site: Path) -> None:
+    corners, crossed = "[0.44, 0.30], [0.40, 0.30]]", "[0.40, 0.30], [0.44, 0.30]]"
+    assert corners in site.read_text()
+    site.write_text(site.read_text().replace(corners, crossed))
+    done = smartstream("check", site)
+    assert done.returncode == 0
+    assert "warning: camera[0].lane[0].polygon (S0): its edges cross" in done.stderr
+
+
 def test_draw_shows_the_geometry_on_the_first_picture(site: Path) -> None:
     cv2 = pytest.importorskip("cv2")
     np = pytest.importorskip("numpy")
