@@ -11,6 +11,7 @@ from smartstream.config.calibration import ground_from_image, residuals_m
 from smartstream.config.fields import crosses_itself
 from smartstream.config.site import Camera, Site, load_site
 from smartstream.errors import SmartstreamError
+from smartstream.rules.compile import BUILT
 from smartstream.vision.overlay import draw_site, first_picture, require_opencv, write_picture
 
 
@@ -50,8 +51,8 @@ def summary(site: Site) -> list[str]:
         shapes = ", ".join(_count(len(getattr(camera, k)), k) for k in ("lane", "line", "zone"))
         lines.append(f"camera {camera.id} at {camera.junction}: {' '.join(camera.url)}, {camera.detector}, {shapes}")
         lines.append(f"  {_calibration(camera)}")
-        kinds = ", ".join(rule.kind for rule in camera.rule) or "none, counts crossings only"
-        lines.append(f"  rules: {kinds}")
+        armed = ", ".join(rule.kind for rule in camera.rule if rule.kind in BUILT)
+        lines.append(f"  rules: {armed or 'none, counts crossings only'}")
     for feeds in (
         "signal_feed",
         "sensor_feed",
@@ -73,6 +74,8 @@ def warnings(site: Site) -> list[str]:
     fed = {feed.junction for feed in site.signal_feed}
     signalled = {"red_light", "yellow_light", "stop_line"}
     for i, camera in enumerate(site.camera):
+        if idle := [rule.kind for rule in camera.rule if rule.kind not in BUILT]:
+            found.append(f"camera[{i}] ({camera.id}): not armed, this version does not know: {', '.join(idle)}")
         if camera.junction not in fed and any(rule.kind in signalled for rule in camera.rule):
             found.append(
                 f"camera[{i}] ({camera.id}): no [[signal_feed]] tells the states of {camera.junction}; "
@@ -80,8 +83,8 @@ def warnings(site: Site) -> list[str]:
             )
         found += [
             f"camera[{i}].{word}[{j}].polygon ({shape.id}): its edges cross; are the corners in order?"
-            for word, shapes in (("lane", camera.lane), ("zone", camera.zone))
-            for j, shape in enumerate(shapes)
+            for word in ("lane", "zone")
+            for j, shape in enumerate(getattr(camera, word))
             if crosses_itself(shape.polygon)
         ]
         if not camera.line and not camera.rule:
