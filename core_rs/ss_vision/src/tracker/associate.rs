@@ -18,6 +18,7 @@ pub struct Association {
     /// Whether each track's identity may have passed to another here.
     pub doubtful: Vec<bool>,
     pairs: Vec<Pair>,
+    open: Vec<(u32, BoxF)>,
     weight: Vec<f32>,
     assigner: Assigner,
 }
@@ -30,7 +31,7 @@ impl Association {
         &mut self,
         lives: &[Life],
         predicted: &[BoxF],
-        seen: &Sightings,
+        seen: &mut Sightings,
         params: &TrackerParams,
         probe: &mut impl Probe,
     ) {
@@ -57,21 +58,24 @@ impl Association {
         }
     }
 
-    fn pair_strong(&mut self, lives: &[Life], predicted: &[BoxF], seen: &Sightings, params: &TrackerParams) {
+    fn pair_strong(
+        &mut self,
+        lives: &[Life],
+        predicted: &[BoxF],
+        seen: &mut Sightings,
+        params: &TrackerParams,
+    ) {
         for (row, (life, at)) in lives.iter().zip(predicted).enumerate() {
             if !life.confirmed {
                 continue;
             }
             let reach = grown(at, params.buffer_high);
-            let from = seen.reach.partition_point(|&x2| x2 <= reach.x1);
-            for (i, s) in seen.all[from..].iter().enumerate() {
-                if s.grown.x1 >= reach.x2 {
-                    break;
-                }
+            for &col in seen.grown.touching(&reach) {
+                let s = &seen.all[col as usize];
                 if s.score < params.high_score {
                     continue;
                 }
-                let mut likeness = iou(&reach, &s.grown);
+                let mut likeness = iou(&reach, &grown(&s.bbox, params.buffer_high));
                 if params.height_weighted {
                     likeness *= height_iou(at, &s.bbox);
                 }
@@ -79,7 +83,6 @@ impl Association {
                     likeness *= s.score;
                 }
                 if likeness > params.gate_high {
-                    let col = (from + i) as u32;
                     self.pairs.push(Pair { row: row as u32, col, weight: likeness - params.gate_high });
                 }
             }
@@ -87,21 +90,24 @@ impl Association {
     }
 
     fn pair_weak(&mut self, lives: &[Life], predicted: &[BoxF], seen: &Sightings, params: &TrackerParams) {
+        self.open.clear();
+        if seen.all.iter().zip(&self.taken).all(|(s, taken)| *taken || s.score >= params.high_score) {
+            return;
+        }
+        for (row, life) in lives.iter().enumerate() {
+            if life.confirmed && life.seen_last && self.partner[row] == NONE {
+                self.open.push((row as u32, grown(&predicted[row], params.buffer_low)));
+            }
+        }
         for (col, s) in seen.all.iter().enumerate() {
             if s.score >= params.high_score || self.taken[col] {
                 continue;
             }
             let reach = grown(&s.bbox, params.buffer_low);
-            for (row, (life, at)) in lives.iter().zip(predicted).enumerate() {
-                if life.confirmed && life.seen_last && self.partner[row] == NONE {
-                    let likeness = iou(&grown(at, params.buffer_low), &reach);
-                    if likeness > params.gate_low {
-                        self.pairs.push(Pair {
-                            row: row as u32,
-                            col: col as u32,
-                            weight: likeness - params.gate_low,
-                        });
-                    }
+            for (row, at) in &self.open {
+                let likeness = iou(at, &reach);
+                if likeness > params.gate_low {
+                    self.pairs.push(Pair { row: *row, col: col as u32, weight: likeness - params.gate_low });
                 }
             }
         }

@@ -20,6 +20,7 @@ pub struct Life {
     pub hits: u32,
     /// Time of the latest sighting.
     pub last_seen: EventTime,
+    class: VehicleClass,
     votes: [f32; CLASSES],
 }
 
@@ -32,6 +33,7 @@ impl Life {
             seen_last: true,
             hits: 1,
             last_seen: time,
+            class: VehicleClass::Unknown,
             votes: [0.0; CLASSES],
         };
         life.vote(first);
@@ -48,28 +50,23 @@ impl Life {
         self.vote(sighting);
     }
 
+    /// The class is the one with the highest sum of scores; one that draws
+    /// level does not displace it, and `Unknown` yields to any other.
     #[inline]
     fn vote(&mut self, sighting: &Sighting) {
-        self.votes[sighting.class as usize] += sighting.score;
-    }
-
-    /// The class with the highest sum of scores; `Unknown` only where nothing else was ever seen.
-    #[inline]
-    pub fn class(&self) -> VehicleClass {
-        let mut top = 0;
-        for class in 1..CLASSES {
-            if self.votes[class] > 0.0 && (top == 0 || self.votes[class] > self.votes[top]) {
-                top = class;
-            }
+        let class = sighting.class;
+        self.votes[class as usize] += sighting.score;
+        let ahead = self.votes[class as usize] > self.votes[self.class as usize];
+        if class != VehicleClass::Unknown && (ahead || self.class == VehicleClass::Unknown) {
+            self.class = class;
         }
-        VehicleClass::ALL[top]
     }
 
     /// What is reported of it in a frame that shows it; the tracker adds `flags` to the detector's.
     #[inline]
     pub fn row(&self, sighting: &Sighting, flags: u8) -> Track {
         let flags = flags | sighting.flags;
-        Track { id: self.id, bbox: sighting.bbox, score: sighting.score, class: self.class(), flags }
+        Track { id: self.id, bbox: sighting.bbox, score: sighting.score, class: self.class, flags }
     }
 
     /// Could have been written by this tracker.

@@ -109,7 +109,7 @@ impl Tracker {
         probe.end(Step::Take);
         self.predict(time);
         probe.end(Step::Predict);
-        self.association.run(&self.lives, &self.predicted, &self.seen, &self.params, probe);
+        self.association.run(&self.lives, &self.predicted, &mut self.seen, &self.params, probe);
         self.correct(time);
         self.end_unconfirmed();
         self.begin(time);

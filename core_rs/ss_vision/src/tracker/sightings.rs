@@ -15,8 +15,6 @@ const SMALLEST: f32 = 1e-6;
 pub struct Sighting {
     /// As detected.
     pub bbox: BoxF,
-    /// Grown by the buffer of the first association.
-    pub grown: BoxF,
     /// Confidence, 0–1.
     pub score: f32,
     /// Class as detected.
@@ -33,8 +31,8 @@ pub struct Sighting {
 pub struct Sightings {
     /// Ordered by left edge of the grown box, then by top edge.
     pub all: Vec<Sighting>,
-    /// Largest right edge of the grown boxes up to each: where a sweep may begin.
-    pub reach: Vec<f32>,
+    /// The same boxes grown by the buffer of the first association.
+    pub grown: Columns,
     order: Vec<(u64, u32)>,
     overlaps: Vec<(u32, u32)>,
     dropped: Vec<bool>,
@@ -56,38 +54,33 @@ impl Sightings {
         }
         self.order.sort_unstable();
         self.all.clear();
-        self.reach.clear();
-        let mut reach = f32::NEG_INFINITY;
-        for &(_, i) in &self.order {
-            let d = &detections[i as usize];
-            let grown = grown(&d.bbox, params.buffer_high);
-            reach = reach.max(grown.x2);
-            self.reach.push(reach);
-            let &Detection { bbox, score, class, flags } = d;
-            self.all.push(Sighting { bbox, grown, score: score.min(1.0), class, flags, source: i });
-        }
-        if params.duplicate_iou < 1.0 {
-            self.drop_duplicates(params.duplicate_iou, counts);
+        self.all.extend(self.order.iter().map(|&(_, i)| {
+            let &Detection { bbox, score, class, flags } = &detections[i as usize];
+            Sighting { bbox, score: score.min(1.0), class, flags, source: i }
+        }));
+        self.grown.fill(&self.all, params.buffer_high);
+        if params.duplicate_iou < 1.0 && self.drop_duplicates(params.duplicate_iou, counts) {
+            self.grown.fill(&self.all, params.buffer_high);
         }
     }
 
     /// Greedy non-maximum suppression: a detection goes when one that stays
-    /// has a higher score (the same score: a lower place) and overlaps it too much.
-    fn drop_duplicates(&mut self, limit: f32, counts: &mut Counts) {
+    /// has a higher score (the same score: a lower place) and overlaps it too
+    /// much. Tells whether any went.
+    fn drop_duplicates(&mut self, limit: f32, counts: &mut Counts) -> bool {
         self.overlaps.clear();
         for (i, a) in self.all.iter().enumerate() {
-            for (j, b) in self.all.iter().enumerate().skip(i + 1) {
-                if b.grown.x1 >= a.bbox.x2 {
-                    break;
-                }
+            for &j in self.grown.touching_from(i + 1, &a.bbox) {
+                let (i, j) = (i as u32, j);
+                let b = &self.all[j as usize];
                 if iou(&a.bbox, &b.bbox) > limit {
                     let (better, worse) = if b.score > a.score { (j, i) } else { (i, j) };
-                    self.overlaps.push((better as u32, worse as u32));
+                    self.overlaps.push((better, worse));
                 }
             }
         }
         if self.overlaps.is_empty() {
-            return;
+            return false;
         }
         let all = &self.all;
         self.overlaps.sort_unstable_by(|x, y| {
@@ -104,12 +97,60 @@ impl Sightings {
         let mut keep = self.dropped.iter().map(|d| !d);
         self.all.retain(|_| keep.next().unwrap_or(true));
         counts.duplicates += (before - self.all.len()) as u64;
-        let mut reach = f32::NEG_INFINITY;
+        true
+    }
+}
+
+/// Boxes edge by edge, ordered by left edge, for sweeps along x.
+#[derive(Debug, Default)]
+pub struct Columns {
+    x1: Vec<f32>,
+    y1: Vec<f32>,
+    x2: Vec<f32>,
+    y2: Vec<f32>,
+    /// Largest right edge up to each: where a sweep may begin.
+    reach: Vec<f32>,
+    hits: Vec<u32>,
+}
+
+impl Columns {
+    fn fill(&mut self, sightings: &[Sighting], share: f32) {
+        let boxes = || sightings.iter().map(|s| grown(&s.bbox, share));
+        let refill = |column: &mut Vec<f32>, edge: fn(BoxF) -> f32| {
+            column.clear();
+            column.extend(boxes().map(edge));
+        };
+        refill(&mut self.x1, |b| b.x1);
+        refill(&mut self.y1, |b| b.y1);
+        refill(&mut self.x2, |b| b.x2);
+        refill(&mut self.y2, |b| b.y2);
         self.reach.clear();
-        for s in &self.all {
-            reach = reach.max(s.grown.x2);
-            self.reach.push(reach);
+        self.reach.extend(self.x2.iter().scan(f32::NEG_INFINITY, |reach, &x2| {
+            *reach = reach.max(x2);
+            Some(*reach)
+        }));
+        self.hits.resize(self.x1.len(), 0);
+    }
+
+    /// Indices of the boxes that touch `b`.
+    #[inline]
+    pub fn touching(&mut self, b: &BoxF) -> &[u32] {
+        let from = self.reach.partition_point(|&x2| x2 <= b.x1);
+        self.touching_from(from, b)
+    }
+
+    /// Those of them from index `from`.
+    #[inline]
+    fn touching_from(&mut self, from: usize, b: &BoxF) -> &[u32] {
+        let to = from + self.x1[from..].partition_point(|&x1| x1 < b.x2);
+        // Store every index, and count on only past those that touch.
+        let mut found = 0;
+        let edges = self.x2[from..to].iter().zip(&self.y1[from..to]).zip(&self.y2[from..to]);
+        for (i, ((&x2, &y1), &y2)) in (from as u32..).zip(edges) {
+            self.hits[found] = i;
+            found += usize::from((x2 > b.x1) & (y1 < b.y2) & (y2 > b.y1));
         }
+        &self.hits[..found]
     }
 }
 
