@@ -30,12 +30,8 @@ struct Top {
 
 impl Top {
     fn add(&mut self, w: f32) {
-        if w > self.best {
-            self.second = self.best;
-            self.best = w;
-        } else if w > self.second {
-            self.second = w;
-        }
+        self.second = self.second.max(self.best.min(w));
+        self.best = self.best.max(w);
     }
 
     /// The best weight here besides one of weight `w`.

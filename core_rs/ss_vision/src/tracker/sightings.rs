@@ -59,7 +59,9 @@ impl Sightings {
             Sighting { bbox, score: score.min(1.0), class, flags, source: i }
         }));
         self.grown.fill(&self.all, params.buffer_high);
-        if params.duplicate_iou < 1.0 && self.drop_duplicates(params.duplicate_iou, counts) {
+        if params.duplicate_iou < 1.0
+            && self.drop_duplicates(params.duplicate_iou, params.buffer_high, counts)
+        {
             self.grown.fill(&self.all, params.buffer_high);
         }
     }
@@ -67,15 +69,20 @@ impl Sightings {
     /// Greedy non-maximum suppression: a detection goes when one that stays
     /// has a higher score (the same score: a lower place) and overlaps it too
     /// much. Tells whether any went.
-    fn drop_duplicates(&mut self, limit: f32, counts: &mut Counts) -> bool {
+    fn drop_duplicates(&mut self, limit: f32, buffer: f32, counts: &mut Counts) -> bool {
+        // Boxes that overlap by more than `limit` have widths within that ratio,
+        // so their left edges, grown or not, lie close to each other.
+        let near = (1.0 - limit) * (1.0 + buffer);
         self.overlaps.clear();
         for (i, a) in self.all.iter().enumerate() {
-            for &j in self.grown.touching_from(i + 1, &a.bbox) {
-                let (i, j) = (i as u32, j);
-                let b = &self.all[j as usize];
+            let last = self.grown.x1[i] + near * a.bbox.width() * 1.0001;
+            for (j, b) in self.all.iter().enumerate().skip(i + 1) {
+                if self.grown.x1[j] > last {
+                    break;
+                }
                 if iou(&a.bbox, &b.bbox) > limit {
                     let (better, worse) = if b.score > a.score { (j, i) } else { (i, j) };
-                    self.overlaps.push((better, worse));
+                    self.overlaps.push((better as u32, worse as u32));
                 }
             }
         }
@@ -136,12 +143,6 @@ impl Columns {
     #[inline]
     pub fn touching(&mut self, b: &BoxF) -> &[u32] {
         let from = self.reach.partition_point(|&x2| x2 <= b.x1);
-        self.touching_from(from, b)
-    }
-
-    /// Those of them from index `from`.
-    #[inline]
-    fn touching_from(&mut self, from: usize, b: &BoxF) -> &[u32] {
         let to = from + self.x1[from..].partition_point(|&x1| x1 < b.x2);
         // Store every index, and count on only past those that touch.
         let mut found = 0;
@@ -170,4 +171,60 @@ fn usable(d: &Detection) -> bool {
 fn ordered(v: f32) -> u32 {
     let bits = (v + 0.0).to_bits(); // -0 becomes 0
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Suppression as its definition says: by falling score, whoever is left takes out what it overlaps.
+    fn plain(detections: &[Detection], limit: f32) -> Vec<u32> {
+        let mut order: Vec<usize> = (0..detections.len()).collect();
+        order.sort_by(|&a, &b| detections[b].score.total_cmp(&detections[a].score));
+        let mut kept: Vec<usize> = Vec::new();
+        for i in order {
+            if kept.iter().all(|&k| iou(&detections[k].bbox, &detections[i].bbox) <= limit) {
+                kept.push(i);
+            }
+        }
+        kept.sort_unstable();
+        kept.into_iter().map(|i| i as u32).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn suppression_equals_its_definition(
+            boxes in proptest::collection::vec((0u8..60, 0u8..20, 8u8..60, 8u8..30), 0..30), limit in 0.2f32..0.9,
+        ) {
+            let detections: Vec<Detection> = boxes.iter().enumerate().map(|(i, &(x, y, w, h))| Detection {
+                bbox: BoxF { x1: x.into(), y1: y.into(), x2: f32::from(x) + f32::from(w), y2: f32::from(y) + f32::from(h) },
+                score: 0.99 - 0.001 * i as f32, class: VehicleClass::Car, flags: 0 }).collect();
+            let params = TrackerParams { duplicate_iou: limit, ..TrackerParams::vehicle() };
+            let mut seen = Sightings::default();
+            seen.take(&detections, &params, &mut Counts::default());
+            let mut kept: Vec<u32> = seen.all.iter().map(|s| s.source).collect();
+            kept.sort_unstable();
+            prop_assert_eq!(kept, plain(&detections, limit));
+        }
+
+        #[test]
+        fn a_sweep_finds_every_box_that_touches(
+            boxes in proptest::collection::vec((-50i8..50, -50i8..50, 1u8..60, 1u8..60), 1..40),
+        ) {
+            let detections: Vec<Detection> = boxes.iter().map(|&(x, y, w, h)| Detection {
+                bbox: BoxF { x1: x.into(), y1: y.into(), x2: f32::from(x) + f32::from(w), y2: f32::from(y) + f32::from(h) },
+                score: 0.9, class: VehicleClass::Car, flags: 0 }).collect();
+            let params = TrackerParams { duplicate_iou: 1.0, ..TrackerParams::vehicle() };
+            let mut seen = Sightings::default();
+            seen.take(&detections, &params, &mut Counts::default());
+            for d in &detections {
+                let expected: Vec<u32> = (0..seen.all.len() as u32)
+                    .filter(|&i| iou(&d.bbox, &grown(&seen.all[i as usize].bbox, params.buffer_high)) > 0.0)
+                    .collect();
+                prop_assert_eq!(seen.grown.touching(&d.bbox), &expected[..]);
+            }
+        }
+    }
 }
