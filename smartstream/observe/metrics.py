@@ -30,9 +30,18 @@ _said: dict[tuple[str, ...], tuple[float, int]] = {}
 
 
 def count_event(event: CloudEvent) -> None:
-    """Count an event that left the engine."""
+    """Count an event that left the engine; a dead letter as such, which also says so."""
     _, _, class_, kind, verb, _ = event.type.split(".")
     EVENTS.labels(class_, kind, verb).inc()
+    if class_ == "dlq":
+        data = event.data
+        count_dead_letter(
+            stage=kind,
+            reason=str(data.get("reason")),
+            source=str(data.get("source", event.source)),
+            detail=" ".join(str(data[name]) for name in ("place", "detail") if data.get(name)),
+            count=max(1, int(data.get("count", 1))),
+        )
 
 
 def count_dead_letter(*, stage: str, reason: str, source: str, detail: str = "", count: int = 1) -> None:

@@ -15,6 +15,7 @@ from bytewax.outputs import StatefulSinkPartition
 from smartstream.errors import DataLossError, InvalidInputError, UnavailableError
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import Tally
+from smartstream.observe.metrics import count_event
 from smartstream.sinks.one_partition import OnePartitionSink
 
 _VERSION: Final = b"\x01"
@@ -166,6 +167,8 @@ class _Partition(StatefulSinkPartition[CloudEvent | Tally, bytes]):
         self._uncommitted = True
         for item in values:
             self._ledger.add(item)
+            if isinstance(item, CloudEvent):
+                count_event(item)
 
     def snapshot(self) -> bytes:
         self._uncommitted = False

@@ -31,7 +31,7 @@ from smartstream.sinks.nats_streams import StreamLimits, ensure_streams
 _log = get_logger("nats")
 _ACK_S: Final = 10.0
 _CHUNK: Final = 256
-_SCAN_MAX: Final = 1_000_000
+_KNOWN_MAX: Final = 1_000_000
 _HEADER_BYTES: Final = 256
 _CONTENT_TYPE: Final = "application/cloudevents+json"
 _TOO_LARGE: Final = 10054
@@ -192,7 +192,7 @@ class Outbox:
 
     async def _run(self) -> None:
         """Session after session until cancelled."""
-        pause_s = 0.05
+        pause_s, said = 0.05, ""
         while True:
             began_s = time.monotonic()
             try:
@@ -202,14 +202,14 @@ class Outbox:
                     self._fail(e)
                     return
                 reason = str(e) or type(e).__name__
-                if reason != self._trouble:
+                if reason != said:
                     _log.warning("NATS publishing interrupted, trying again", reason=reason)
-                self._trouble = reason
+                self._trouble = said = reason
             except Exception as e:  # a bug must reach the caller, not end a task in silence
                 self._fail(UnavailableError(f"NATS publisher failed: {e!r}"))
                 raise
             if time.monotonic() - began_s > 5:
-                pause_s = 0.05
+                pause_s, said = 0.05, ""
             await asyncio.sleep(pause_s * (0.5 + random.random()))
             pause_s = min(pause_s * 2, 2.0)
 
@@ -273,20 +273,23 @@ class Outbox:
         raise UnavailableError(self._trouble or "connection lost")
 
     async def _on_ack(self, msg: Msg) -> None:
-        message = self._flight.pop(int(msg.subject.rpartition(".")[2]), None)
+        token = int(msg.subject.rpartition(".")[2])
+        message = self._flight.get(token)
         if message is None:
             return
         if msg.headers and msg.headers.get("Status") == "503":
-            self._stumble(message, "no stream takes the subject")
+            self._stumble("no stream takes the subject")
             return
         ack = _decode_ack(msg.data)
         if ack.error is not None:
             reason = str(ack.error.get("description"))
-            if ack.error.get("err_code") == _TOO_LARGE:
-                self._give_back(message, reason)
-            else:
-                self._stumble(message, reason)
+            if ack.error.get("err_code") != _TOO_LARGE:
+                self._stumble(reason)
+                return
+            del self._flight[token]
+            self._give_back(message, reason)
             return
+        del self._flight[token]
         assert self._position is not None
         mark = self._position[message.stream]
         if ack.seq > mark.seq:
@@ -305,10 +308,9 @@ class Outbox:
         self._refused(message, reason)
         self._settled_one()
 
-    def _stumble(self, message: Outgoing, reason: str) -> None:
-        """The server cannot take it now: end the session, catch up, try again."""
-        self._flight[0] = message  # before all others: tokens start at 1
-        self._trouble = reason
+    def _stumble(self, reason: str) -> None:
+        """The server cannot take a message now, which stays in flight: end the session, catch up, try again."""
+        self._trouble = self._trouble or reason
         self._wake.set()
 
     async def _catch_up(self, js: JetStreamContext, streams: dict[str, StreamInfo]) -> None:
@@ -332,7 +334,7 @@ class Outbox:
                 lost += again
                 mark = position[name] = Mark(created, seq)
             if last > mark.seq:
-                held |= await self._ids(js, name, mark.seq)
+                held |= await self._ids(js, name, mark.seq, last)
         self._position = position
         if self._resuming:
             self._known, self._resuming = held, False
@@ -348,12 +350,22 @@ class Outbox:
         if not self._pending():
             self._moved.set()
 
-    async def _ids(self, js: JetStreamContext, stream: str, after: int) -> set[str]:
-        """Our ids that the stream holds after a sequence number, headers only.
+    async def _ids(self, js: JetStreamContext, stream: str, after: int, last: int) -> set[str]:
+        """Our ids that the stream holds after a sequence number and up to another, headers only.
 
         Filtered here: servers before 2.10 refuse a filter that only overlaps a stream's subjects.
         """
         ids: set[str] = set()
+        done = asyncio.Event()
+
+        async def on_message(msg: Msg) -> None:
+            self._progress_s = time.monotonic()
+            if msg.subject.startswith(self._scope) and msg.headers:
+                ids.add(msg.headers.get("Nats-Msg-Id", ""))
+            at = msg.metadata
+            if at.num_pending == 0 or at.sequence.stream >= last or len(ids) >= _KNOWN_MAX:
+                done.set()
+
         sub = await js.subscribe(
             "ioc.>",
             stream=stream,
@@ -361,17 +373,14 @@ class Outbox:
             config=ConsumerConfig(
                 deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1, headers_only=True
             ),
+            cb=on_message,
         )
         try:
-            info = await sub.consumer_info()
-            total = (info.num_pending or 0) + (info.delivered.consumer_seq if info.delivered else 0)
-            if total > _SCAN_MAX:
-                _log.warning("NATS stream has grown too far to look for all our ids", stream=stream, by=total)
-            for _ in range(min(total, _SCAN_MAX)):
-                msg = await sub.next_msg(timeout=5)
-                if msg.subject.startswith(self._scope) and msg.headers:
-                    ids.add(msg.headers.get("Nats-Msg-Id", ""))
+            if (await sub.consumer_info()).num_pending or sub.delivered:
+                await asyncio.wait_for(done.wait(), self._patience_s)
         finally:
             with suppress(nats.errors.Error):
                 await sub.unsubscribe()
+        if len(ids) >= _KNOWN_MAX:
+            _log.warning("NATS stream holds too much to know all of it", stream=stream, known=len(ids))
         return ids

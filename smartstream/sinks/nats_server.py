@@ -144,6 +144,7 @@ class EmbeddedServer:
             "listen": f"127.0.0.1:{port}",
             "ports_file_dir": str(self._conf.parent),
             "log_file": str(self._log_path),
+            "logfile_size_limit": 4 << 20,
             "max_payload": 1 << 20,
             "jetstream": {"store_dir": str(self._store)},
             "authorization": {"user": _USER, "password": self._password},

@@ -12,6 +12,7 @@ from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from smartstream.config.site import Site
 from smartstream.errors import InvalidInputError, UnavailableError
+from smartstream.observe.logging import get_logger
 
 EVENTS: Final = "IOC_EVENTS"
 DEAD_LETTERS: Final = "IOC_DLQ"
@@ -23,17 +24,20 @@ SUBJECTS: Final = {
     EVENTS: [f"ioc.*.*.{name}.>" for name in EVENT_CLASSES],
     DEAD_LETTERS: ["ioc.*.*.dlq.>"],
 }
+_SMALLEST: Final = 32 << 20
 _OVERLAP: Final = 10065
 _NO_STORAGE: Final = (10023, 10028, 10047)
+
+_log = get_logger("nats")
 
 
 class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a stream keeps; the oldest goes first.
 
     Attributes:
-        max_bytes: Of the events; a fourth of it for dead letters.
+        max_bytes: Of the events, less where the disk has no room; a fourth of it for dead letters.
         max_age_s: None keeps until ``max_bytes``.
-        adjust: Set existing streams to these limits, too; otherwise they are for the operator of the server.
+        adjust: Set age and window of existing streams, too; otherwise they are for the server's operator.
         duplicate_window_s: How long the server itself knows an id. Retries end well within it; a restarted
             run reads what the stream already holds, however long it was away.
     """
@@ -111,13 +115,11 @@ async def _ensure(js: JetStreamContext, name: str, limits: StreamLimits) -> Stre
         try:
             info = await js.stream_info(name)
         except NotFoundError:
-            return await js.add_stream(_config(name, limits))
+            return await _create(js, name, limits)
         wanted = info.config.evolve(subjects=sorted({*(info.config.subjects or []), *SUBJECTS[name]}))
         if limits.adjust:
             ours = _config(name, limits)
-            wanted = wanted.evolve(
-                max_bytes=ours.max_bytes, max_age=ours.max_age, duplicate_window=ours.duplicate_window
-            )
+            wanted = wanted.evolve(max_age=ours.max_age, duplicate_window=ours.duplicate_window)
         if wanted != info.config.evolve(subjects=sorted(info.config.subjects or [])):
             info = await js.update_stream(wanted)
     except (ServiceUnavailableError, nats.errors.NoRespondersError) as e:
@@ -133,6 +135,18 @@ async def _ensure(js: JetStreamContext, name: str, limits: StreamLimits) -> Stre
     except (nats.errors.Error, TimeoutError) as e:
         raise UnavailableError(f"NATS stream {name}: {e or 'no answer'}") from e
     return info
+
+
+async def _create(js: JetStreamContext, name: str, limits: StreamLimits) -> StreamInfo:
+    """As large as the disk allows, if that is less than wished."""
+    while True:
+        try:
+            return await js.add_stream(_config(name, limits))
+        except APIError as e:
+            if e.err_code not in _NO_STORAGE or limits.max_bytes < _SMALLEST:
+                raise
+        limits = msgspec.structs.replace(limits, max_bytes=limits.max_bytes // 2)
+        _log.warning("NATS stream gets less room: the disk is nearly full", stream=name, bytes=limits.max_bytes)
 
 
 def _config(name: str, limits: StreamLimits) -> StreamConfig:

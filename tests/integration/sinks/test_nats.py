@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import shutil
 import threading
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import event_flow
 import pytest
 from conftest import Flow, ids
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, StreamConfig
 
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.model.event import make_event
 from smartstream.sinks.ledger import read_ledger
 from smartstream.sinks.nats import NatsSink, prepare
-from smartstream.sinks.nats_access import NatsAccess
+from smartstream.sinks.nats_access import NatsAccess, connect
 from smartstream.sinks.nats_streams import DEAD_LETTERS, EVENTS, StreamLimits
 from smartstream.testing.broker import Broker, core_subscriber, read_stream
 
@@ -208,10 +213,78 @@ def test_clear_refusals(broker: Broker, tmp_path: Path, any_program: Path) -> No
 
 
 def test_streams_are_made_once_and_follow_the_limits(broker: Broker) -> None:
-    prepare(broker.access, StreamLimits(max_bytes=64 << 20))
-    prepare(broker.access)  # somebody else's limits stay
-    prepare(broker.access, StreamLimits(max_bytes=128 << 20, max_age_s=3600, adjust=True))
-    prepare(broker.access, StreamLimits(max_bytes=128 << 20, max_age_s=3600, adjust=True))
+    prepare(broker.access, StreamLimits(max_age_s=7200))
+    prepare(broker.access, StreamLimits(max_age_s=60))  # an operator's limits stay
+    assert stream_config(broker.access, EVENTS).max_age == 7200
+    prepare(broker.access, StreamLimits(max_age_s=3600, adjust=True))
+    assert stream_config(broker.access, EVENTS).max_age == 3600
+
+
+def test_subjects_added_by_others_stay(broker: Broker) -> None:
+    manage(broker.access, lambda js: js.add_stream(name=EVENTS, subjects=["ioc.*.*.violation.>", "other.>"]))
+    prepare(broker.access)
+    subjects = stream_config(broker.access, EVENTS).subjects or []
+    assert {"other.>", "ioc.*.*.violation.>", "ioc.*.*.traffic.>"} <= set(subjects)
+
+
+def test_a_stream_that_takes_everything_is_named(broker: Broker) -> None:
+    manage(broker.access, lambda js: js.add_stream(name="ALL", subjects=["ioc.>"]))
+    with pytest.raises(InvalidInputError, match=f"{EVENTS}: another stream already takes its subjects"):
+        prepare(broker.access)
+
+
+def test_a_small_disk_gets_small_streams(tmp_path: Path, program: Path) -> None:
+    store = {"store_dir": str(tmp_path / "b"), "max_file_store": 200 << 20}
+    with Broker(tmp_path / "b", program, jetstream=store) as broker:
+        prepare(broker.access)
+        assert stream_config(broker.access, EVENTS).max_bytes == 128 << 20
+
+
+def test_without_jetstream(tmp_path: Path, program: Path) -> None:
+    with (
+        Broker(tmp_path / "b", program, jetstream=False) as broker,
+        pytest.raises(InvalidInputError, match="without JetStream"),
+    ):
+        prepare(broker.access)
+
+
+def test_a_deleted_stream_is_made_again(broker: Broker) -> None:
+    part = NatsSink(broker.access, province="19", ward=None, patience_s=20).build_part("nats", "all", None)
+    part.write_batch([event_flow.event("cam", n) for n in range(5)])
+    part.snapshot()
+    manage(broker.access, lambda js: js.delete_stream(EVENTS))
+    part.write_batch([event_flow.event("cam", n) for n in range(5, 9)])
+    part.snapshot()
+    part.close()
+    assert ids(read_stream(broker.access, EVENTS)) == [event_flow.event("cam", n).id for n in range(5, 9)]
+
+
+def test_a_full_stream_stops_the_flow_with_the_reason(broker: Broker) -> None:
+    full = StreamConfig(
+        name=EVENTS, subjects=["ioc.*.*.traffic.>"], max_msgs=3, discard=DiscardPolicy.NEW
+    )  # an operator's choice
+    manage(broker.access, lambda js: js.add_stream(full))
+    part = NatsSink(broker.access, province="19", ward=None, patience_s=2).build_part("nats", "all", None)
+    part.write_batch([event_flow.event("cam", n) for n in (0, 1, 2, 3, 5)])
+    with pytest.raises(UnavailableError, match=r"2 events unacknowledged for 2 s \(maximum messages exceeded"):
+        part.snapshot()
+    part.close()
+    assert len(read_stream(broker.access, EVENTS)) == 3
+
+
+def manage(access: NatsAccess, work: Callable[[JetStreamContext], Coroutine[Any, Any, Any]]) -> Any:
+    async def connected() -> Any:
+        nc = await connect(access)
+        try:
+            return await work(nc.jetstream())
+        finally:
+            await nc.close()
+
+    return asyncio.run(connected())
+
+
+def stream_config(access: NatsAccess, name: str) -> StreamConfig:
+    return manage(access, lambda js: js.stream_info(name)).config
 
 
 def wait_until(holds: object, *, timeout_s: float = 20) -> bool:
