@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from smartstream.model.classes import SignalState
+from smartstream.model.quantities import Status
 
 
 class Tracks(msgspec.Struct, frozen=True, tag=True):
@@ -41,6 +42,46 @@ class Signals(msgspec.Struct, frozen=True, tag=True):
     side: str
     changes: tuple[SignalChange, ...]
     watermark_ns: int
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A line of a sensor feed.
+
+    Attributes:
+        clock_ns: Newest event time of its feed when it arrived, itself included: its place in the order of arrival.
+        time_ns: When it was measured.
+        side: The feed.
+        line: Its number in the feed.
+        value: As it came.
+        unit: As it came, one that the kind knows.
+        position: Latitude and longitude in degrees, where the line gives them.
+    """
+
+    clock_ns: int
+    time_ns: int
+    side: str
+    line: int
+    station: str
+    sensor: str
+    kind: str
+    value: float
+    unit: str
+    status: Status
+    position: tuple[float, float] | None = None
+
+
+class Readings(msgspec.Struct, frozen=True, tag=True):
+    """Lines of one sensor feed in their order of arrival.
+
+    Attributes:
+        clock_ns: Newest event time of the feed; what follows arrives at this clock or later.
+        ended: Nothing follows.
+    """
+
+    side: str
+    readings: tuple[Reading, ...]
+    clock_ns: int
+    ended: bool = False
 
 
 class Mark(msgspec.Struct, frozen=True, tag=True):
@@ -109,4 +150,4 @@ class Tally(msgspec.Struct, frozen=True, tag=True):
     counts: dict[str, int]
 
 
-Item = Tracks | Signals | Mark | Gap | Health | DeadLetter | Tally
+Item = Tracks | Signals | Readings | Mark | Gap | Health | DeadLetter | Tally

@@ -1,0 +1,145 @@
+"""A sensor feed in a file: NDJSON lines of any number of stations."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Final, cast, get_args
+
+import msgspec
+
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.model.items import Item, Reading, Readings
+from smartstream.model.quantities import QUANTITIES, Status, clock_set, factor
+from smartstream.model.time import NS, parse_instant
+
+HORIZON_NS: Final = 24 * 3600 * NS
+"""A line later than its allowed lateness corrects what was published, up to this age."""
+_JUMP_NS: Final = 6 * 3600 * NS  # stations are silent for hours; their clocks are wrong by years
+_STATUSES: Final = frozenset(get_args(Status))
+
+
+class _Line(msgspec.Struct):
+    time: str | int | float
+    sensor: str
+    value: float
+    kind: str | None = None
+    unit: str | None = None
+    station: str | None = None
+    status: str = "measuring"
+    lat: float | None = None
+    lon: float | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(_Line)
+
+
+class Registry:
+    """What each sensor is, as its first valid line says.
+
+    Args:
+        known: What ``snapshot`` returned.
+    """
+
+    def __init__(self, known: dict[str, tuple[str, str, str]] | None = None) -> None:
+        self._known = dict(known or {})
+
+    def resolve(self, sensor: str, station: str | None, kind: str | None, unit: str | None) -> tuple[str, str, str]:
+        """Station, kind and unit of a line; later lines may leave out what the first one said.
+
+        Raises:
+            RefusedError: Unknown kind or unit, or another station or kind than at first.
+        """
+        first = self._known.get(sensor)
+        if first is not None:
+            station, kind, unit = station or first[0], kind or first[1], unit or first[2]
+        if kind is None or unit is None:
+            raise RefusedError("unregistered", "expected kind and unit in the first line of a sensor")
+        if kind not in QUANTITIES:
+            raise RefusedError("unknown_kind", f"expected one of {', '.join(QUANTITIES)}, found {kind[:32]!r}")
+        if factor(kind, unit) is None:
+            expected = ", ".join(QUANTITIES[kind].factors)
+            raise RefusedError("unknown_unit", f"expected one of {expected} for {kind}, found {unit[:32]!r}")
+        found = (station or sensor, kind, unit)
+        if first is not None and found[:2] != first[:2]:
+            raise RefusedError("conflict", f"expected {first[1]} at {first[0]} as at first, found {kind} at {station}")
+        return found
+
+    def register(self, sensor: str, found: tuple[str, str, str]) -> None:
+        """A line of this sensor is valid."""
+        self._known.setdefault(sensor, found)
+
+    def snapshot(self) -> dict[str, tuple[str, str, str]]:
+        """A copy."""
+        return dict(self._known)
+
+
+class ReadingFeed(LineFeed[Reading]):
+    """A feed whose lines are readings.
+
+    Args:
+        side: Name of the feed.
+        path: The file.
+        lateness_ns: How long an hour waits for its lines.
+        resume: What ``snapshot`` returned.
+    """
+
+    def __init__(self, *, side: str, path: Path, lateness_ns: int, resume: dict[str, Any] | None = None) -> None:
+        horizon = max(HORIZON_NS, lateness_ns)
+        super().__init__(
+            side=side, path=path, lateness_ns=lateness_ns, horizon_ns=horizon, jump_ns=_JUMP_NS, resume=resume
+        )
+        self._registry = Registry((resume or {}).get("registry"))
+
+    def _reading(
+        self,
+        line_no: int,
+        at_ns: int,
+        sensor: str,
+        found: tuple[str, str, str],
+        value: float,
+        status: str,
+        position: tuple[float, float] | None = None,
+    ) -> tuple[int, Reading]:
+        if not sensor or len(sensor) > 128 or len(found[0]) > 128:
+            raise RefusedError("bad_field", "expected names of 1 to 128 characters")
+        if not math.isfinite(value):
+            raise RefusedError("bad_field", f"expected a finite value, found {value}")
+        if not clock_set(at_ns):
+            raise RefusedError("absurd_time", "expected a time after the year 2000")
+        if status not in _STATUSES:
+            raise RefusedError(
+                "unknown_status", f"expected one of {', '.join(sorted(_STATUSES))}, found {status[:32]!r}"
+            )
+        self._registry.register(sensor, found)
+        station, kind, unit = found
+        state = cast(Status, status)
+        return at_ns, Reading(0, at_ns, self.side, line_no, station, sensor, kind, value, unit, state, position)
+
+    def _arrived(self, value: Reading) -> Reading:
+        return msgspec.structs.replace(value, clock_ns=self.position_ns)
+
+    def _batch(self, values: tuple[Reading, ...]) -> Item:
+        return Readings(self.side, values, self.position_ns, self.ended)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Where to go on after the last chunk."""
+        return {**super().snapshot(), "registry": self._registry.snapshot()}
+
+
+class SensorFile(ReadingFeed):
+    """Readings as NDJSON, gzipped by suffix."""
+
+    def _parse(self, line_no: int, line: bytes) -> tuple[int, Reading]:
+        parsed = decode_line(_decoder, line)
+        try:
+            at_ns = parse_instant(parsed.time)
+        except ValueError as e:
+            raise RefusedError("bad_time", str(e)) from None
+        found = self._registry.resolve(parsed.sensor, parsed.station, parsed.kind, parsed.unit)
+        position = None
+        if parsed.lat is not None and parsed.lon is not None:
+            if not (-90 <= parsed.lat <= 90 and -180 <= parsed.lon <= 180):
+                raise RefusedError("bad_position", f"expected degrees, found lat {parsed.lat}, lon {parsed.lon}")
+            position = (parsed.lat, parsed.lon)
+        return self._reading(line_no, at_ns, parsed.sensor, found, parsed.value, parsed.status, position)
