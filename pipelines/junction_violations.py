@@ -10,10 +10,11 @@ from bytewax.dataflow import Dataflow, KeyedStream
 from bytewax.outputs import Sink
 
 from pipelines.beside import beside_events
+from pipelines.environment import SENSORS, StationSpec, station_events
 from pipelines.junction import Junctions
 from smartstream.ingest.source import SiteSource
 from smartstream.model.event import CloudEvent
-from smartstream.model.items import Gap, Item, Mark, Signals, Tally, Tracks
+from smartstream.model.items import Gap, Item, Mark, Readings, Signals, Tally, Tracks
 
 _JOINED = (Tracks, Signals, Mark, Gap)
 
@@ -26,6 +27,7 @@ class Wiring:
         site: Site id.
         source: Every source of the site.
         junctions: Builds the step of each junction.
+        stations: What the stations need to know; ``None`` when no sensor feed is read.
         event_sinks: Where events go.
         ledger: Where events are counted, with the sources' own totals.
         recorder: Where inputs are written down as they came; ``None`` writes none.
@@ -34,6 +36,7 @@ class Wiring:
     site: str
     source: SiteSource
     junctions: Junctions
+    stations: StationSpec | None
     event_sinks: Mapping[str, Sink[tuple[str, CloudEvent]]]
     ledger: Sink[tuple[str, CloudEvent | Tally]]
     recorder: Sink[tuple[str, Item]] | None
@@ -43,18 +46,20 @@ def build(wiring: Wiring) -> Dataflow:
     """Sources → one stateful step per junction → sinks; everything that cannot be joined goes round it."""
     flow = Dataflow("junction_violations")
     items: KeyedStream[Item] = op.input("sources", flow, wiring.source)
-    joined = op.filter("joined", items, lambda keyed: isinstance(keyed[1], _JOINED))
+    joined = op.filter("joined", items, lambda keyed: isinstance(keyed[1], _JOINED) and keyed[0] != SENSORS)
     verdicts: KeyedStream[CloudEvent] = op.stateful_batch("junction", joined, wiring.junctions)
     beside: KeyedStream[CloudEvent] = op.flat_map(
         "beside", items, lambda keyed: [("events", event) for event in beside_events(wiring.site, keyed[1])]
     )
-    events = op.merge("events", op.map("one_key", verdicts, lambda keyed: ("events", keyed[1])), beside)
+    told = [verdicts] if wiring.stations is None else [verdicts, station_events(items, wiring.stations)]
+    one_key = op.map("one_key", op.merge("told", *told), lambda keyed: ("events", keyed[1]))
+    events = op.merge("events", one_key, beside)
     for name, sink in wiring.event_sinks.items():
         op.output(name, events, sink)
     tallies = op.filter("tallies", items, lambda keyed: isinstance(keyed[1], Tally))
     op.output("ledger", op.merge("counted", events, tallies), wiring.ledger)
     if wiring.recorder is not None:
-        inputs = op.filter("inputs", items, lambda keyed: isinstance(keyed[1], Tracks | Signals))
+        inputs = op.filter("inputs", items, lambda keyed: isinstance(keyed[1], Tracks | Signals | Readings))
         by_side = op.map("by_side", inputs, lambda keyed: (keyed[1].side, keyed[1]))
         op.output("record", by_side, wiring.recorder)
     return flow

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipelines.line_sources import is_file, sensor_side
 from smartstream import _core
 from smartstream.config.site import Camera, SignalFeed, Site
 from smartstream.errors import InvalidInputError
@@ -34,6 +35,9 @@ def site_sides(site: Site, *, state_dir: Path | None, paced: bool) -> dict[str, 
         _add(sides, mistakes, f"signal_feed[{i}].url", partial(_signal_side, site, i, feed))
     for i, camera in enumerate(site.camera):
         _add(sides, mistakes, f"camera[{i}].url", partial(_camera_side, site, camera, state_dir, paced))
+    for i, sensors in enumerate(site.sensor_feed):
+        if is_file(site, sensors.url):
+            _add(sides, mistakes, f"sensor_feed[{i}].url", partial(sensor_side, site, i, sensors))
     if mistakes:
         raise InvalidInputError("cannot open every source:\n" + "\n".join(f"  {m}" for m in mistakes))
     return sides
@@ -47,7 +51,8 @@ def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
 
 def unread(site: Site) -> Iterator[str]:
     """Sources of the site file that this version does not read yet, by their path in it."""
-    for kind in ("sensor_feed", "report_feed", "indicator_feed", "media_feed", "condition_feed"):
+    yield from (f"sensor_feed[{i}]" for i, feed in enumerate(site.sensor_feed) if not is_file(site, feed.url))
+    for kind in ("report_feed", "indicator_feed", "media_feed", "condition_feed"):
         yield from (f"{kind}[{i}]" for i in range(len(getattr(site, kind))))
 
 

@@ -59,7 +59,7 @@ class LineFeed(ABC, Generic[T]):
         self._reader = LineReader(path, offset=state.get("offset", 0), line_no=state.get("line_no", 0))
         self._guard: JumpGuard[tuple[int, str, T]] = JumpGuard(limit_ns=jump_ns, lateness_ns=lateness_ns)
         self._guard.last_ns, self._guard.held = state.get("last_ns"), list(state.get("held", ()))
-        self._counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "dead": 0}))
+        self.counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "dead": 0}))
         self.ended: bool = state.get("ended", False)
 
     @property
@@ -70,7 +70,7 @@ class LineFeed(ABC, Generic[T]):
     @property
     def items(self) -> int:
         """Lines read so far."""
-        return self._counts["lines"]
+        return self.counts["lines"]
 
     def read(self) -> list[Item]:
         """The next chunk; empty only after the end."""
@@ -88,10 +88,10 @@ class LineFeed(ABC, Generic[T]):
                     out.append(self._dead("truncated", place, self._reader.broken, ""))
                 self.ended = True
                 break
-            self._counts["lines"] += 1
+            self.counts["lines"] += 1
             self._one(*found, values, out)
         out.append(self._batch(tuple(values)))
-        out.append(Tally(self.side, dict(self._counts)))
+        out.append(Tally(self.side, dict(self.counts)))
         return out
 
     @abstractmethod
@@ -133,7 +133,7 @@ class LineFeed(ABC, Generic[T]):
             values.append(self._arrived(value))
 
     def _dead(self, reason: str, place: str, detail: str, text: str, at_ns: int | None = None) -> DeadLetter:
-        self._counts["dead"] += 1
+        self.counts["dead"] += 1
         filed = at_ns if at_ns is not None else max(self.position_ns, 0)
         return DeadLetter("ingest", reason, self.side, filed, place, detail, text)
 
@@ -144,7 +144,7 @@ class LineFeed(ABC, Generic[T]):
             "line_no": self._reader.line_no,
             "last_ns": self._guard.last_ns,
             "held": list(self._guard.held),
-            "counts": dict(self._counts),
+            "counts": dict(self.counts),
             "ended": self.ended,
         }
 

@@ -27,10 +27,19 @@ class Feed(Protocol):
     """A source that is read in turns and can say where it stands."""
 
     side: str
-    position_ns: int
     ended: bool
-    items: int
-    counts: dict[str, int]
+
+    @property
+    def position_ns(self) -> int:
+        """Newest event time handed out."""
+
+    @property
+    def items(self) -> int:
+        """Frames or lines so far."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Running totals, for the ledger."""
 
     def read(self) -> list[Item]:
         """What is ready now; never blocks."""

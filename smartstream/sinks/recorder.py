@@ -1,4 +1,4 @@
-"""``--record DIR``: tracks and signal states as they came, in the formats that ``tracks:`` and ``file:`` read."""
+"""``--record DIR``: tracks, signal states and readings as they came, in the formats that are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.model.classes import VEHICLE_CLASSES
-from smartstream.model.items import Item, Signals, Tracks
+from smartstream.model.items import Item, Reading, Readings, Signals, Tracks
 from smartstream.model.tracks import TrackBatch
 
 _encoder: Final = msgspec.json.Encoder()
@@ -98,8 +98,25 @@ def _lines(item: Item) -> Iterator[bytes]:
             for change in changes:
                 line = {"time": _instant(change.time_ns), "signal": change.signal, "state": change.state}
                 yield _encoder.encode(line) + b"\n"
+        case Readings(_, readings, _, _):
+            yield from (_reading_line(reading) for reading in readings)
         case Tracks(_, _, _, batch):
             yield from _track_lines(TrackBatch.from_bytes(batch))
+
+
+def _reading_line(reading: Reading) -> bytes:
+    line = {
+        "time": _instant(reading.time_ns),
+        "sensor": reading.sensor,
+        "station": reading.station,
+        "kind": reading.kind,
+        "value": reading.value,
+        "unit": reading.unit,
+        "status": reading.status,
+    }
+    if reading.position is not None:
+        line["lat"], line["lon"] = reading.position
+    return _encoder.encode(line) + b"\n"
 
 
 def _track_lines(batch: TrackBatch) -> Iterator[bytes]:

@@ -148,7 +148,7 @@ def _index(levels: dict[str, Fraction]) -> Index | None:
         found = sub_index(what, level)
         if found is not None:
             exact[kind] = max(found, exact.get(kind, Fraction(0)))
-    sub = {kind: half_up(exact[kind]) for kind in POLLUTANTS if kind in exact}
+    sub: dict[str, int] = {kind: half_up(exact[kind]) for kind in POLLUTANTS if kind in exact}
     dominant = max(sub, key=lambda kind: exact[kind])  # the first of equals
     above = tuple(what for what, level in levels.items() if level > _BREAKPOINTS[what][-1] and what != "o3_8h")
     return Index(sub[dominant], dominant, sub, levels, above)

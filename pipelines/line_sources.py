@@ -1,0 +1,49 @@
+"""Feeds of lines about the whole site, each with its side: sensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pipelines.environment import SENSORS, StationSpec
+from smartstream.config.site import SensorFeed, Site
+from smartstream.ingest.sensor_file import SensorFile
+from smartstream.ingest.source import Feed, SideSpec
+from smartstream.ingest.station_file import StationFile
+from smartstream.model.time import NS
+
+
+def sensor_side(site: Site, i: int, feed: SensorFeed) -> SideSpec:
+    """A sensor feed from a file: a station file by its suffix ``.txt``, otherwise NDJSON.
+
+    Raises:
+        InvalidInputError: It cannot be opened.
+    """
+    path = Path(site.address(feed.url).target)
+    side = f"sensors/{i}"
+    lateness_ns = round(feed.allowed_lateness_s * NS)
+    is_station = path.name.removesuffix(".gz").endswith(".txt")
+
+    def open_side(resume: dict[str, Any] | None) -> Feed:
+        if is_station:
+            zone = ZoneInfo(site.site.timezone)
+            return StationFile(side=side, path=path, timezone=zone, lateness_ns=lateness_ns, resume=resume)
+        return SensorFile(side=side, path=path, lateness_ns=lateness_ns, resume=resume)
+
+    open_side(None).close()
+    return SideSpec(side, SENSORS, open_side, None)
+
+
+def station_spec(site: Site) -> StationSpec | None:
+    """What the stations of a site need to know; ``None`` without a sensor feed that is read."""
+    read = {f"sensors/{i}": feed for i, feed in enumerate(site.sensor_feed) if is_file(site, feed.url)}
+    if not read:
+        return None
+    lateness_ns = round(max(feed.allowed_lateness_s for feed in read.values()) * NS)
+    return StationSpec(site.site.id, tuple(read), site.site.timezone, lateness_ns)
+
+
+def is_file(site: Site, url: str) -> bool:
+    """Whether a feed is one that this version reads."""
+    return site.address(url).scheme == "file"
