@@ -63,7 +63,9 @@ QUANTITIES: Final[dict[str, Quantity]] = {
     "nox": _gas(46.0055, 10_000, 500),
     "o3": _gas(47.998, 2_000, 200),
     "co": _gas(28.010, 300_000, 20_000),
-    "temperature": Quantity(unit="°C", factors={"°c": 1, "c": 1}, low=-10, high=55, step=10, stuck_s=12 * 3600),
+    "temperature": Quantity(
+        unit="°C", factors={"°c": 1, "oc": 1, "c": 1}, low=-10, high=55, step=10, stuck_s=12 * 3600
+    ),
     "humidity": Quantity(unit="%", factors={"%": 1, "%rh": 1}, low=0, high=100),
     "pressure": Quantity(
         unit="hPa", factors={"hpa": 1, "mbar": 1, "pa": 0.01, "kpa": 10}, low=800, high=1_100, step=10
