@@ -249,7 +249,8 @@ class SensorFeed(Table):
     url: StateUrl
     """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
     allowed_lateness_s: _Lateness = 600.0
-    """Seconds a line may be late before it becomes a dead letter."""
+    """Seconds an hour waits for late lines. Later ones, up to a day, correct what was published; beyond that they
+    become dead letters."""
 
 
 class ReportFeed(Table):

@@ -5,6 +5,7 @@ Values travel as whole millionths of the kind's unit, so that means do not depen
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -83,6 +84,7 @@ _FOLDED: Final = str.maketrans({"μ": "µ", "3": "³", "2": "²", " ": None})  #
 _EARLIEST_NS: Final = 946_684_800 * NS  # the year 2000: a station's clock before it was never set
 
 
+@lru_cache(maxsize=1024)  # called per line; feeds repeat the same few, and a hostile one cannot grow it
 def factor(kind: str, unit: str) -> float | None:
     """What a value in ``unit`` is multiplied by, ``None`` for a unit the kind does not know."""
     folded = unit.lower().translate(_FOLDED)
