@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,8 @@ def test_without_a_command_it_lists_them() -> None:
     done = subprocess.run([ROOT / "dev"], capture_output=True, text=True, timeout=60, check=True)
     for command in ("setup", "demo", "test", "lint", "format", "bench", "build", "golden", "clean", "ci"):
         assert f"\n  {command} " in done.stdout
+
+
+def test_the_pinned_nats_server_is_the_one_of_the_extra() -> None:
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["nats"]
+    assert f"\n{extra[0]} ;" in (ROOT / "requirements/nats.txt").read_text()
