@@ -17,7 +17,8 @@ from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.items import DeadLetter, Gap, Item, Mark, SignalChange, Signals, Tracks
 from smartstream.model.time import MIN_NS
 from smartstream.rules.compile import CompiledJunction
-from smartstream.rules.events import Narrator
+from smartstream.rules.events import EventWriter
+from smartstream.rules.outcome import decode_outcomes
 from smartstream.streams.merge import SideMerge
 
 _VERSION: Final = 1
@@ -28,17 +29,19 @@ class JunctionSpec:
     """What a junction's step needs to know.
 
     Attributes:
+        site: Site id.
         junction: Its id.
         sides: Its sources by rank.
         rules: Its rules, compiled for the engine.
-        narrator: Turns outcomes into events.
+        writer: Turns outcomes into events.
         heartbeat_ns: Per signal group: after this long without a line its state is unknown.
     """
 
+    site: str
     junction: str
     sides: tuple[str, ...]
     rules: CompiledJunction
-    narrator: Narrator
+    writer: EventWriter
     heartbeat_ns: dict[str, int]
 
 
@@ -139,14 +142,14 @@ class JunctionLogic:
                 case Tracks():
                     self._engine.tracks(self._cameras[item.side], item.batch)
                 case Gap():
-                    self._engine.gap(self._cameras[item.side], item.run, item.at_ns, item.reason)
+                    self._engine.gap(self._cameras[item.side], item.at_ns)
         if self._merge.frontier_ns > MIN_NS and not self._finished:
             if self._merge.ended:
                 self._finished = True
                 decided = self._engine.finish()
             else:
                 decided = self._engine.advance(self._merge.frontier_ns)
-            events.extend(self._spec.narrator.events(decided))
+            events.extend(self._spec.writer.event(outcome) for outcome in decode_outcomes(decided))
 
     def _show(self, change: SignalChange, events: list[CloudEvent]) -> None:
         before = self._shown.get(change.signal)
@@ -177,7 +180,7 @@ class JunctionLogic:
             "before": None if before is None else before[0],
         }
         return make_event(
-            site=self._spec.narrator.site,
+            site=self._spec.site,
             entity=self._spec.junction,
             kind=("signal", "state", "observed"),
             subject=f"{self._spec.junction}/{change.signal}",
@@ -188,7 +191,7 @@ class JunctionLogic:
 
     def _late(self, side: str, at_ns: int, what: str) -> CloudEvent:
         detail = f"{what} at or before what the junction has judged already"
-        return dead_letter_event(self._spec.narrator.site, DeadLetter("streams", "late", side, at_ns, what, detail))
+        return dead_letter_event(self._spec.site, DeadLetter("streams", "late", side, at_ns, what, detail))
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that is not yet out."""

@@ -74,8 +74,8 @@ def launch(options: Options) -> Path | None:
     site = load_site(options.site)
     specs = junction_specs(site)
     for spec in specs:
-        for rule, why in spec.rules.not_armed.items():
-            _log.warning("rule not armed", junction=spec.junction, rule=rule, why=why)
+        for rule in spec.rules.not_armed:
+            _log.warning("rule not armed: this version does not know it yet", camera=rule.camera, rule=rule.kind)
     for place in unread(site):
         _log.warning("source not read: this version does not know it yet", place=place)
     resuming = False

@@ -30,7 +30,7 @@ from smartstream.ingest.source import STOP, SideSpec, SiteSource
 from smartstream.model.time import NS
 from smartstream.observe.logging import configure, get_logger
 from smartstream.rules.compile import compile_junction
-from smartstream.rules.events import Narrator
+from smartstream.rules.events import EventWriter
 from smartstream.sinks.event_file import EventFileSink
 from smartstream.sinks.ledger import LedgerSink
 from smartstream.sinks.ledger_table import print_ledger
@@ -141,11 +141,12 @@ def stream_limits(site: Site) -> StreamLimits:
 
 def ledger_sink(plan: Plan, site: Site, specs: list[JunctionSpec], board: Board) -> LedgerSink:
     """Where a plan's events are counted."""
+    not_armed = {rule.kind: "not built yet" for spec in specs for rule in spec.rules.not_armed}
     return LedgerSink(
         Path(plan.summary),
         site=site.site.id,
-        armed=tuple(sorted({kind for spec in specs for kind in spec.rules.armed})),
-        not_armed={kind: why for spec in specs for kind, why in spec.rules.not_armed.items()},
+        armed=tuple(sorted({rule.kind for camera in site.camera for rule in camera.rule} - set(not_armed))),
+        not_armed=not_armed,
         ended=board.all_ended,
         report=None if plan.quiet else print_ledger,
     )
@@ -158,7 +159,6 @@ def record_sink(plan: Plan, sides: dict[str, SideSpec]) -> RecordSink | None:
 
 def junction_specs(site: Site) -> list[JunctionSpec]:
     """Each junction of the site that has a source, compiled."""
-    narrator = Narrator(site)
     specs = []
     for junction in site.junction:
         sides = junction_sides(site, junction.id)
@@ -170,7 +170,8 @@ def junction_specs(site: Site) -> list[JunctionSpec]:
             if feed.junction == junction.id and feed.heartbeat_s is not None
             for group in junction.signal
         }
-        specs.append(JunctionSpec(junction.id, sides, compile_junction(site, junction.id), narrator, beats))
+        rules, writer = compile_junction(site, junction), EventWriter(site, junction)
+        specs.append(JunctionSpec(site.site.id, junction.id, sides, rules, writer, beats))
     return specs
 
 
