@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import bytewax.operators as op
-from bytewax.dataflow import Dataflow, KeyedStream
+from bytewax.dataflow import Dataflow
+from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from pipelines.beside import beside_events
