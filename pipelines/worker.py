@@ -190,12 +190,19 @@ def main() -> None:
     configure()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the parent, who tells all at once
     signal.signal(signal.SIGTERM, lambda *_: STOP.set())
+    _keep_stdout_clean()
     plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Plan)
     try:
         execute(plan, int(sys.argv[2]))
     except SmartstreamError as e:
         _log.error("process failed", index=int(sys.argv[2]), why=str(e))
         sys.exit(1)
+
+
+def _keep_stdout_clean() -> None:
+    """Events may go to standard output; what Timely prints there about its connections goes to standard error."""
+    sys.stdout = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from smartstream.model.time import rfc3339
 _encoder = msgspec.json.Encoder()
 
 
-class CloudEvent(msgspec.Struct, frozen=True):
+class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One event in the wire order of its fields; encode with ``to_json``.
 
     Attributes:
@@ -24,14 +24,14 @@ class CloudEvent(msgspec.Struct, frozen=True):
         data: The payload; ``interface`` names its fields per class.
     """
 
+    specversion: str = "1.0"
     id: str
     source: str
     type: str
     subject: str
     time: str
-    data: dict[str, Any]
-    specversion: str = "1.0"
     datacontenttype: str = "application/json"
+    data: dict[str, Any]
 
     def to_json(self) -> bytes:
         """Structured JSON; the same event always gives the same bytes."""
@@ -63,7 +63,7 @@ def make_event(
     """
     source, type_ = f"/smartstream/{site}/{entity}", f"vn.ioc.{'.'.join(kind)}.v1"
     digest = blake2b("\x1f".join((type_, source, key, str(at_ns), str(revision))).encode(), digest_size=16)
-    return CloudEvent(digest.hexdigest(), source, type_, subject, rfc3339(at_ns), data)
+    return CloudEvent(id=digest.hexdigest(), source=source, type=type_, subject=subject, time=rfc3339(at_ns), data=data)
 
 
 def nats_subject(event_type: str, *, province: str, ward: str | None) -> str:
