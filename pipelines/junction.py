@@ -14,7 +14,7 @@ from smartstream import _core
 from smartstream.errors import InvalidInputError
 from smartstream.model.classes import STATE_CODE, SignalState
 from smartstream.model.event import CloudEvent, make_event
-from smartstream.model.items import DeadLetter, Gap, Item, Mark, SignalChange, Signals, Tracks
+from smartstream.model.items import DeadLetter, Gap, Joined, Mark, SignalChange, Signals, Tracks
 from smartstream.model.time import MIN_NS
 from smartstream.rules.compile import CompiledJunction
 from smartstream.rules.events import EventWriter
@@ -65,14 +65,14 @@ class Junctions:
         return JunctionStep(lambda _: logic, logic)
 
 
-class JunctionStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
+class JunctionStep(StatefulBatchLogic[Joined, CloudEvent, dict[str, Any]]):
     """The thin adapter between Bytewax and ``JunctionLogic``."""
 
-    def __init__(self, build: Callable[[Item], JunctionLogic], logic: JunctionLogic | None = None) -> None:
+    def __init__(self, build: Callable[[Joined], JunctionLogic], logic: JunctionLogic | None = None) -> None:
         self._build = build
         self._logic = logic
 
-    def on_batch(self, values: list[Item]) -> tuple[list[CloudEvent], bool]:
+    def on_batch(self, values: list[Joined]) -> tuple[list[CloudEvent], bool]:
         """Hand the items on."""
         if self._logic is None:
             self._logic = self._build(values[0])
@@ -100,7 +100,7 @@ class JunctionLogic:
         self._shown: dict[str, tuple[SignalState, int]] = {}  # state and time of the newest line of each group
         self._finished = False
 
-    def take(self, items: list[Item]) -> list[CloudEvent]:
+    def take(self, items: list[Joined]) -> list[CloudEvent]:
         """Take what arrived, release what every side has passed."""
         events: list[CloudEvent] = []
         for item in items:
@@ -117,7 +117,7 @@ class JunctionLogic:
         self._shown = dict(state["shown"])
         self._finished = state["finished"]
 
-    def _take(self, item: Item, events: list[CloudEvent]) -> None:
+    def _take(self, item: Joined, events: list[CloudEvent]) -> None:
         merge = self._merge
         match item:
             case Tracks(side, _, last_ns, _):

@@ -15,9 +15,7 @@ from pipelines.environment import SENSORS, StationSpec, station_events
 from pipelines.junction import Junctions
 from smartstream.ingest.source import SiteSource
 from smartstream.model.event import CloudEvent
-from smartstream.model.items import Gap, Item, Mark, Readings, Signals, Tally, Tracks
-
-_JOINED = (Tracks, Signals, Mark, Gap)
+from smartstream.model.items import Item, Joined, Recorded, Tally
 
 
 @dataclass(frozen=True)
@@ -40,14 +38,15 @@ class Wiring:
     stations: StationSpec | None
     event_sinks: Mapping[str, Sink[tuple[str, CloudEvent]]]
     ledger: Sink[tuple[str, CloudEvent | Tally]]
-    recorder: Sink[tuple[str, Item]] | None
+    recorder: Sink[tuple[str, Recorded]] | None
 
 
 def build(wiring: Wiring) -> Dataflow:
     """Sources → one stateful step per junction → sinks; everything that cannot be joined goes round it."""
     flow = Dataflow("junction_violations")
     items: KeyedStream[Item] = op.input("sources", flow, wiring.source)
-    joined = op.filter("joined", items, lambda keyed: isinstance(keyed[1], _JOINED) and keyed[0] != SENSORS)
+    near = op.filter("of_junctions", items, lambda keyed: keyed[0] != SENSORS)
+    joined: KeyedStream[Joined] = op.filter_map_value("joined", near, lambda i: i if isinstance(i, Joined) else None)
     verdicts: KeyedStream[CloudEvent] = op.stateful_batch("junction", joined, wiring.junctions)
     beside: KeyedStream[CloudEvent] = op.flat_map(
         "beside", items, lambda keyed: [("events", event) for event in beside_events(wiring.site, keyed[1])]
@@ -57,10 +56,13 @@ def build(wiring: Wiring) -> Dataflow:
     events = op.merge("events", one_key, beside)
     for name, sink in wiring.event_sinks.items():
         op.output(name, events, sink)
-    tallies = op.filter("tallies", items, lambda keyed: isinstance(keyed[1], Tally))
-    op.output("ledger", op.merge("counted", events, tallies), wiring.ledger)
+    tallies: KeyedStream[Tally] = op.filter_map_value("tallies", items, lambda i: i if isinstance(i, Tally) else None)
+    counted: KeyedStream[CloudEvent | Tally] = op.merge("counted", events, tallies)
+    op.output("ledger", counted, wiring.ledger)
     if wiring.recorder is not None:
-        inputs = op.filter("inputs", items, lambda keyed: isinstance(keyed[1], Tracks | Signals | Readings))
+        inputs: KeyedStream[Recorded] = op.filter_map_value(
+            "inputs", items, lambda i: i if isinstance(i, Recorded) else None
+        )
         by_side = op.map("by_side", inputs, lambda keyed: (keyed[1].side, keyed[1]))
         op.output("record", by_side, wiring.recorder)
     return flow

@@ -125,14 +125,7 @@ def _broker(site: Site, stack: ExitStack) -> NatsAccess:
     if site.nats.url == "embedded":
         access = stack.enter_context(EmbeddedServer(site.path(site.nats.store))).access
     else:
-        secrets = settings()
-        access = NatsAccess(
-            url=site.nats.url,
-            user=secrets.nats_user,
-            password=secrets.nats_password.get_secret_value() if secrets.nats_password else None,
-            token=secrets.nats_token.get_secret_value() if secrets.nats_token else None,
-            creds=str(secrets.nats_creds) if secrets.nats_creds else None,
-        )
+        access = NatsAccess.from_settings(site.nats.url, settings())
     prepare_streams(access, stream_limits(site))
     return access
 

@@ -150,4 +150,8 @@ class Tally(msgspec.Struct, frozen=True, tag=True):
     counts: dict[str, int]
 
 
-Item = Tracks | Signals | Readings | Mark | Gap | Health | DeadLetter | Tally
+Joined = Tracks | Signals | Mark | Gap
+"""What a junction's join wants to see."""
+Recorded = Tracks | Signals | Readings
+"""What ``--record`` writes down."""
+Item = Joined | Readings | Health | DeadLetter | Tally

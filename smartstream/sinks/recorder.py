@@ -13,13 +13,13 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.model.classes import VEHICLE_CLASSES
-from smartstream.model.items import Item, Reading, Readings, Signals, Tracks
+from smartstream.model.items import Reading, Readings, Recorded, Signals, Tracks
 from smartstream.model.tracks import TrackBatch
 
 _encoder: Final = msgspec.json.Encoder()
 
 
-class RecordSink(FixedPartitionedSink[Item, int]):
+class RecordSink(FixedPartitionedSink[Recorded, int]):
     """One file per side in ``folder``, cut back to its committed length on resume.
 
     Args:
@@ -62,7 +62,7 @@ class RecordSink(FixedPartitionedSink[Item, int]):
         return self._folder / f"{side.replace('/', '-')}.ndjson"
 
 
-class _Record(StatefulSinkPartition[Item, int]):
+class _Record(StatefulSinkPartition[Recorded, int]):
     def __init__(self, path: Path, length: int) -> None:
         self._path = path
         try:
@@ -73,7 +73,7 @@ class _Record(StatefulSinkPartition[Item, int]):
             raise UnavailableError(f"{path}: cannot be opened: {e.strerror}") from e
         self._length = length
 
-    def write_batch(self, values: list[Item]) -> None:
+    def write_batch(self, values: list[Recorded]) -> None:
         text = b"".join(line for item in values for line in _lines(item))
         self._length += len(text)
         try:
@@ -92,7 +92,7 @@ class _Record(StatefulSinkPartition[Item, int]):
         self._file.close()
 
 
-def _lines(item: Item) -> Iterator[bytes]:
+def _lines(item: Recorded) -> Iterator[bytes]:
     match item:
         case Signals(_, changes, _):
             for change in changes:
