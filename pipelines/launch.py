@@ -71,6 +71,8 @@ def launch(options: Options) -> Path | None:
         InvalidInputError: Something the user gave is wrong; nothing has run.
         SmartstreamError: Something failed on the way; with ``--recovery`` the run can be resumed.
     """
+    STOP.clear()
+    stop_on_signals()
     site = load_site(options.site)
     specs = junction_specs(site)
     for spec in specs:
@@ -108,8 +110,6 @@ def launch(options: Options) -> Path | None:
             plan = msgspec.structs.replace(plan, nats=_broker(site, stack))
         if options.on_ready is not None:
             options.on_ready(plan.nats)
-        STOP.clear()
-        stop_on_signals()
         progress = None if options.quiet else stack.enter_context(Progress(board))
         if options.processes == 1:
             execute(plan, None)
@@ -178,7 +178,7 @@ def _supervise(plan: Plan, folder: Path) -> None:
     path.write_bytes(msgspec.json.encode(plan))
     children = [
         subprocess.Popen(
-            [sys.executable, "-m", "pipelines.worker", str(path), str(i)],
+            [sys.executable, "-m", "pipelines.worker", str(path), str(i), str(os.getpid())],
             env=os.environ | {"PYTHONSAFEPATH": "1"},
         )
         for i in range(len(plan.addresses))

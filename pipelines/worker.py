@@ -1,6 +1,6 @@
 """One process of a run: builds the dataflow from the plan and drives it to its end.
 
-``python -m pipelines.worker PLAN INDEX`` is how the parent starts the processes of a cluster.
+``python -m pipelines.worker PLAN INDEX PARENT`` is how the parent starts the processes of a cluster.
 """
 
 from __future__ import annotations
@@ -183,19 +183,19 @@ def stop_on_signals() -> None:
 
 def main() -> None:
     """A process of a cluster: dies with its parent, ends its input on SIGTERM."""
-    parent = os.getppid()
+    plan_path, index, parent = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:
-        sys.exit(1)
+        sys.exit(1)  # the parent died while this process was starting: nobody would ever stop it
     configure()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the parent, who tells all at once
     signal.signal(signal.SIGTERM, lambda *_: STOP.set())
     _keep_stdout_clean()
-    plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Plan)
+    plan = msgspec.json.decode(Path(plan_path).read_bytes(), type=Plan)
     try:
-        execute(plan, int(sys.argv[2]))
+        execute(plan, index)
     except SmartstreamError as e:
-        _log.error("process failed", index=int(sys.argv[2]), why=str(e))
+        _log.error("process failed", index=index, why=str(e))
         sys.exit(1)
 
 

@@ -81,8 +81,9 @@ def test_killed_three_times_and_resumed(street, tmp_path, processes):
 def test_a_stop_drains_and_the_rest_comes_later(street, tmp_path, number, processes):
     site, events, summary = street
     more = ("--events", tmp_path / "e", "--summary", tmp_path / "s", "--recovery", tmp_path / "r")
-    child = subprocess.Popen(command(site, *more, "--speed", "8x", "--processes", processes), start_new_session=True)
-    time.sleep(3.5)
+    child = subprocess.Popen(command(site, *more, "--speed", "4x", "--processes", processes), start_new_session=True)
+    while not (tmp_path / "e").exists() or len(lines(tmp_path / "e")) < 5:
+        time.sleep(0.05)
     os.kill(child.pid, number)
     assert child.wait(timeout=30) == 0
     so_far = lines(tmp_path / "e")
