@@ -41,14 +41,6 @@ class Feed(Protocol):
     def counts(self) -> dict[str, int]:
         """Running totals, for the ledger."""
 
-    @property
-    def position_ns(self) -> int:
-        """Event time up to which it was read."""
-
-    @property
-    def items(self) -> int:
-        """Frames or lines handed out so far."""
-
     def read(self) -> list[Item]:
         """What is ready now; never blocks."""
 
