@@ -52,6 +52,7 @@ pub struct Counts {
 pub struct Tracker {
     params: TrackerParams,
     lost_ns: i64,
+    doubt_gap_ns: i64,
     /// Lives, filters and predicted boxes of the same track share an index; ids ascend.
     lives: Vec<Life>,
     filters: Vec<BoxFilter>,
@@ -74,7 +75,8 @@ impl Tracker {
         params.validate()?;
         Ok(Self {
             params,
-            lost_ns: (f64::from(params.lost_s) * 1e9).round() as i64,
+            lost_ns: nanoseconds(params.lost_s),
+            doubt_gap_ns: nanoseconds(params.doubt_gap_s),
             lives: Vec::new(),
             filters: Vec::new(),
             predicted: Vec::new(),
@@ -168,9 +170,11 @@ impl Tracker {
             }
             let sighting = &self.seen.all[partner as usize];
             filter.update(&sighting.bbox);
+            let gap_ns = time.0.saturating_sub(life.last_seen.0);
             life.seen(time, sighting, self.params.confirm_hits);
             if life.confirmed {
-                let doubt = if self.association.doubtful[i] { Track::DOUBTFUL } else { 0 };
+                let doubtful = self.association.doubtful[i] || gap_ns > self.doubt_gap_ns;
+                let doubt = if doubtful { Track::DOUBTFUL } else { 0 };
                 self.rows.push(life.row(sighting, doubt));
                 self.sources.push(sighting.source);
             }
@@ -210,6 +214,10 @@ impl Tracker {
         self.filters.retain(|_| lives.next().is_some_and(&stay));
         self.lives.retain(stay);
     }
+}
+
+fn nanoseconds(seconds: f32) -> i64 {
+    (f64::from(seconds) * 1e9).round() as i64
 }
 
 #[cfg(test)]

@@ -184,6 +184,16 @@ fn an_id_is_never_used_again() {
 }
 
 #[test]
+fn a_track_found_again_is_doubtful_in_that_frame() {
+    let mut t = tracker(TrackerParams::vehicle());
+    let seen = [detection(0.0, 0.0, 40.0, 30.0, 0.9)];
+    for (frame, expected) in [(0, 0), (2, 0), (5, Track::DOUBTFUL), (6, 0)] {
+        assert_eq!(t.update(at(frame), &seen)[0].flags, expected, "frame {frame}");
+        t.update(at(frame), &[]);
+    }
+}
+
+#[test]
 fn time_that_stands_still_or_runs_back_moves_nothing() {
     let mut t = tracker(TrackerParams::vehicle());
     let seen = [detection(0.0, 0.0, 40.0, 30.0, 0.9)];
