@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from smartstream.config.site import Junction, Site
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.time import rfc3339
+from smartstream.rules.law import load_law
 from smartstream.rules.outcome import Crossing, Outcome, Violation
 from smartstream.rules.text_vi import sentence
 
@@ -25,6 +27,8 @@ class EventWriter:
     def __init__(self, site: Site, junction: Junction) -> None:
         self._site = site.site
         self._junction = junction
+        self._law = load_law()
+        self._zone = ZoneInfo(site.site.timezone)
 
     def event(self, outcome: Outcome) -> CloudEvent:
         """The event of an outcome; the same outcome always gives the same bytes."""
@@ -76,7 +80,8 @@ class EventWriter:
             data["reasons"] = list(found.reasons)
         if found.dilemma:
             data["dilemma"] = True
-        data["clauses"] = []
+        pack = self._law.judging(found.kind, at_ns=found.time_ns, until_ns=found.until_ns, zone=self._zone)
+        data["clauses"] = [] if pack is None else pack.candidates(found.kind, found.class_)
         if found.verdict == "suspected":
             case = f"{self._site.id}|{found.kind}|{key}|{found.time_ns}"
             data["evidence_id"] = blake2b(case.encode(), digest_size=16).hexdigest()
