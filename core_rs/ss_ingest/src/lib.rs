@@ -1,1 +1,18 @@
-//! Ingest: compressed video in, luma planes with event time out.
+//! Video in: files (and later live cameras) to luma frames with event times.
+//!
+//! Packets flow `av::Demuxer` → `av::Decoder` ([`reader`]) → [`Timeline`] →
+//! [`VideoRun`]. Whatever is not given out is a [`Loss`] with a reason,
+//! never silence.
+
+mod av;
+mod luma;
+mod position;
+mod probe;
+mod reader;
+mod timeline;
+mod video;
+
+pub use position::{Resumed, VideoPosition};
+pub use probe::{Probe, Still, probe, still};
+pub use timeline::{Placed, Timeline};
+pub use video::{Loss, LossReason, Next, RunBreak, VideoRun};

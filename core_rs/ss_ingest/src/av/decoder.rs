@@ -1,0 +1,255 @@
+//! Codecs: packets in, pictures out, one thread.
+
+use std::ffi::c_int;
+use std::ptr;
+
+use ss_model::{Error, Result};
+
+use super::{Demuxer, Packet, ffi, message, static_str, timestamp};
+
+/// Codecs of cameras and recorders; everything else libav can read (text as
+/// ANSI art, still pictures) is not a camera's video.
+const CODECS: [ffi::AVCodecID; 7] = [
+    ffi::AVCodecID::H264,
+    ffi::AVCodecID::HEVC,
+    ffi::AVCodecID::MJPEG,
+    ffi::AVCodecID::MPEG4,
+    ffi::AVCodecID::MSMPEG4V1,
+    ffi::AVCodecID::MSMPEG4V2,
+    ffi::AVCodecID::MSMPEG4V3,
+];
+
+/// Largest picture accepted, in pixels: twice 8K. A damaged header may ask for gigabytes.
+const MAX_PIXELS: i64 = 2 * 7680 * 4320;
+
+/// Outcome of asking for the next picture.
+pub enum Received {
+    /// The frame holds it.
+    Frame,
+    /// Another packet is needed first.
+    NeedsPacket,
+    /// All packets are used up.
+    End,
+    /// Decoding failed; the text says why.
+    Failed(String),
+}
+
+/// A decoder for one stream.
+pub struct Decoder(*mut ffi::AVCodecContext);
+
+// SAFETY: an owned context, used through `&mut self` only.
+unsafe impl Send for Decoder {}
+
+impl Decoder {
+    /// A decoder for the video of `demuxer`: one thread, luma only where
+    /// libavcodec was built for it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a codec outside the list above; `Internal` when
+    /// libavcodec cannot open one inside it.
+    pub fn open(demuxer: &Demuxer) -> Result<Self> {
+        // SAFETY: the parameters are valid while the demuxer lives.
+        let id = unsafe { (*demuxer.parameters()).codec_id };
+        if !CODECS.contains(&id) {
+            // SAFETY: a static string of libav.
+            let name = unsafe { static_str(ffi::avcodec_get_name(id)) };
+            return Err(Error::invalid(format!(
+                "codec {name} is not one of a camera's (H.264, H.265, MJPEG, MPEG-4, MS-MPEG-4)"
+            )));
+        }
+        // SAFETY: null results are checked before use; the context is owned from here on.
+        unsafe {
+            let codec = ffi::avcodec_find_decoder(id);
+            let context = if codec.is_null() { ptr::null_mut() } else { ffi::avcodec_alloc_context3(codec) };
+            if context.is_null() {
+                return Err(Error::internal(format!(
+                    "this libavcodec has no decoder for {}",
+                    static_str(ffi::avcodec_get_name(id))
+                )));
+            }
+            let decoder = Self(context);
+            let code = ffi::avcodec_parameters_to_context(context, demuxer.parameters());
+            if code < 0 {
+                return Err(Error::invalid(format!("codec parameters: {}", message(code))));
+            }
+            (*context).pkt_timebase = demuxer.raw_time_base();
+            (*context).thread_count = 1;
+            (*context).max_pixels = MAX_PIXELS;
+            // Damaged pictures come out marked, so that they are counted instead of missing.
+            (*context).flags |= ffi::AV_CODEC_FLAG_OUTPUT_CORRUPT as c_int;
+            if decodes_luma_only() {
+                (*context).flags |= ffi::AV_CODEC_FLAG_GRAY as c_int;
+            }
+            let code = ffi::avcodec_open2(context, codec, ptr::null_mut());
+            if code < 0 {
+                return Err(Error::internal(format!("decoder does not open: {}", message(code))));
+            }
+            Ok(decoder)
+        }
+    }
+
+    /// Hand in the next packet; `Err` says why it cannot be used.
+    pub fn send(&mut self, packet: &Packet) -> std::result::Result<(), String> {
+        // SAFETY: both valid.
+        match unsafe { ffi::avcodec_send_packet(self.0, packet.as_ptr()) } {
+            0.. => Ok(()),
+            code => Err(message(code)),
+        }
+    }
+
+    /// No packet follows: let the delayed pictures out.
+    pub fn drain(&mut self) {
+        // SAFETY: a null packet starts draining.
+        unsafe { ffi::avcodec_send_packet(self.0, ptr::null()) };
+    }
+
+    /// Take the next picture.
+    pub fn receive(&mut self, frame: &mut Frame) -> Received {
+        // SAFETY: both valid; the callee releases what the frame held.
+        match unsafe { ffi::avcodec_receive_frame(self.0, frame.0) } {
+            0.. => Received::Frame,
+            ffi::AVERROR_EOF => Received::End,
+            code if code == ffi::AVERROR(libc::EAGAIN) => Received::NeedsPacket,
+            code => Received::Failed(message(code)),
+        }
+    }
+
+    /// Frames per second that the bitstream itself states.
+    pub fn frame_rate(&self) -> Option<(i64, i64)> {
+        // SAFETY: valid context.
+        let rate = unsafe { (*self.0).framerate };
+        (rate.num > 0 && rate.den > 0).then(|| (rate.num.into(), rate.den.into()))
+    }
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        // SAFETY: allocated by avcodec_alloc_context3, freed once.
+        unsafe { ffi::avcodec_free_context(&raw mut self.0) }
+    }
+}
+
+/// libavcodec was built with `--enable-gray`: chroma need not be decoded, and
+/// luma stays bit-exact.
+fn decodes_luma_only() -> bool {
+    // SAFETY: a static string of libav.
+    unsafe { static_str(ffi::avcodec_configuration()) }.contains("--enable-gray")
+}
+
+/// How the luma samples of a picture lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PixelLayout {
+    /// libav's name of the pixel format.
+    pub name: &'static str,
+    /// Bytes from one luma sample to the next.
+    pub step: usize,
+    /// Bytes before the first sample of a row.
+    pub offset: usize,
+    /// Bits to shift a sample right to get 8.
+    pub shift: u32,
+    /// Two-byte samples are big-endian.
+    pub big_endian: bool,
+}
+
+impl PixelLayout {
+    /// The layout of libav's format number; an error names a format without
+    /// a luma plane.
+    fn of(format: c_int) -> Result<Self> {
+        // SAFETY: the descriptor is null or static.
+        let descriptor = unsafe { ffi::av_pix_fmt_desc_get(ffi::AVPixelFormat(format)).as_ref() };
+        let Some(d) = descriptor else {
+            return Err(Error::invalid(format!("pixel format number {format} is unknown")));
+        };
+        // SAFETY: a static string of libav.
+        let name = unsafe { static_str(d.name) };
+        let luma = d.comp[0];
+        let odd = ffi::AV_PIX_FMT_FLAG_RGB
+            | ffi::AV_PIX_FMT_FLAG_PAL
+            | ffi::AV_PIX_FMT_FLAG_BITSTREAM
+            | ffi::AV_PIX_FMT_FLAG_HWACCEL
+            | ffi::AV_PIX_FMT_FLAG_BAYER
+            | ffi::AV_PIX_FMT_FLAG_FLOAT;
+        if d.flags & odd as u64 != 0 || luma.plane != 0 || !(8..=16).contains(&luma.depth) {
+            return Err(Error::invalid(format!(
+                "pixel format {name} has no luma plane of 8 to 16 bits (expected YUV or gray)"
+            )));
+        }
+        Ok(Self {
+            name,
+            step: luma.step as usize,
+            offset: luma.offset as usize,
+            shift: (luma.shift + luma.depth - 8) as u32,
+            big_endian: d.flags & ffi::AV_PIX_FMT_FLAG_BE as u64 != 0,
+        })
+    }
+}
+
+/// One decoded picture.
+pub struct Frame(*mut ffi::AVFrame);
+
+// SAFETY: an owned, reference-counted allocation without thread affinity.
+unsafe impl Send for Frame {}
+
+impl Frame {
+    pub fn new() -> Result<Self> {
+        // SAFETY: plain allocation; null is checked.
+        let frame = unsafe { ffi::av_frame_alloc() };
+        if frame.is_null() { Err(Error::internal("out of memory for a frame")) } else { Ok(Self(frame)) }
+    }
+
+    fn raw(&self) -> &ffi::AVFrame {
+        // SAFETY: non-null by construction.
+        unsafe { &*self.0 }
+    }
+
+    /// Picture width and height in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        (self.raw().width.max(0) as usize, self.raw().height.max(0) as usize)
+    }
+
+    /// Presentation time in ticks; derived from decoding times where a
+    /// container has no other.
+    pub fn pts(&self) -> Option<i64> {
+        timestamp(self.raw().pts).or_else(|| timestamp(self.raw().best_effort_timestamp))
+    }
+
+    /// Marked by the decoder as damaged or concealed.
+    pub fn is_corrupt(&self) -> bool {
+        self.raw().flags & ffi::AV_FRAME_FLAG_CORRUPT != 0 || self.raw().decode_error_flags != 0
+    }
+
+    /// Decodes without reference to any other.
+    pub fn is_key(&self) -> bool {
+        #[cfg(frame_flag_key)]
+        return self.raw().flags & ffi::AV_FRAME_FLAG_KEY != 0;
+        #[cfg(not(frame_flag_key))]
+        return self.raw().key_frame != 0;
+    }
+
+    /// How the luma samples lie in `plane`.
+    pub fn layout(&self) -> Result<PixelLayout> {
+        PixelLayout::of(self.raw().format)
+    }
+
+    /// The first plane: its bytes from the first row on, and the bytes from
+    /// one row to the next. `None` for a frame without a plain plane.
+    pub fn plane(&self) -> Option<(&[u8], usize)> {
+        let stride = usize::try_from(self.raw().linesize[0]).ok()?;
+        let data = self.raw().data[0];
+        // SAFETY: the frame is valid; the callee only looks the buffer up.
+        let buffer = unsafe { ffi::av_frame_get_plane_buffer(self.0, 0).as_ref()? };
+        let before = (data as usize).checked_sub(buffer.data as usize)?;
+        let available = buffer.size.checked_sub(before)?;
+        let length = available.min(stride.checked_mul(self.size().1)?);
+        // SAFETY: `length` bytes from `data` on lie inside the plane's own buffer, which lives and is
+        // not written to while this frame is borrowed (the next `receive` takes it mutably).
+        Some((unsafe { std::slice::from_raw_parts(data, length) }, stride))
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        // SAFETY: allocated by av_frame_alloc, freed once.
+        unsafe { ffi::av_frame_free(&raw mut self.0) }
+    }
+}

@@ -1,0 +1,219 @@
+//! Containers: packets of the best video stream of a file.
+
+use std::ffi::{CString, c_int};
+use std::path::Path;
+use std::ptr;
+
+use ss_model::{Error, Result};
+
+use super::{Complaints, ffi, message, static_str, timestamp};
+
+/// What a container says about its video stream, before anything is decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamInfo {
+    /// libav's name of the container.
+    pub container: &'static str,
+    /// libav's name of the codec.
+    pub codec: &'static str,
+    /// libav's name of the pixel format, `?` when not known yet.
+    pub pixel_format: &'static str,
+    /// Picture width in pixels; 0 when not known yet.
+    pub width: usize,
+    /// Picture height in pixels; 0 when not known yet.
+    pub height: usize,
+    /// Seconds per tick of packet times, as a fraction.
+    pub time_base: (i64, i64),
+    /// Mean frames per second, as a fraction, when stated.
+    pub frame_rate: Option<(i64, i64)>,
+    /// Number of frames, when the container states it.
+    pub frames: Option<u64>,
+    /// Ticks of `time_base` the stream lasts, when stated.
+    pub duration: Option<i64>,
+    /// False for raw bitstreams, whose packets have no times of their own.
+    pub timestamps: bool,
+}
+
+/// One compressed packet.
+pub struct Packet(*mut ffi::AVPacket);
+
+// SAFETY: an owned allocation without thread affinity.
+unsafe impl Send for Packet {}
+
+impl Packet {
+    pub fn new() -> Result<Self> {
+        // SAFETY: plain allocation; null is checked.
+        let packet = unsafe { ffi::av_packet_alloc() };
+        if packet.is_null() { Err(Error::internal("out of memory for a packet")) } else { Ok(Self(packet)) }
+    }
+
+    pub(super) fn as_ptr(&self) -> *const ffi::AVPacket {
+        self.0
+    }
+
+    /// Presentation time in ticks.
+    pub fn pts(&self) -> Option<i64> {
+        // SAFETY: non-null by construction.
+        timestamp(unsafe { (*self.0).pts })
+    }
+
+    /// Decoding time in ticks.
+    pub fn dts(&self) -> Option<i64> {
+        // SAFETY: as above.
+        timestamp(unsafe { (*self.0).dts })
+    }
+
+    /// Decoding may begin here.
+    pub fn is_key(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { (*self.0).flags & ffi::AV_PKT_FLAG_KEY != 0 }
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        // SAFETY: allocated by av_packet_alloc, freed once.
+        unsafe { ffi::av_packet_free(&raw mut self.0) }
+    }
+}
+
+/// Outcome of reading the next packet.
+pub enum Read {
+    /// The packet holds the next one of the video stream.
+    Packet,
+    /// The file is over.
+    End,
+    /// It could not be read; the text says why. Reading on may help.
+    Failed(String),
+}
+
+/// An open file.
+pub struct Demuxer {
+    context: *mut ffi::AVFormatContext,
+    stream: c_int,
+}
+
+// SAFETY: an owned context, used through `&mut self` only.
+unsafe impl Send for Demuxer {}
+
+impl Demuxer {
+    /// Open the file at `path` and find its video.
+    ///
+    /// # Errors
+    /// `InvalidInput` when libav finds no container or no video stream in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        Complaints::capture();
+        let bad = |what: String| Error::invalid(format!("{}: {what}", path.display()));
+        // The explicit protocol keeps a name such as `concat:a|b` or `http://…` a file name.
+        let mut url = b"file:".to_vec();
+        url.extend_from_slice(path.as_os_str().as_encoded_bytes());
+        let url = CString::new(url).map_err(|_| bad("a path holds no NUL byte".into()))?;
+        let mut context = ptr::null_mut();
+        let mut options = ptr::null_mut();
+        // SAFETY: all pointers are valid for the calls; on failure avformat_open_input frees the
+        // context itself and leaves null. The dictionary is freed whatever happens.
+        let code = unsafe {
+            // A playlist or session description must not make us open anything else.
+            ffi::av_dict_set(&raw mut options, c"protocol_whitelist".as_ptr(), c"file".as_ptr(), 0);
+            let code =
+                ffi::avformat_open_input(&raw mut context, url.as_ptr(), ptr::null(), &raw mut options);
+            ffi::av_dict_free(&raw mut options);
+            code
+        };
+        if code < 0 {
+            return Err(bad(format!("not a video file that can be read ({})", message(code))));
+        }
+        let mut demuxer = Self { context, stream: -1 };
+        // SAFETY: the context is open; av_find_best_stream accepts null for what we do not ask.
+        let stream = unsafe {
+            let code = ffi::avformat_find_stream_info(context, ptr::null_mut());
+            if code < 0 {
+                return Err(bad(format!("no readable stream in it ({})", message(code))));
+            }
+            let video = ffi::AVMediaType::VIDEO;
+            ffi::av_find_best_stream(context, video, -1, -1, ptr::null_mut(), 0)
+        };
+        if stream < 0 {
+            return Err(bad("no video stream in it".into()));
+        }
+        demuxer.stream = stream;
+        // SAFETY: `streams` holds `nb_streams` valid pointers.
+        unsafe {
+            for i in 0..(*context).nb_streams as usize {
+                if i != stream as usize {
+                    (**(*context).streams.add(i)).discard = ffi::AVDiscard::ALL;
+                }
+            }
+        }
+        Ok(demuxer)
+    }
+
+    fn raw_stream(&self) -> *mut ffi::AVStream {
+        // SAFETY: `stream` is an index that libav gave for this context.
+        unsafe { *(*self.context).streams.add(self.stream as usize) }
+    }
+
+    pub(super) fn parameters(&self) -> *const ffi::AVCodecParameters {
+        // SAFETY: every stream has codec parameters.
+        unsafe { (*self.raw_stream()).codecpar }
+    }
+
+    pub(super) fn raw_time_base(&self) -> ffi::AVRational {
+        // SAFETY: valid stream.
+        unsafe { (*self.raw_stream()).time_base }
+    }
+
+    /// What the container says about the video.
+    pub fn info(&self) -> StreamInfo {
+        // SAFETY: valid context, stream and parameters; names are static strings of libav.
+        unsafe {
+            let (stream, parameters) = (&*self.raw_stream(), &*self.parameters());
+            let input = &*(*self.context).iformat;
+            let tb = stream.time_base;
+            let rate = |r: ffi::AVRational| (r.num > 0 && r.den > 0).then(|| (r.num.into(), r.den.into()));
+            StreamInfo {
+                container: static_str(input.name),
+                codec: static_str(ffi::avcodec_get_name(parameters.codec_id)),
+                pixel_format: static_str(ffi::av_get_pix_fmt_name(ffi::AVPixelFormat(parameters.format))),
+                width: parameters.width.max(0) as usize,
+                height: parameters.height.max(0) as usize,
+                time_base: (tb.num.max(1).into(), tb.den.max(1).into()),
+                frame_rate: rate(stream.avg_frame_rate).or_else(|| rate(stream.r_frame_rate)),
+                frames: u64::try_from(stream.nb_frames).ok().filter(|&n| n > 0),
+                duration: timestamp(stream.duration).filter(|&d| d > 0),
+                timestamps: input.flags & ffi::AVFMT_NOTIMESTAMPS == 0,
+            }
+        }
+    }
+
+    /// Read the next packet of the video stream.
+    pub fn read(&mut self, packet: &mut Packet) -> Read {
+        loop {
+            // SAFETY: both are valid; a previous payload is released first.
+            let code = unsafe {
+                ffi::av_packet_unref(packet.0);
+                ffi::av_read_frame(self.context, packet.0)
+            };
+            match code {
+                // SAFETY: the packet was just filled.
+                0.. if unsafe { (*packet.0).stream_index } == self.stream => return Read::Packet,
+                0.. => {}
+                ffi::AVERROR_EOF => return Read::End,
+                code => return Read::Failed(message(code)),
+            }
+        }
+    }
+
+    /// Go to the last key frame at or before decoding time `dts`; false when
+    /// the container cannot.
+    pub fn seek(&mut self, dts: i64) -> bool {
+        // SAFETY: valid context and stream index.
+        unsafe { ffi::av_seek_frame(self.context, self.stream, dts, ffi::AVSEEK_FLAG_BACKWARD) >= 0 }
+    }
+}
+
+impl Drop for Demuxer {
+    fn drop(&mut self) {
+        // SAFETY: opened by avformat_open_input, closed once.
+        unsafe { ffi::avformat_close_input(&raw mut self.context) }
+    }
+}

@@ -1,0 +1,104 @@
+//! A look at a video file before anything runs, and one still of it.
+
+use std::path::Path;
+
+use ss_model::{Error, Result};
+
+use crate::reader::{Event, FileReader};
+
+/// What a file holds, as far as its header and its first frame tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// libav's name of the container.
+    pub container: String,
+    /// libav's name of the codec.
+    pub codec: String,
+    /// libav's name of the pixel format.
+    pub pixel_format: String,
+    /// Picture width in pixels.
+    pub width: usize,
+    /// Picture height in pixels.
+    pub height: usize,
+    /// Nominal frames per second.
+    pub fps: f64,
+    /// Length in seconds, when the container states it.
+    pub duration_s: Option<f64>,
+    /// Number of frames, when the container states it.
+    pub frames: Option<u64>,
+}
+
+/// The luma plane of one frame, rows without padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Still {
+    /// Picture width in pixels.
+    pub width: usize,
+    /// Picture height in pixels.
+    pub height: usize,
+    /// `width * height` samples.
+    pub luma: Vec<u8>,
+}
+
+/// Open `path` and decode its first frame.
+///
+/// # Errors
+/// `InvalidInput` when the file is missing, empty, no video, of a codec or
+/// pixel format that is not supported, or when no frame in it can be decoded.
+pub fn probe(path: &Path) -> Result<Probe> {
+    let mut reader = FileReader::open(path)?;
+    let (width, height) = first_frame(&mut reader, path)?;
+    let (num, den) = reader.frame_rate();
+    let info = &reader.info;
+    Ok(Probe {
+        container: info.container.to_owned(),
+        codec: info.codec.to_owned(),
+        pixel_format: info.pixel_format.to_owned(),
+        width,
+        height,
+        fps: num as f64 / den as f64,
+        duration_s: reader.length_ns().map(|ns| ns as f64 * 1e-9),
+        frames: info.frames,
+    })
+}
+
+/// The first intact frame of `path` at or after `at_s` seconds, or its last.
+///
+/// # Errors
+/// As [`probe`].
+pub fn still(path: &Path, at_s: f64) -> Result<Still> {
+    let mut reader = FileReader::open(path)?;
+    let (mut width, mut height) = first_frame(&mut reader, path)?;
+    let (num, den) = reader.time_base();
+    let first = reader.pts().unwrap_or(0);
+    let wanted = first.saturating_add((at_s.max(0.0) * den as f64 / num as f64) as i64);
+    let mut luma = copy(&mut reader, width, height);
+    while reader.pts().is_none_or(|pts| pts < wanted) {
+        match reader.advance() {
+            Event::Frame { corrupt: false } if reader.luma().is_ok() => {
+                (width, height) = reader.size();
+                luma = copy(&mut reader, width, height);
+            }
+            Event::End => break,
+            _ => {}
+        }
+    }
+    Ok(Still { width, height, luma })
+}
+
+fn first_frame(reader: &mut FileReader, path: &Path) -> Result<(usize, usize)> {
+    let bad = |what: &str| Error::invalid(format!("{}: {what}", path.display()));
+    loop {
+        match reader.advance() {
+            Event::Frame { corrupt: false } => {
+                reader.luma().map_err(|e| bad(&e.message))?;
+                return Ok(reader.size());
+            }
+            Event::End => return Err(bad("no frame in it can be decoded")),
+            _ => {}
+        }
+    }
+}
+
+fn copy(reader: &mut FileReader, width: usize, height: usize) -> Vec<u8> {
+    let Ok((data, stride)) = reader.luma() else { return Vec::new() };
+    data.chunks(stride).take(height).flat_map(|row| row[..width.min(row.len())].iter().copied()).collect()
+}
