@@ -24,7 +24,8 @@ impl Luma {
     pub fn of<'a>(&'a mut self, frame: &'a Frame) -> Result<(&'a [u8], usize)> {
         let layout = frame.layout()?;
         let (width, height) = frame.size();
-        let short = || Error::data_loss(format!("{width}x{height} picture without its {} plane", layout.name));
+        let short =
+            || Error::data_loss(format!("{width}x{height} picture without its {} plane", layout.name));
         let (data, stride) = frame.plane().ok_or_else(short)?;
         let row = layout.offset + width * layout.step;
         if width == 0 || height == 0 || stride < row || data.len() < stride * (height - 1) + row {

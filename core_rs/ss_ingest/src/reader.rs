@@ -53,6 +53,8 @@ pub struct FileReader {
     pub events: u64,
     /// Timestamp of the latest damaged packet that a picture may build on.
     pub doubt: Option<i64>,
+    /// What libav's log said about the latest event.
+    pub complaint: String,
     first_pts: Option<i64>,
 }
 
@@ -93,6 +95,7 @@ impl FileReader {
             damage: 0,
             events: 0,
             doubt: None,
+            complaint: String::new(),
             first_pts: None,
         })
     }
@@ -103,6 +106,10 @@ impl FileReader {
         let complaints = Complaints::count();
         let event = self.step();
         let complained = Complaints::count() - complaints;
+        self.complaint.clear();
+        if complained > 0 {
+            self.complaint = Complaints::latest();
+        }
         let damaged = match event {
             Event::Frame { corrupt } => corrupt,
             Event::Undecodable(_) | Event::Unreadable(_) => true,
@@ -267,10 +274,5 @@ impl FileReader {
                 Event::Undecodable(_) | Event::Unreadable(_) => {}
             }
         }
-    }
-
-    /// Latest complaint of libav on this thread.
-    pub fn complaint() -> String {
-        Complaints::latest()
     }
 }

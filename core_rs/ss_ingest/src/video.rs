@@ -210,10 +210,7 @@ impl VideoRun {
             self.follow_reader();
             match event {
                 Event::Undecodable(what) => {
-                    let detail = match FileReader::complaint() {
-                        complaint if complaint.is_empty() => what,
-                        complaint => format!("{what}: {complaint}"),
-                    };
+                    let detail = format!("{what}{}", self.complaint());
                     return Next::Lost(self.loss(LossReason::UndecodablePacket, detail, 1));
                 }
                 Event::Unreadable(what) => {
@@ -251,6 +248,14 @@ impl VideoRun {
         Loss { reason, at: self.at.timeline.next_time(), place, detail, count }
     }
 
+    /// What libav's log added to the latest event.
+    fn complaint(&self) -> String {
+        match &self.reader {
+            Some(reader) if !reader.complaint.is_empty() => format!(" ({})", reader.complaint),
+            _ => String::new(),
+        }
+    }
+
     /// Open the file that is next; `None` when there is none.
     fn open_file(&mut self) -> Option<std::result::Result<(), Loss>> {
         let path = self.files.get(self.at.file)?;
@@ -285,7 +290,8 @@ impl VideoRun {
             let expected = self.lengths[self.at.file].unwrap_or(0);
             let found = self.at.timeline.next_time().0 - start;
             let missing = expected - found;
-            let detail = || format!("ends after {:.1} of {:.1} s", found as f64 * 1e-9, expected as f64 * 1e-9);
+            let detail =
+                || format!("ends after {:.1} of {:.1} s", found as f64 * 1e-9, expected as f64 * 1e-9);
             (missing > 1_000_000_000 + expected / 50)
                 .then(|| (LossReason::Truncated, detail(), (missing / interval).max(1) as u64))
         };
@@ -350,7 +356,8 @@ impl VideoRun {
             }
         };
         if corrupt {
-            return Err(lost(self, LossReason::CorruptFrame, &FileReader::complaint()));
+            let detail = format!("damaged picture{}", self.complaint());
+            return Err(lost(self, LossReason::CorruptFrame, &detail));
         }
         if let Some(e) = pixels {
             return Err(lost(self, LossReason::PixelFormat, &e.message));

@@ -12,7 +12,12 @@ fn every_codec_from_first_to_last_frame() {
     for (name, options, file) in KINDS {
         let Some(path) = encode(&dir.join(file), "320x240", 3, options) else { continue };
         let seen = read(&[path]);
-        assert_eq!(seen.len(), 75, "{name}: {:?}", seen.iter().filter(|s| matches!(s, Seen::Lost(..))).next());
+        assert_eq!(
+            seen.len(),
+            75,
+            "{name}: {:?}",
+            seen.iter().filter(|s| matches!(s, Seen::Lost(..))).next()
+        );
         for (i, s) in seen.iter().enumerate() {
             let Seen::Frame { run: 0, number, time, size: (320, 240), doubtful: false, .. } = s else {
                 panic!("{name}: frame {i} is {s:?}");

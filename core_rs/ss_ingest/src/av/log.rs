@@ -43,7 +43,12 @@ impl Complaints {
     }
 }
 
-unsafe extern "C" fn on_message(_source: *mut c_void, level: c_int, format: *const c_char, arguments: VaList) {
+unsafe extern "C" fn on_message(
+    _source: *mut c_void,
+    level: c_int,
+    format: *const c_char,
+    arguments: VaList,
+) {
     if (level & 0xff) > ffi::AV_LOG_ERROR {
         return;
     }

@@ -39,7 +39,14 @@ pub fn encode(path: &Path, size: &str, seconds: u32, options: &[&str]) -> Option
 pub const H264: &[&str] = &["-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-g", "20"];
 pub const H264_B: &[&str] = &["-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "25", "-refs", "3"];
 pub const H265: &[&str] = &[
-    "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:keyint=20:bframes=2", "-threads", "1",
+    "-c:v",
+    "libx265",
+    "-preset",
+    "ultrafast",
+    "-x265-params",
+    "log-level=none:keyint=20:bframes=2",
+    "-threads",
+    "1",
 ];
 pub const MJPEG: &[&str] = &["-c:v", "mjpeg", "-q:v", "5"];
 pub const MPEG4: &[&str] = &["-c:v", "mpeg4", "-q:v", "5", "-g", "12", "-bf", "2"];
