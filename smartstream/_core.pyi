@@ -1,12 +1,37 @@
 """The Rust core: decoding, vision and rules. Written by hand, checked against the module by stubtest."""
 
-from typing import Self, final
+from typing import Self, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
 
 __version__: str
 ERROR_KINDS: list[str]
+
+class _Probe(TypedDict):
+    container: str
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    fps: float
+    duration_s: float | None
+    frames: int | None
+
+def probe(path: str) -> _Probe:
+    """What a video file holds; its first frame has been decoded, so it can be run.
+
+    Raises:
+        InvalidInputError: Missing, empty, no video, of a codec or pixel format that is not supported, or
+            without a frame that can be decoded.
+    """
+
+def still(path: str, at_s: float = 0.0) -> npt.NDArray[np.uint8]:
+    """The luma of the first intact frame at or after ``at_s`` seconds, or of the last: (height, width) uint8.
+
+    Raises:
+        InvalidInputError: As ``probe``.
+    """
 
 @final
 class Tracks:

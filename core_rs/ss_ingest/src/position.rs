@@ -57,7 +57,7 @@ pub struct Resumed {
 
 impl VideoPosition {
     /// Before the first frame of the first file, which is taken at `start`.
-    pub(crate) fn at_start(start: EventTime) -> Self {
+    pub fn at_start(start: EventTime) -> Self {
         Self {
             file: 0,
             decoded: 0,
@@ -76,6 +76,11 @@ impl VideoPosition {
             not_before: None,
             timeline: Timeline::new(start),
         }
+    }
+
+    /// Frames and losses met so far, comparable within one list of files.
+    pub fn progress(&self) -> (usize, u64) {
+        (self.file, self.events)
     }
 
     /// Open `path` and decode up to this position.

@@ -14,6 +14,8 @@ const MAX_READ_FAILURES: u32 = 50;
 /// Key frames remembered, so that a frame still in the decoder finds its own.
 const KEYS: usize = 8;
 
+const DAY_NS: i64 = 86_400_000_000_000;
+
 /// What happened next in a file.
 pub enum Event {
     /// [`FileReader::frame`] holds the next picture.
@@ -215,11 +217,17 @@ impl FileReader {
         (i128::from(den) * 1_000_000_000 / i128::from(num)) as i64
     }
 
-    /// How long the file says it is, in nanoseconds.
+    /// How long the file says it is, in nanoseconds. A recorder that lost
+    /// power leaves the count of frames behind, but not their duration; a
+    /// count of more than a day is damage.
     pub fn length_ns(&self) -> Option<i64> {
         let (num, den) = self.info.time_base;
-        let ns = i128::from(self.info.duration?) * i128::from(num) * 1_000_000_000 / i128::from(den);
-        i64::try_from(ns).ok()
+        let stated = self.info.duration.and_then(|ticks| {
+            i64::try_from(i128::from(ticks) * i128::from(num) * 1_000_000_000 / i128::from(den)).ok()
+        });
+        let frames = i64::try_from(self.info.frames.unwrap_or(0)).unwrap_or(i64::MAX);
+        let counted = frames.checked_mul(self.interval_ns()).filter(|&ns| ns <= DAY_NS);
+        stated.max(counted).filter(|&ns| ns > 0)
     }
 
     /// Nominal frames per second, as a fraction.

@@ -30,11 +30,13 @@ pub enum LossReason {
     Truncated,
     /// The file could not be opened any more, or held no frame.
     FileUnreadable,
+    /// The camera's thread failed; what was left of its files is not read.
+    CameraFailed,
 }
 
 impl LossReason {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::CorruptFrame,
         Self::UndecodablePacket,
         Self::UnreadablePacket,
@@ -44,6 +46,7 @@ impl LossReason {
         Self::PixelFormat,
         Self::Truncated,
         Self::FileUnreadable,
+        Self::CameraFailed,
     ];
 
     /// Stable name, as in metrics and dead letters.
@@ -58,6 +61,18 @@ impl LossReason {
             Self::PixelFormat => "pixel_format",
             Self::Truncated => "truncated",
             Self::FileUnreadable => "file_unreadable",
+            Self::CameraFailed => "camera_failed",
+        }
+    }
+}
+
+impl LossReason {
+    /// The stage at which it was lost.
+    pub fn stage(self) -> &'static str {
+        match self {
+            Self::UnreadablePacket | Self::Truncated | Self::FileUnreadable => "ingest",
+            Self::CameraFailed => "camera",
+            _ => "decode",
         }
     }
 }
@@ -276,26 +291,26 @@ impl VideoRun {
     /// What the file that has ended should have had.
     fn finish_file(&mut self) -> Option<Loss> {
         let reader = self.reader.as_ref()?;
-        let interval = reader.interval_ns().max(1);
         let start = self.at.timeline.start().0;
         let loss = if reader.decoded == 0 {
             self.at.broken = Some(RunBreak::FileLost);
-            Some((LossReason::FileUnreadable, "no frame in it could be decoded".to_owned(), 1))
+            Some((LossReason::FileUnreadable, "no frame in it could be decoded".to_owned()))
         } else if let Some(expected) = reader.info.frames {
             let found = reader.packets;
-            let detail = || format!("ends after {found} of {expected} frames");
-            (found < expected).then(|| (LossReason::Truncated, detail(), expected - found))
+            (found < expected)
+                .then(|| (LossReason::Truncated, format!("ends after {found} of {expected} frames")))
         } else {
             // A stated length is often rounded: a second and two percent are no loss.
             let expected = self.lengths[self.at.file].unwrap_or(0);
             let found = self.at.timeline.next_time().0 - start;
-            let missing = expected - found;
-            let detail =
-                || format!("ends after {:.1} of {:.1} s", found as f64 * 1e-9, expected as f64 * 1e-9);
-            (missing > 1_000_000_000 + expected / 50)
-                .then(|| (LossReason::Truncated, detail(), (missing / interval).max(1) as u64))
+            let seconds = |ns: i64| ns as f64 * 1e-9;
+            (expected - found > 1_000_000_000 + expected / 50).then(|| {
+                let detail = format!("ends after {:.1} of {:.1} s", seconds(found), seconds(expected));
+                (LossReason::Truncated, detail)
+            })
         };
-        let loss = loss.map(|(reason, detail, count)| self.loss(reason, detail, count));
+        // One file: what its header states may be as wrong as its length.
+        let loss = loss.map(|(reason, detail)| self.loss(reason, detail, 1));
         self.leave_file(loss.is_some());
         loss
     }

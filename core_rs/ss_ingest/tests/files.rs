@@ -1,8 +1,10 @@
 //! Files of every codec and container, from first to last frame.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod clips;
 
-use clips::{H264, KINDS, START, Seen, encode, folder, frames, read, shared};
+use clips::{H264, KINDS, MPEG4, START, Seen, encode, folder, frames, read, shared};
 use ss_ingest::{probe, still};
 use ss_model::{ErrorKind, EventTime};
 
@@ -12,12 +14,7 @@ fn every_codec_from_first_to_last_frame() {
     for (name, options, file) in KINDS {
         let Some(path) = encode(&dir.join(file), "320x240", 3, options) else { continue };
         let seen = read(&[path]);
-        assert_eq!(
-            seen.len(),
-            75,
-            "{name}: {:?}",
-            seen.iter().filter(|s| matches!(s, Seen::Lost(..))).next()
-        );
+        assert_eq!(seen.len(), 75, "{name}: {:?}", seen.iter().find(|s| matches!(s, Seen::Lost(..))));
         for (i, s) in seen.iter().enumerate() {
             let Seen::Frame { run: 0, number, time, size: (320, 240), doubtful: false, .. } = s else {
                 panic!("{name}: frame {i} is {s:?}");
@@ -91,7 +88,7 @@ fn what_is_no_video_is_refused_with_one_message() {
         (dir.clone(), "is a folder"),
         (write("empty.mp4", b""), "is empty"),
         (write("text.txt", "Ngã tư Tân Long\n".repeat(500).as_bytes()), ""),
-        (write("noise.mp4", &(0..20_000u32).map(|i| (i * i >> 7) as u8).collect::<Vec<_>>()), ""),
+        (write("noise.mp4", &(0..20_000u32).map(|i| ((i * i) >> 7) as u8).collect::<Vec<_>>()), ""),
         (write("playlist.mp4", b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n"), ""),
         (write("concat.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n"), ""),
     ];
@@ -117,10 +114,29 @@ fn every_shared_clip_from_first_to_last_frame() {
             continue;
         }
         let found = probe(&path).unwrap();
-        let seen = read(&[path.clone()]);
+        let seen = read(std::slice::from_ref(&path));
         let lost: Vec<_> = seen.iter().filter(|s| matches!(s, Seen::Lost(..))).collect();
         eprintln!("{}: {found:?}: {} frames, lost {lost:?}", path.display(), frames(&seen));
         assert!(frames(&seen) >= 60, "{}", path.display());
         assert!(lost.is_empty(), "{}: {lost:?}", path.display());
+    }
+}
+
+#[test]
+fn a_file_cut_short_says_so() {
+    let dir = folder("cut_short");
+    for (name, options) in [("a.mp4", H264), ("a.mkv", H264), ("a.avi", MPEG4)] {
+        let fragments: &[&str] = if name == "a.mp4" { &["-movflags", "+faststart"] } else { &[] };
+        let options = [options, fragments].concat();
+        let Some(path) = encode(&dir.join(name), "320x240", 6, &options) else { continue };
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let Some(next) = encode(&dir.join("next.mp4"), "320x240", 1, H264) else { continue };
+        let seen = read(&[path, next]);
+        let cut = seen.iter().position(|s| matches!(s, Seen::Lost("truncated", _, _, 1)));
+        assert!(cut.is_some_and(|n| (50..120).contains(&n)), "{name}: {cut:?} {:?}", &seen[45..]);
+        // The file after it keeps its place in time.
+        let Seen::Frame { time, .. } = seen[seen.len() - 25] else { panic!("{name}") };
+        assert!((time.0 - START.0 - 6_000_000_000).abs() <= 1_000_000, "{name}: {time:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! Cut anywhere and go on: the rest is bit for bit what it would have been.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod clips;
 
 use std::path::PathBuf;

@@ -9,12 +9,14 @@ mod enter;
 mod error;
 mod rules;
 mod tracker;
+mod video;
 
 /// The native module `smartstream._core`; `_core.pyi` documents it.
 #[pymodule]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     error::register(m)?;
+    video::register(m)?;
     tracker::register(m)?;
     rules::register(m)?;
     Ok(())

@@ -8,6 +8,9 @@ use ss_model::{Error, Result};
 
 use super::{Complaints, ffi, message, static_str, timestamp};
 
+/// Raw bitstreams: libav reads them, but their packets have no times.
+const RAW: [&str; 4] = ["h264", "hevc", "mjpeg", "m4v"];
+
 /// What a container says about its video stream, before anything is decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamInfo {
@@ -170,8 +173,9 @@ impl Demuxer {
             let input = &*(*self.context).iformat;
             let tb = stream.time_base;
             let rate = |r: ffi::AVRational| (r.num > 0 && r.den > 0).then(|| (r.num.into(), r.den.into()));
+            let container = static_str(input.name);
             StreamInfo {
-                container: static_str(input.name),
+                container,
                 codec: static_str(ffi::avcodec_get_name(parameters.codec_id)),
                 pixel_format: static_str(ffi::av_get_pix_fmt_name(ffi::AVPixelFormat(parameters.format))),
                 width: parameters.width.max(0) as usize,
@@ -179,10 +183,23 @@ impl Demuxer {
                 time_base: (tb.num.max(1).into(), tb.den.max(1).into()),
                 frame_rate: rate(stream.avg_frame_rate).or_else(|| rate(stream.r_frame_rate)),
                 frames: u64::try_from(stream.nb_frames).ok().filter(|&n| n > 0),
-                duration: timestamp(stream.duration).filter(|&d| d > 0),
-                timestamps: input.flags & ffi::AVFMT_NOTIMESTAMPS == 0,
+                duration: timestamp(stream.duration).filter(|&d| d > 0).or_else(|| self.whole_duration()),
+                timestamps: !RAW.contains(&container),
             }
         }
+    }
+
+    /// What the container states for all streams together, in ticks of the
+    /// video; not what libav guesses from a bit rate.
+    fn whole_duration(&self) -> Option<i64> {
+        // SAFETY: valid context.
+        let (duration, method) =
+            unsafe { ((*self.context).duration, (*self.context).duration_estimation_method) };
+        let stated = method != ffi::AVDurationEstimationMethod::BITRATE;
+        let duration = timestamp(duration).filter(|&d| stated && d > 0)?;
+        let (num, den) = (self.raw_time_base().num.max(1), self.raw_time_base().den.max(1));
+        let ticks = i128::from(duration) * i128::from(den) / (i128::from(num) * 1_000_000);
+        i64::try_from(ticks).ok()
     }
 
     /// Read the next packet of the video stream.
