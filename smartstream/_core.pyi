@@ -1,12 +1,71 @@
 """The Rust core: decoding, vision and rules. Written by hand, checked against the module by stubtest."""
 
-from typing import Self, TypedDict, final
+from typing import Literal, Self, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
 
 __version__: str
 ERROR_KINDS: list[str]
+
+type _Polled = (
+    tuple[Literal["tracks"], int, int, bytes]
+    | tuple[Literal["dead"], str, str, int, str, str, int]
+    | tuple[Literal["gap"], int, int, str]
+    | tuple[Literal["end"]]
+    | tuple[Literal["note"], str, str]
+)
+
+@final
+class CameraRun:
+    """One camera from file to tracks on a thread of its own: decode, detect, track.
+
+    A file camera never drops a frame: it waits while nobody polls. A resumed run gives exactly what an
+    uninterrupted one would have given after that position.
+
+    Args:
+        config: JSON: ``camera`` (id), ``files`` (consecutive, one run), ``start_time_ns`` (event time of the
+            first frame), ``detector`` (``motion``), ``motion`` (settings of the detector), ``tracker_preset``,
+            ``tracker`` (parameters of the preset to change), ``calibration`` (``{"image": [[x, y], …],
+            "world_m": …}`` or null), ``checkpoint_s`` (10: how often the vision state is written),
+            ``batch_ms`` (250: longest batch in event time). Unknown keys are errors.
+        resume: What ``position`` gave; absent: from the first frame.
+        state_dir: Where the vision state is kept between stops; absent: a resumed run decodes from the start.
+
+    Raises:
+        InvalidInputError: A wrong configuration, a file that cannot be opened, or a position taken with other
+            files or settings.
+        UnavailableError: ``state_dir`` cannot be made.
+    """
+
+    def __new__(cls, config: bytes, resume: bytes | None = None, state_dir: str | None = None) -> Self: ...
+    def poll(self, max_items: int) -> list[_Polled]:
+        """What is ready now; never waits.
+
+        ``("tracks", first_ns, last_ns, batch)``: at most 250 ms of frames, readable by
+        ``smartstream.model.tracks``. ``("dead", stage, reason, at_ns, place, detail, count)``: frames or
+        packets lost. ``("gap", run, at_ns, reason)``: this run broke; the next frame begins another.
+        ``("end",)``: nothing follows. ``("note", what, text)``: for the log, no part of the results.
+
+        Items that belong together come together, so there may be a few more than ``max_items``.
+
+        Raises:
+            DataLossError: The files no longer lead to where the run stopped.
+        """
+
+    def position(self) -> bytes:
+        """Where to go on after the last item polled, as JSON; name it in a commit and hand it in as ``resume``."""
+
+    def counts(self) -> dict[str, int]:
+        """Counters as of the last item polled.
+
+        ``frames_decoded``, ``frames_seen``, ``frames_doubtful`` (may build on a damaged one),
+        ``frames_time_guessed``, ``detections``, ``track_rows``, ``batches``, ``gaps``, ``lost_<reason>``; they go
+        on after a resume. ``frames_redecoded`` is what this process decoded again to get where it was.
+        """
+
+    def close(self) -> None:
+        """Stop the thread; it ends within a few frames. Polling a closed run is an error."""
 
 class _Probe(TypedDict):
     container: str

@@ -1,1 +1,21 @@
-//! One camera: decode, detect and track on a thread of its own, with checkpoints.
+//! One camera from file to tracks: decode → detect → track on one thread.
+//!
+//! [`Chain`] is the sequence itself, a function of its input alone;
+//! [`CameraRun`] runs it on a named thread with a bounded queue behind it;
+//! [`state`] keeps the vision state between stops, so that a resumed run
+//! goes on as if it had never stopped.
+
+mod chain;
+mod config;
+mod counts;
+mod permits;
+mod resume;
+mod run;
+mod state;
+mod vision;
+
+pub use chain::{Chain, Item, Step};
+pub use config::{Calibration, CameraConfig};
+pub use counts::Counts;
+pub use resume::{Resumption, Token};
+pub use run::{CameraRun, Note, Polled};

@@ -5,6 +5,7 @@
 
 use pyo3::prelude::*;
 
+mod camera;
 mod enter;
 mod error;
 mod rules;
@@ -17,6 +18,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     error::register(m)?;
     video::register(m)?;
+    camera::register(m)?;
     tracker::register(m)?;
     rules::register(m)?;
     Ok(())

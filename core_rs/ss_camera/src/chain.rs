@@ -1,0 +1,214 @@
+//! The sequence decode → detect → track, a function of its input alone.
+
+use ss_ingest::{Loss, Next, VideoPosition, VideoRun};
+use ss_model::{EventTime, Result, Track, TrackBatch};
+
+use crate::config::CameraConfig;
+use crate::counts::Counts;
+use crate::vision::{Vision, VisionState};
+
+/// Most rows in one batch, so that an item of the stream stays small.
+const MAX_ROWS: usize = 1000;
+/// Losses after which a step closes although no frame came.
+const MAX_LOSSES: u64 = 250;
+
+/// Something a camera has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Tracks of consecutive frames.
+    Tracks {
+        /// Time of the first frame.
+        first: EventTime,
+        /// Time of the last.
+        last: EventTime,
+        /// A [`TrackBatch`] in its wire form.
+        batch: Vec<u8>,
+    },
+    /// Frames or packets lost.
+    Dead(Loss),
+    /// The run broke; the next frame belongs to another.
+    Gap {
+        /// The run that broke.
+        run: u32,
+        /// When its next frame was due.
+        at: EventTime,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Nothing follows.
+    End,
+}
+
+/// Items that belong together: a stop falls between steps, never inside one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// In order.
+    pub items: Vec<Item>,
+    /// Where the video stands after them.
+    pub video: VideoPosition,
+    /// What had been counted by then.
+    pub counts: Counts,
+    /// Nothing follows.
+    pub ended: bool,
+}
+
+/// One camera's chain.
+pub struct Chain {
+    config: CameraConfig,
+    video: VideoRun,
+    vision: Option<Vision>,
+    counts: Counts,
+    batch: TrackBatch,
+    items: Vec<Item>,
+    losses: Vec<Loss>,
+    longest_ns: i64,
+    ended: bool,
+}
+
+impl Chain {
+    /// Before the first frame.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a file cannot be opened.
+    pub fn open(config: CameraConfig) -> Result<Self> {
+        let video = VideoRun::open(config.files.clone(), EventTime(config.start_time_ns))?;
+        Ok(Self::new(config, video, None, Counts::default()))
+    }
+
+    /// After `position`, with what had been seen by then; also says how many
+    /// frames were decoded to get there.
+    ///
+    /// # Errors
+    /// As [`Chain::open`], or when the state is not one of this configuration.
+    pub fn reopen(
+        config: CameraConfig,
+        position: &VideoPosition,
+        vision: Option<&VisionState>,
+        counts: Counts,
+    ) -> Result<(Self, u64)> {
+        let vision = vision.map(|state| Vision::restore(&config, state)).transpose()?;
+        let (video, how) = VideoRun::resume(config.files.clone(), position)?;
+        Ok((Self::new(config, video, vision, counts), how.redecoded))
+    }
+
+    fn new(config: CameraConfig, video: VideoRun, vision: Option<Vision>, counts: Counts) -> Self {
+        Self {
+            batch: TrackBatch::new(video.run()),
+            longest_ns: i64::from(config.batch_ms) * 1_000_000,
+            config,
+            video,
+            vision,
+            counts,
+            items: Vec::new(),
+            losses: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// Work on up to `frames` frames; the step that closed, when one did.
+    ///
+    /// # Errors
+    /// `Internal` when the chain cannot go on.
+    pub fn advance(&mut self, frames: usize) -> Result<Option<Step>> {
+        for _ in 0..frames {
+            if self.ended {
+                return Ok(None);
+            }
+            if self.one()? {
+                return Ok(Some(self.close_step()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The vision state after the last step.
+    pub fn vision_state(&self) -> Option<VisionState> {
+        self.vision.as_ref().map(Vision::state)
+    }
+
+    /// Where the video stands, with the fingerprint of its last frame.
+    pub fn position(&mut self) -> VideoPosition {
+        self.video.position(true)
+    }
+
+    /// Take the next frame or loss; true when a step is complete.
+    fn one(&mut self) -> Result<bool> {
+        let (run, due) = (self.video.run(), self.video.next_time());
+        match self.video.next() {
+            Next::End => {
+                self.ended = true;
+                Ok(true)
+            }
+            Next::Lost(loss) => {
+                *self.counts.lost.entry(loss.reason.name().to_owned()).or_default() += loss.count;
+                note(&mut self.losses, loss);
+                Ok(self.losses.iter().map(|l| l.count).sum::<u64>() >= MAX_LOSSES)
+            }
+            Next::Frame { frame, doubtful, guessed, begins } => {
+                if let Some(reason) = begins {
+                    // Another session: nothing of the old one may pass into it.
+                    self.vision = None;
+                    self.counts.gaps += 1;
+                    close_batch(&mut self.batch, run + 1, &mut self.items, &mut self.counts);
+                    self.items.push(Item::Gap { run, at: due, reason: reason.name() });
+                }
+                let vision = match &mut self.vision {
+                    Some(vision) => vision,
+                    none => none.insert(Vision::new(&self.config, (frame.width, frame.height))?),
+                };
+                let (time, number) = (frame.time, frame.number);
+                let (detections, tracks) = vision.see(&frame);
+                if doubtful {
+                    for track in tracks.iter_mut() {
+                        track.flags |= Track::DOUBTFUL;
+                    }
+                }
+                self.counts.frames_seen += 1;
+                self.counts.frames_doubtful += u64::from(doubtful);
+                self.counts.frames_time_guessed += u64::from(guessed);
+                self.counts.detections += detections as u64;
+                self.counts.track_rows += tracks.len() as u64;
+                let too_long = self.batch.frame_time.first().is_some_and(|f| time.0 - f.0 > self.longest_ns);
+                let too_many = self.batch.frames() > 0 && self.batch.rows.len() + tracks.len() > MAX_ROWS;
+                if too_long || too_many {
+                    let run = self.batch.run;
+                    close_batch(&mut self.batch, run, &mut self.items, &mut self.counts);
+                }
+                self.batch.push(time, number, tracks);
+                let first = self.batch.frame_time.first().map_or(time.0, |t| t.0);
+                let full = time.0.saturating_add(self.video.interval_ns()) - first > self.longest_ns;
+                Ok(full || self.batch.rows.len() >= MAX_ROWS || !self.items.is_empty())
+            }
+        }
+    }
+
+    fn close_step(&mut self) -> Step {
+        let run = self.video.run();
+        close_batch(&mut self.batch, run, &mut self.items, &mut self.counts);
+        let mut items: Vec<Item> = self.losses.drain(..).map(Item::Dead).collect();
+        items.append(&mut self.items);
+        if self.ended {
+            items.push(Item::End);
+        }
+        self.counts.frames_decoded = self.video.total();
+        let video = self.video.position(false);
+        Step { items, video, counts: self.counts.clone(), ended: self.ended }
+    }
+}
+
+/// Move the batch to the items and begin one of `run`.
+fn close_batch(batch: &mut TrackBatch, run: u32, items: &mut Vec<Item>, counts: &mut Counts) {
+    let full = std::mem::replace(batch, TrackBatch::new(run));
+    if let (Some(&first), Some(&last)) = (full.frame_time.first(), full.frame_time.last()) {
+        counts.batches += 1;
+        items.push(Item::Tracks { first, last, batch: full.to_bytes() });
+    }
+}
+
+/// Remember a loss; one of the same kind and file is only counted.
+fn note(losses: &mut Vec<Loss>, loss: Loss) {
+    match losses.iter_mut().find(|l| l.reason == loss.reason && l.place == loss.place) {
+        Some(known) => known.count += loss.count,
+        None => losses.push(loss),
+    }
+}
