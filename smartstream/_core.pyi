@@ -1,6 +1,6 @@
 """The Rust core: decoding, vision and rules. Written by hand, checked against the module by stubtest."""
 
-from typing import Literal, Self, TypedDict, final
+from typing import Literal, Self, TypeAlias, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ import numpy.typing as npt
 __version__: str
 ERROR_KINDS: list[str]
 
-type _Polled = (
+_Polled: TypeAlias = (
     tuple[Literal["tracks"], int, int, bytes]
     | tuple[Literal["dead"], str, str, int, str, str, int]
     | tuple[Literal["gap"], int, int, str]

@@ -1,0 +1,112 @@
+"""What crosses between Python and the camera chain in Rust."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from smartstream import _core
+from smartstream.errors import InvalidInputError
+
+CLIP = Path(__file__).parents[3] / "shared/data/video/us_side_street.mp4"
+
+
+def config(**changes: Any) -> bytes:
+    return json.dumps({"camera": "c", "files": [str(CLIP)], "start_time_ns": 0, **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"detector": "onnx"}, 'found "onnx", expected "motion"'),
+        ({"unknown": 1}, "unknown field `unknown`"),
+        ({"start_time_ns": "now"}, "expected i64"),
+        ({"checkpoint_s": -1}, "checkpoint_s"),
+        ({"batch_ms": 0}, "batch_ms"),
+        ({"tracker": {"no_such": 1}}, "no_such"),
+        ({"tracker_preset": "fast"}, 'found "fast"'),
+        ({"motion": {"no_such": 1}}, "no_such"),
+        ({"calibration": {"image": [[0, 0]], "world_m": [[0, 0]]}}, "at least 4 pairs"),
+        ({"files": []}, "no video file given"),
+        ({"files": ["missing.mp4"]}, "missing.mp4: cannot be opened"),
+    ],
+)
+def test_a_wrong_configuration_names_the_place(changes: dict[str, Any], found: str) -> None:
+    with pytest.raises(InvalidInputError) as e:
+        _core.CameraRun(config(**changes))
+    assert found in str(e.value)
+
+
+def test_probe_and_still_refuse_what_is_no_video(tmp_path: Path) -> None:
+    empty, text = tmp_path / "empty.mp4", tmp_path / "text.mp4"
+    empty.write_bytes(b"")
+    text.write_text("Ngã tư Tân Long\n" * 100)
+    for look in (_core.probe, _core.still):
+        with pytest.raises(InvalidInputError, match="cannot be opened"):
+            look(str(tmp_path / "missing.mp4"))
+        with pytest.raises(InvalidInputError, match="is empty"):
+            look(str(empty))
+        with pytest.raises(InvalidInputError, match=r"text\.mp4"):
+            look(str(text))
+
+
+@pytest.mark.skipif(not CLIP.exists(), reason="../shared is not there")
+class TestOnARealClip:
+    def test_probe_and_still(self) -> None:
+        found = _core.probe(str(CLIP))
+        assert (found["codec"], found["width"], found["height"], found["frames"]) == ("h264", 640, 352, 265)
+        assert found["fps"] == pytest.approx(24.04, abs=0.01)
+        picture = _core.still(str(CLIP), 3.0)
+        assert picture.shape == (352, 640)
+        assert picture.dtype == np.uint8
+        assert 10 < picture.mean() < 245
+        assert not np.array_equal(picture, _core.still(str(CLIP)))
+        assert np.array_equal(_core.still(str(CLIP), 1e9), _core.still(str(CLIP), 11.0)), "beyond the end: the last"
+
+    def test_items_are_tuples_of_the_documented_shape(self) -> None:
+        run = _core.CameraRun(config())
+        seen = []
+        while ("end",) not in seen:
+            seen += run.poll(4)
+            time.sleep(0.001)
+        tracks = [item for item in seen if item[0] == "tracks"]
+        assert all(isinstance(batch, bytes) and first <= last for _, first, last, batch in tracks)
+        assert all(last - first <= 250_000_000 for _, first, last, _ in tracks)
+        assert run.counts()["frames_seen"] == 265
+        assert run.poll(4) == [], "nothing follows the end"
+        assert json.loads(run.position())["ended"] is True
+        run.close()
+        run.close()
+        with pytest.raises(InvalidInputError, match="closed"):
+            run.poll(1)
+
+    def test_polling_never_waits_and_python_runs_beside_it(self) -> None:
+        run = _core.CameraRun(config())
+        turns = 0
+        stop = threading.Event()
+
+        def spin() -> None:
+            nonlocal turns
+            while not stop.is_set():
+                turns += 1
+                time.sleep(0)
+
+        thread = threading.Thread(target=spin)
+        thread.start()
+        while ("end",) not in run.poll(100):
+            time.sleep(0.001)
+        stop.set()
+        thread.join()
+        assert turns > 100
+
+    def test_a_position_of_other_settings_is_refused(self) -> None:
+        position = _core.CameraRun(config()).position()
+        with pytest.raises(InvalidInputError, match="expected them unchanged"):
+            _core.CameraRun(config(batch_ms=100), position)
+        _core.CameraRun(config(checkpoint_s=1), position).close()
