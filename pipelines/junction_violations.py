@@ -11,8 +11,9 @@ from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from pipelines.beside import beside_events
-from pipelines.environment import SENSORS, StationSpec, station_events
+from pipelines.environment import StationSpec, station_events
 from pipelines.junction import Junctions
+from pipelines.reports import DeskSpec, report_events
 from smartstream.ingest.source import SiteSource
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import Item, Joined, Recorded, Tally
@@ -27,6 +28,7 @@ class Wiring:
         source: Every source of the site.
         junctions: Builds the step of each junction.
         stations: What the stations need to know; ``None`` when no sensor feed is read.
+        desk: What the desk of reports needs to know; ``None`` when no report feed is read.
         event_sinks: Where events go.
         ledger: Where events are counted, with the sources' own totals.
         recorder: Where inputs are written down as they came; ``None`` writes none.
@@ -36,6 +38,7 @@ class Wiring:
     source: SiteSource
     junctions: Junctions
     stations: StationSpec | None
+    desk: DeskSpec | None
     event_sinks: Mapping[str, Sink[tuple[str, CloudEvent]]]
     ledger: Sink[tuple[str, CloudEvent | Tally]]
     recorder: Sink[tuple[str, Recorded]] | None
@@ -45,13 +48,17 @@ def build(wiring: Wiring) -> Dataflow:
     """Sources → one stateful step per junction → sinks; everything that cannot be joined goes round it."""
     flow = Dataflow("junction_violations")
     items: KeyedStream[Item] = op.input("sources", flow, wiring.source)
-    near = op.filter("of_junctions", items, lambda keyed: keyed[0] != SENSORS)
+    near = op.filter("of_junctions", items, lambda keyed: not keyed[0].startswith("/"))
     joined: KeyedStream[Joined] = op.filter_map_value("joined", near, lambda i: i if isinstance(i, Joined) else None)
     verdicts: KeyedStream[CloudEvent] = op.stateful_batch("junction", joined, wiring.junctions)
     beside: KeyedStream[CloudEvent] = op.flat_map(
         "beside", items, lambda keyed: [("events", event) for event in beside_events(wiring.site, keyed[1])]
     )
-    told = [verdicts] if wiring.stations is None else [verdicts, station_events(items, wiring.stations)]
+    told = [verdicts]
+    if wiring.stations is not None:
+        told.append(station_events(items, wiring.stations))
+    if wiring.desk is not None:
+        told.append(report_events(items, wiring.desk))
     one_key = op.map("one_key", op.merge("told", *told), lambda keyed: ("events", keyed[1]))
     events = op.merge("events", one_key, beside)
     for name, sink in wiring.event_sinks.items():

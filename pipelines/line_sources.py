@@ -1,4 +1,4 @@
-"""Feeds of lines about the whole site, each with its side: sensors."""
+"""Feeds of lines about the whole site, each with its side: sensors and reports."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipelines.environment import SENSORS, StationSpec
-from smartstream.config.site import SensorFeed, Site
+from pipelines.reports import REPORTS, DeskSpec
+from smartstream.config.site import ReportFeed, SensorFeed, Site
+from smartstream.ingest.report_file import ReportFile
 from smartstream.ingest.sensor_file import SensorFile
 from smartstream.ingest.source import Feed, SideSpec
 from smartstream.ingest.station_file import StationFile
 from smartstream.model.time import NS
+from smartstream.streams.wards import WardIndex
 
 
 def sensor_side(site: Site, i: int, feed: SensorFeed) -> SideSpec:
@@ -42,6 +45,47 @@ def station_spec(site: Site) -> StationSpec | None:
         return None
     lateness_ns = round(max(feed.allowed_lateness_s for feed in read.values()) * NS)
     return StationSpec(site.site.id, tuple(read), site.site.timezone, lateness_ns)
+
+
+def report_side(site: Site, i: int, feed: ReportFeed) -> SideSpec:
+    """A report feed from a file: NDJSON, or a table by its suffix ``.json`` or ``.csv``.
+
+    Raises:
+        InvalidInputError: It cannot be opened, or is no table of a known form.
+    """
+    path = Path(site.address(feed.url).target)
+    side = f"reports/{i}"
+    lateness_ns = round(feed.allowed_lateness_s * NS)
+    zone = ZoneInfo(site.site.timezone)
+
+    def open_side(resume: dict[str, Any] | None) -> Feed:
+        return ReportFile(
+            side=side, path=path, site=site.site.id, timezone=zone, lateness_ns=lateness_ns, resume=resume
+        )
+
+    open_side(None).close()
+    return SideSpec(side, REPORTS, open_side, None)
+
+
+def desk_spec(site: Site) -> DeskSpec | None:
+    """What the desk of a site's reports needs to know; ``None`` without a report feed that is read."""
+    read = {f"reports/{i}": feed for i, feed in enumerate(site.report_feed) if is_file(site, feed.url)}
+    if not read:
+        return None
+    lateness_ns = round(max(feed.allowed_lateness_s for feed in read.values()) * NS)
+    wards = None if site.site.wards is None else site.path(site.site.wards)
+    return DeskSpec(site.site.id, tuple(read), site.site.timezone, lateness_ns, wards)
+
+
+def ward_index(site: Site) -> WardIndex | None:
+    """The wards of a site, if its file names them.
+
+    Raises:
+        InvalidInputError: They cannot be read.
+    """
+    if site.site.wards is None:
+        return None
+    return WardIndex(site.path(site.site.wards), ZoneInfo(site.site.timezone))
 
 
 def is_file(site: Site, url: str) -> bool:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.line_sources import is_file, sensor_side
+from pipelines.line_sources import is_file, report_side, sensor_side, ward_index
 from smartstream import _core
 from smartstream.config.site import Camera, SignalFeed, Site
 from smartstream.errors import InvalidInputError
@@ -38,6 +38,13 @@ def site_sides(site: Site, *, state_dir: Path | None, paced: bool) -> dict[str, 
     for i, sensors in enumerate(site.sensor_feed):
         if is_file(site, sensors.url):
             _add(sides, mistakes, f"sensor_feed[{i}].url", partial(sensor_side, site, i, sensors))
+    for i, reports in enumerate(site.report_feed):
+        if is_file(site, reports.url):
+            _add(sides, mistakes, f"report_feed[{i}].url", partial(report_side, site, i, reports))
+    try:
+        ward_index(site)
+    except InvalidInputError as e:
+        mistakes.append(f"site.wards: {e}")
     if mistakes:
         raise InvalidInputError("cannot open every source:\n" + "\n".join(f"  {m}" for m in mistakes))
     return sides
@@ -52,7 +59,8 @@ def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
 def unread(site: Site) -> Iterator[str]:
     """Sources of the site file that this version does not read yet, by their path in it."""
     yield from (f"sensor_feed[{i}]" for i, feed in enumerate(site.sensor_feed) if not is_file(site, feed.url))
-    for kind in ("report_feed", "indicator_feed", "media_feed", "condition_feed"):
+    yield from (f"report_feed[{i}]" for i, feed in enumerate(site.report_feed) if not is_file(site, feed.url))
+    for kind in ("indicator_feed", "media_feed", "condition_feed"):
         yield from (f"{kind}[{i}]" for i in range(len(getattr(site, kind))))
 
 

@@ -21,7 +21,7 @@ from bytewax.recovery import RecoveryConfig
 
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
-from pipelines.line_sources import station_spec
+from pipelines.line_sources import desk_spec, station_spec
 from pipelines.sources import junction_sides, site_sides
 from smartstream.config.site import Site, load_site
 from smartstream.errors import SmartstreamError
@@ -103,6 +103,7 @@ def execute(plan: Plan, index: int | None) -> None:
             source=SiteSource(sides, board),
             junctions=Junctions(specs),
             stations=station_spec(site),
+            desk=desk_spec(site),
             event_sinks=event_sinks(plan, site),
             ledger=ledger_sink(plan, site, specs, board),
             recorder=record_sink(plan, sides),

@@ -60,6 +60,8 @@ class SiteInfo(Table):
     """Administrative code of the province: second token of every subject."""
     ward: Token | None = None
     """Administrative code of the ward or commune: third token of every subject; absent: `_`."""
+    wards: str | None = None
+    """GeoJSON of ward polygons, a file or a folder, each with its days; without it reports have no ward."""
     timezone: Timezone = "Asia/Ho_Chi_Minh"
     """IANA name; for texts, days and hours. Inside the engine every instant is UTC."""
 
@@ -254,12 +256,13 @@ class SensorFeed(Table):
 
 
 class ReportFeed(Table):
-    """Reports of citizens, Open311 GeoReport v2."""
+    """Reports of citizens, Open311 GeoReport v2; by the suffixes `.json` and `.csv` an export, sorted first."""
 
     url: ReportUrl
     """`file:PATH`, `nats:SUBJECT`, `mqtt://HOST/TOPIC`, or `http://HOST:PORT/` to take them in there."""
     allowed_lateness_s: _Lateness = 300.0
-    """Seconds a line may be late before it becomes a dead letter."""
+    """Seconds a report waits for earlier ones. Later ones, up to 7 days, are taken as they come; beyond that they
+    become dead letters."""
 
 
 class IndicatorFeed(Table):

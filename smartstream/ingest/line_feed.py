@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -31,6 +31,20 @@ class RefusedError(Exception):
         self.detail = detail
 
 
+class Lines(Protocol):
+    """Where lines come from; ``offset`` and ``line_no`` are the resume state."""
+
+    offset: int
+    line_no: int
+    broken: str
+
+    def next_line(self) -> tuple[int, bytes] | None:
+        """The next line with its number, or ``None`` at the end."""
+
+    def close(self) -> None:
+        """Free what is held open."""
+
+
 class LineFeed(ABC, Generic[T]):
     """Reads a file of lines chunk by chunk; every line becomes a value or a dead letter.
 
@@ -41,6 +55,7 @@ class LineFeed(ABC, Generic[T]):
         horizon_ns: A line more than this behind is too late to be used at all.
         jump_ns: A jump ahead that needs no second line to be believed.
         resume: What ``snapshot`` returned.
+        reader: Where the lines come from, when ``path`` is no file of lines.
     """
 
     def __init__(
@@ -52,11 +67,12 @@ class LineFeed(ABC, Generic[T]):
         horizon_ns: int,
         jump_ns: int,
         resume: dict[str, Any] | None = None,
+        reader: Lines | None = None,
     ) -> None:
         state = resume or {}
         self.side = side
         self._horizon = horizon_ns
-        self._reader = LineReader(path, offset=state.get("offset", 0), line_no=state.get("line_no", 0))
+        self._reader: Lines = reader or LineReader(path, offset=state.get("offset", 0), line_no=state.get("line_no", 0))
         self._guard: JumpGuard[tuple[int, str, T]] = JumpGuard(limit_ns=jump_ns, lateness_ns=lateness_ns)
         self._guard.last_ns, self._guard.held = state.get("last_ns"), list(state.get("held", ()))
         self.counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "dead": 0}))
@@ -116,10 +132,14 @@ class LineFeed(ABC, Generic[T]):
                 raise RefusedError("too_long", f"expected at most {MAX_LINE} bytes")  # noqa: TRY301  # one way out
             at_ns, value = self._parse(line_no, line)
         except RefusedError as e:
-            out.append(self._dead(e.reason, f"line {line_no}", e.detail, _text(line)))
+            out.append(self._dead(e.reason, f"line {line_no}", e.detail, self._payload(line)))
             return
-        for decided in self._guard.push(at_ns, (line_no, _text(line), value)):
+        for decided in self._guard.push(at_ns, (line_no, self._payload(line), value)):
             self._take(decided, values, out)
+
+    def _payload(self, line: bytes) -> str:
+        """What a dead letter shows of a line."""
+        return line[:2048].decode("utf-8", "replace").strip()[:512]
 
     def _take(self, decided: tuple[bool, int, tuple[int, str, T]], values: list[T], out: list[Item]) -> None:
         believed, at_ns, (line_no, text, value) = decided
@@ -168,7 +188,3 @@ def decode_line(decoder: msgspec.json.Decoder[L], line: bytes) -> L:
         raise RefusedError("bad_field", str(e)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise RefusedError("broken_json", str(e)) from None
-
-
-def _text(line: bytes) -> str:
-    return line[:2048].decode("utf-8", "replace").strip()[:512]

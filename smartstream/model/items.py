@@ -6,6 +6,8 @@ items reach a junction in the order the side emitted them, whatever the number o
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from smartstream.model.classes import SignalState
@@ -84,6 +86,52 @@ class Readings(msgspec.Struct, frozen=True, tag=True):
     ended: bool = False
 
 
+ReportStatus = Literal["open", "in_progress", "waiting", "closed"]
+"""``waiting``: for the citizen to add what is missing; the time to answer stands still."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A line of a report feed: a report, or what has become of it.
+
+    Attributes:
+        clock_ns: Newest event time of its feed when it arrived, itself included: its place in the order of arrival.
+        time_ns: When it was made, or when its status changed.
+        side: The feed.
+        line: Its number in the feed.
+        report: The report's id.
+        description: On one line, otherwise as it came: personal data may be in it.
+        position: Latitude and longitude in degrees, if the citizen gave them.
+        reporter: Pseudonym of who made it, empty when the line does not say.
+    """
+
+    clock_ns: int
+    time_ns: int
+    side: str
+    line: int
+    report: str
+    service_code: str
+    description: str
+    position: tuple[float, float] | None
+    address: str
+    media_url: str
+    status: ReportStatus
+    reporter: str = ""
+
+
+class Reports(msgspec.Struct, frozen=True, tag=True):
+    """Lines of one report feed in their order of arrival.
+
+    Attributes:
+        clock_ns: Newest event time of the feed; what follows arrives at this clock or later.
+        ended: Nothing follows.
+    """
+
+    side: str
+    reports: tuple[Report, ...]
+    clock_ns: int
+    ended: bool = False
+
+
 class Mark(msgspec.Struct, frozen=True, tag=True):
     """A side tells how far it is without bringing data.
 
@@ -152,6 +200,6 @@ class Tally(msgspec.Struct, frozen=True, tag=True):
 
 Joined = Tracks | Signals | Mark | Gap
 """What a junction's join wants to see."""
-Recorded = Tracks | Signals | Readings
+Recorded = Tracks | Signals | Readings | Reports
 """What ``--record`` writes down."""
-Item = Joined | Readings | Health | DeadLetter | Tally
+Item = Joined | Readings | Reports | Health | DeadLetter | Tally

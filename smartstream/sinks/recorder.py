@@ -1,4 +1,4 @@
-"""``--record DIR``: tracks, signal states and readings as they came, in the formats that are read."""
+"""``--record DIR``: tracks, signal states, readings and reports as they came, in the formats that are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.model.classes import VEHICLE_CLASSES
-from smartstream.model.items import Reading, Readings, Recorded, Signals, Tracks
+from smartstream.model.items import Reading, Readings, Recorded, Report, Reports, Signals, Tracks
 from smartstream.model.tracks import TrackBatch
 
 _encoder: Final = msgspec.json.Encoder()
@@ -100,6 +100,8 @@ def _lines(item: Recorded) -> Iterator[bytes]:
                 yield _encoder.encode(line) + b"\n"
         case Readings(_, readings, _, _):
             yield from (_reading_line(reading) for reading in readings)
+        case Reports(_, reports, _, _):
+            yield from (_report_line(report) for report in reports)
         case Tracks(_, _, _, batch):
             yield from _track_lines(TrackBatch.from_bytes(batch))
 
@@ -116,6 +118,23 @@ def _reading_line(reading: Reading) -> bytes:
     }
     if reading.position is not None:
         line["lat"], line["lon"] = reading.position
+    return _encoder.encode(line) + b"\n"
+
+
+def _report_line(report: Report) -> bytes:
+    line: dict[str, object] = {
+        "time": _instant(report.time_ns),
+        "report": report.report,
+        "service_code": report.service_code,
+        "description": report.description,
+        "address_string": report.address,
+        "media_url": report.media_url or None,
+        "status": report.status,
+    }
+    if report.position is not None:
+        line["lat"], line["lon"] = report.position
+    if report.reporter:
+        line["account_id"] = report.reporter  # the pseudonym: who reported is told apart, not named
     return _encoder.encode(line) + b"\n"
 
 

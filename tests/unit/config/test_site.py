@@ -103,7 +103,7 @@ def test_the_site_file_of_a_scene_loads(scene: str, tracks: list[str], tmp_path:
         ('id = "demo"', "id = 7", "site.id — found 7 — expected text in quotes"),
         ('id = "demo"', 'id = "a.b"', 'site.id — found "a.b" — expected one NATS token: 1 to 64 letters, digits, _ or -'),
         ('province = "19"', "", "site.province — found nothing — expected text in quotes (Administrative code of the province: second token of every subject)"),
-        ('province = "19"', 'provinse = "19"', 'site.provinse — found a key that is not known here — expected one of id, province, ward, timezone (did you mean "province"?)'),
+        ('province = "19"', 'provinse = "19"', 'site.provinse — found a key that is not known here — expected one of id, province, ward, wards, timezone (did you mean "province"?)'),
         ('"Asia/Ho_Chi_Minh"', '"Saigon"', 'site.timezone — found "Saigon" — expected a time zone of the IANA database, such as "Asia/Ho_Chi_Minh"'),
         ('url = "embedded"', 'url = "nats://me:secret@h"', 'nats.url — found "…@…" — expected "embedded", nats://HOST:PORT or tls://HOST:PORT; credentials belong in the environment'),
         ("lat = 21.6103", "lat = 121.6103", "junction[0].position.lat — found 121.6103 — expected a number from -90 to 90"),

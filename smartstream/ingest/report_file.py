@@ -1,0 +1,164 @@
+"""A report feed in a file: NDJSON, or the exports of other cities' report systems, sorted and converted."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.report_tables import TableReader
+from smartstream.model.items import Item, Report, Reports, ReportStatus
+from smartstream.model.report_text import anonymous, fold, tidy
+from smartstream.model.time import NS, parse_instant
+
+HORIZON_NS: Final = 7 * 86_400 * NS
+"""A report this late is still taken."""
+_JUMP_NS: Final = 31 * 86_400 * NS  # a small town is silent for weeks
+_ANY_NS: Final = 10_000 * 366 * 86_400 * NS // 2  # a table is sorted: no jump in it is a broken clock
+
+STATUSES: Final[dict[str, ReportStatus]] = {
+    "open": "open",
+    "opened": "open",
+    "new": "open",
+    "reopened": "open",
+    "submitted": "open",
+    "tiep nhan": "open",
+    "moi": "open",
+    "mo lai": "open",
+    "acknowledged": "in_progress",
+    "assigned": "in_progress",
+    "in progress": "in_progress",
+    "in_progress": "in_progress",
+    "started": "in_progress",
+    "dang xu ly": "in_progress",
+    "chuyen xu ly": "in_progress",
+    "pending": "waiting",
+    "waiting": "waiting",
+    "on hold": "waiting",
+    "cho bo sung": "waiting",
+    "closed": "closed",
+    "completed": "closed",
+    "resolved": "closed",
+    "fixed": "closed",
+    "duplicate": "closed",
+    "da xu ly": "closed",
+    "hoan thanh": "closed",
+}
+"""What report systems say, folded, and what it means here."""
+
+
+class _Line(msgspec.Struct):
+    time: str | int | float
+    report: str | int
+    service_code: str | None = None
+    service_name: str | None = None
+    description: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    address_string: str | None = None
+    media_url: str | None = None
+    status: str | None = None
+    account_id: str | int | None = None
+    device_id: str | int | None = None
+    email: str | None = None
+    phone: str | int | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(_Line)
+
+
+class ReportFile(LineFeed[Report]):
+    """Reports as NDJSON, gzipped by suffix; by the suffixes ``.json`` and ``.csv`` a table, see ``report_tables``.
+
+    Args:
+        side: Name of the feed.
+        path: The file.
+        site: Site id; pseudonyms of reporters hold within it.
+        timezone: Of times in a table that do not say theirs.
+        lateness_ns: How long a report waits for earlier ones.
+        resume: What ``snapshot`` returned.
+    """
+
+    def __init__(
+        self,
+        *,
+        side: str,
+        path: Path,
+        site: str,
+        timezone: ZoneInfo,
+        lateness_ns: int,
+        resume: dict[str, Any] | None = None,
+    ) -> None:
+        table = path.suffix in (".json", ".csv")
+        state = resume or {}
+        reader = None
+        if table:
+            reader = TableReader(path, timezone, offset=state.get("offset", 0), line_no=state.get("line_no", 0))
+        super().__init__(
+            side=side,
+            path=path,
+            lateness_ns=lateness_ns,
+            horizon_ns=_ANY_NS if table else max(HORIZON_NS, lateness_ns),
+            jump_ns=_ANY_NS if table else _JUMP_NS,
+            resume=resume,
+            reader=reader,
+        )
+        self._site = site
+
+    def _parse(self, line_no: int, line: bytes) -> tuple[int, Report]:
+        parsed = decode_line(_decoder, line)
+        try:
+            at_ns = parse_instant(parsed.time)
+        except ValueError as e:
+            raise RefusedError("bad_time", str(e)) from None
+        name = str(parsed.report)
+        if not 0 < len(name) <= 128:
+            raise RefusedError("bad_field", "expected a report id of 1 to 128 characters")
+        said = parsed.status if parsed.status is not None else "open"
+        status = STATUSES.get(fold(tidy(said)))
+        if status is None:
+            raise RefusedError("unknown_status", f"expected one of {', '.join(STATUSES)}, found {said[:32]!r}")
+        return at_ns, Report(
+            clock_ns=0,
+            time_ns=at_ns,
+            side=self.side,
+            line=line_no,
+            report=name,
+            service_code=tidy(parsed.service_code or parsed.service_name or "")[:128],
+            description=tidy(parsed.description or "")[:4000],
+            position=_position(parsed.lat, parsed.lon),
+            address=tidy(parsed.address_string or "")[:500],
+            media_url=parsed.media_url or "",
+            status=status,
+            reporter=self._pseudonym(parsed),
+        )
+
+    def _payload(self, line: bytes) -> str:
+        return anonymous(super()._payload(line))
+
+    def _pseudonym(self, parsed: _Line) -> str:
+        """Who it is, without saying who: the strongest name the line gives."""
+        for what in ("account_id", "phone", "email", "device_id"):
+            who = getattr(parsed, what)
+            if who not in (None, ""):
+                text = f"{self._site}\x1f{what}\x1f{str(who).strip().casefold()}"
+                return blake2b(text.encode(), digest_size=12).hexdigest()
+        return ""
+
+    def _arrived(self, value: Report) -> Report:
+        return msgspec.structs.replace(value, clock_ns=self.position_ns)
+
+    def _batch(self, values: tuple[Report, ...]) -> Item:
+        return Reports(self.side, values, self.position_ns, self.ended)
+
+
+def _position(lat: float | None, lon: float | None) -> tuple[float, float] | None:
+    if lat is None or lon is None or (lat == 0 and lon == 0):  # null island: the form of many apps for "not known"
+        return None
+    if not (-90 <= lat <= 90 and -180 <= lon <= 180):
+        raise RefusedError("bad_position", f"expected degrees, found lat {lat}, lon {lon}")
+    return lat, lon

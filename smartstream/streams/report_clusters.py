@@ -1,0 +1,269 @@
+"""Reports of one thing, told apart from reports of many (J-12).
+
+Two reports of a category may speak of the same thing when they lie near each other in place and time; further apart,
+their words must have something in common as well. Messages are not reporters: a hundred from one hand are one voice.
+"""
+
+from __future__ import annotations
+
+import math
+from hashlib import blake2b
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+
+from smartstream.model.report_text import fold, likeness, pairs
+from smartstream.model.time import NS
+from smartstream.streams.report_categories import CATEGORIES, Category
+
+_CELL_DEG: Final = 0.005  # half a kilometre: the widest radius reaches no further than the next cells
+_METRES_PER_DEG: Final = 111_195.0
+_CLOSE: Final = 1 / 3  # of the radius: so near, place alone is enough
+_SAME_TEXT: Final = 0.6  # likeness that stands in for a missing place
+_NAMED: Final = 50  # members that an event lists
+_CAMPAIGN: Final = 5  # messages from which on few voices are remarkable
+
+Verb = Literal["opened", "updated", "closed"]
+
+
+class Voice(NamedTuple):
+    """What a report brings to a cluster.
+
+    Attributes:
+        report: Its id.
+        at_ns: When it was made.
+        category: Id of its category.
+        position: Latitude and longitude, if known.
+        address: As given.
+        text: Its description.
+        reporter: Pseudonym, empty when unknown.
+        ward: Code of its ward, if known.
+    """
+
+    report: str
+    at_ns: int
+    category: str
+    position: tuple[float, float] | None
+    address: str
+    text: str
+    reporter: str
+    ward: str | None
+
+
+class Cluster(msgspec.Struct):
+    """Reports of one thing."""
+
+    id: str
+    category: str
+    first_ns: int
+    last_ns: int
+    members: list[str]
+    reporters: set[str]
+    placed: int
+    lat_sum: float
+    lon_sum: float
+    address: str
+    ward: str | None
+    words: frozenset[str]
+    told: int = 0
+    revision: int = -1
+
+    @property
+    def position(self) -> tuple[float, float] | None:
+        """Mean of the places given."""
+        return None if not self.placed else (self.lat_sum / self.placed, self.lon_sum / self.placed)
+
+
+class ClusterNews(NamedTuple):
+    """What became of a cluster."""
+
+    verb: Verb
+    at_ns: int
+    revision: int
+    data: dict[str, Any]
+
+
+class Clusters:
+    """Clusters that reports may still join. A single report is none; the second one opens it."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Cluster] = {}
+        self._cells: dict[tuple[str, int, int], set[str]] = {}
+        self._unplaced: dict[str, set[str]] = {}
+        self._next_end_ns: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, voice: Voice) -> tuple[str, list[ClusterNews]]:
+        """The cluster a report belongs to, new or known, and what there is to tell.
+
+        While a cluster is small every report is told, later every tenth part of it: a storm brings thousands.
+        """
+        found = self._match(voice)
+        if found is None:
+            self._found(voice)
+            return _id(voice), []
+        self._join(found, voice)
+        size = len(found.members)
+        if size >= found.told + max(1, found.told // 10):
+            found.told = size
+            return found.id, [_news(found, "opened" if found.revision < 0 else "updated", voice.at_ns)]
+        return found.id, []
+
+    def expire(self, until_ns: int) -> list[ClusterNews]:
+        """Close what no report before ``until_ns`` or after can join any more."""
+        if self._next_end_ns is None or self._next_end_ns >= until_ns:
+            return []
+        ended = sorted((self._end(c), c.id) for c in self._open.values() if self._end(c) < until_ns)
+        news = []
+        for end_ns, name in ended:
+            cluster = self._open.pop(name)
+            self._unfile(cluster)
+            if cluster.revision >= 0:
+                news.append(_news(cluster, "closed", end_ns))
+        self._next_end_ns = min((self._end(c) for c in self._open.values()), default=None)
+        return news
+
+    def _match(self, voice: Voice) -> Cluster | None:
+        category = CATEGORIES[voice.category]
+        words = pairs(voice.text)
+        fits = []
+        for name in self._near(voice, category):
+            cluster = self._open[name]
+            window_ns = round(category.window_h * 3600) * NS
+            if not cluster.first_ns - window_ns <= voice.at_ns <= cluster.last_ns + window_ns:
+                continue
+            distance = _distance(voice.position, cluster.position)
+            alike = likeness(words, cluster.words)
+            if distance is None:
+                same = voice.ward is None or cluster.ward is None or voice.ward == cluster.ward
+                address = bool(voice.address) and fold(voice.address) == fold(cluster.address)
+                if same and (address or alike >= _SAME_TEXT):
+                    fits.append((category.radius_m, -alike, cluster.id))
+            elif distance <= category.radius_m and (
+                alike >= category.alike or (distance <= category.radius_m * _CLOSE and category.id != "other")
+            ):
+                fits.append((distance, -alike, cluster.id))
+        return self._open[min(fits)[2]] if fits else None
+
+    def _near(self, voice: Voice, category: Category) -> set[str]:
+        """Clusters of the category that are near, or of which nobody knows where they are."""
+        unplaced = self._unplaced.get(category.id, set())
+        if voice.position is None:
+            return unplaced | {c.id for c in self._open.values() if c.category == category.id}
+        lat, lon = voice.position
+        row, column = _cell(lat, lon)
+        wide = max(0.01, math.cos(math.radians(min(abs(lat) + 1, 89))))
+        reach = 1 + int(category.radius_m / (_METRES_PER_DEG * wide * _CELL_DEG))
+        near = set(unplaced)
+        for i in (-1, 0, 1):
+            for j in range(-reach, reach + 1):
+                near |= self._cells.get((category.id, row + i, column + j), set())
+        return near
+
+    def _found(self, voice: Voice) -> None:
+        cluster = Cluster(
+            id=_id(voice),
+            category=voice.category,
+            first_ns=voice.at_ns,
+            last_ns=voice.at_ns,
+            members=[voice.report],
+            reporters={_reporter(voice)},
+            placed=0 if voice.position is None else 1,
+            lat_sum=0.0 if voice.position is None else voice.position[0],
+            lon_sum=0.0 if voice.position is None else voice.position[1],
+            address=voice.address,
+            ward=voice.ward,
+            words=pairs(voice.text),
+            told=1,
+        )
+        self._open[cluster.id] = cluster
+        self._file(cluster)
+
+    def _join(self, cluster: Cluster, voice: Voice) -> None:
+        self._unfile(cluster)
+        cluster.members.append(voice.report)
+        cluster.reporters.add(_reporter(voice))
+        cluster.first_ns = min(cluster.first_ns, voice.at_ns)
+        cluster.last_ns = max(cluster.last_ns, voice.at_ns)
+        cluster.address = cluster.address or voice.address
+        cluster.ward = cluster.ward or voice.ward
+        if voice.position is not None:
+            cluster.placed += 1
+            cluster.lat_sum += voice.position[0]
+            cluster.lon_sum += voice.position[1]
+        self._file(cluster)
+
+    def _file(self, cluster: Cluster) -> None:
+        self._shelf(cluster).add(cluster.id)
+        end_ns = self._end(cluster)
+        self._next_end_ns = end_ns if self._next_end_ns is None else min(self._next_end_ns, end_ns)
+
+    def _unfile(self, cluster: Cluster) -> None:
+        shelf = self._shelf(cluster)
+        shelf.discard(cluster.id)
+        if not shelf and cluster.position is not None:
+            del self._cells[cluster.category, *_cell(*cluster.position)]
+
+    def _shelf(self, cluster: Cluster) -> set[str]:
+        if cluster.position is None:
+            return self._unplaced.setdefault(cluster.category, set())
+        return self._cells.setdefault((cluster.category, *_cell(*cluster.position)), set())
+
+    @staticmethod
+    def _end(cluster: Cluster) -> int:
+        return cluster.last_ns + round(CATEGORIES[cluster.category].window_h * 3600) * NS
+
+    def snapshot(self) -> bytes:
+        """The open clusters."""
+        return _encoder.encode(list(self._open.values()))
+
+    def restore(self, state: bytes) -> None:
+        """Go on from ``snapshot``."""
+        for cluster in _decoder.decode(state):
+            self._open[cluster.id] = cluster
+            self._file(cluster)
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(list[Cluster])
+
+
+def _news(cluster: Cluster, verb: Verb, at_ns: int) -> ClusterNews:
+    cluster.revision += 1
+    position = cluster.position
+    reports, voices = len(cluster.members), len(cluster.reporters)
+    data = {
+        "cluster": cluster.id,
+        "category": cluster.category,
+        "reports": reports,
+        "distinct_reporters": voices,
+        "position": None if position is None else {"lat": round(position[0], 6), "lon": round(position[1], 6)},
+        "ward": cluster.ward,
+        "primary": cluster.members[0],
+        "members": cluster.members[:_NAMED],
+        "few_voices": reports >= _CAMPAIGN and 2 * voices < reports,
+    }
+    return ClusterNews(verb, at_ns, cluster.revision, data)
+
+
+def _id(voice: Voice) -> str:
+    return blake2b(f"{voice.category}\x1f{voice.report}".encode(), digest_size=6).hexdigest()
+
+
+def _reporter(voice: Voice) -> str:
+    """Who speaks; without a name the words are the voice, so that a message copied a hundred times is one."""
+    return voice.reporter or "text:" + blake2b(fold(voice.text).encode(), digest_size=8).hexdigest()
+
+
+def _cell(lat: float, lon: float) -> tuple[int, int]:
+    return math.floor(lat / _CELL_DEG), math.floor(lon / _CELL_DEG)
+
+
+def _distance(a: tuple[float, float] | None, b: tuple[float, float] | None) -> float | None:
+    """Metres between two places that are near each other."""
+    if a is None or b is None:
+        return None
+    wide = math.cos(math.radians((a[0] + b[0]) / 2))
+    return math.hypot(a[0] - b[0], (a[1] - b[1]) * wide) * _METRES_PER_DEG
