@@ -129,7 +129,7 @@ class ReportFile(LineFeed[Report]):
             line=line_no,
             report=name,
             service_code=tidy(parsed.service_code or parsed.service_name or "")[:128],
-            description=tidy(parsed.description or "")[:4000],
+            description=tidy(parsed.description or parsed.service_name or "")[:4000],
             position=_position(parsed.lat, parsed.lon),
             address=tidy(parsed.address_string or "")[:500],
             media_url=parsed.media_url or "",
