@@ -7,10 +7,12 @@ from pathlib import Path
 import click
 import numpy as np
 
+from smartstream import _core
 from smartstream.config.calibration import ground_from_image, residuals_m
 from smartstream.config.fields import crosses_itself
+from smartstream.config.mistakes import Mistake, refuse, show
 from smartstream.config.site import Camera, Site, load_site
-from smartstream.errors import SmartstreamError
+from smartstream.errors import InvalidInputError, SmartstreamError
 from smartstream.rules.compile import BUILT
 from smartstream.vision.overlay import draw_site, first_picture, require_opencv, write_picture
 
@@ -31,7 +33,8 @@ def check(site_file: Path, draw: Path | None) -> None:
     if draw is not None:
         require_opencv()
     site = load_site(site_file, open_files=True)
-    for line in summary(site):
+    videos = _look_at_videos(site, str(site_file))
+    for line in summary(site, videos):
         click.echo(line)
     for warning in warnings(site):
         click.echo(f"warning: {warning}", err=True)
@@ -40,8 +43,8 @@ def check(site_file: Path, draw: Path | None) -> None:
             click.echo(_draw(site, camera, draw))
 
 
-def summary(site: Site) -> list[str]:
-    """What the file describes, a line per thing."""
+def summary(site: Site, videos: dict[str, list[str]]) -> list[str]:
+    """What the file describes, a line per thing; ``videos`` holds a line per file of each camera."""
     of = f"province {site.site.province}, ward {site.site.ward or '_'}, {site.site.timezone}"
     lines = [f"site {site.site.id}: {of}"]
     for junction in site.junction:
@@ -50,6 +53,7 @@ def summary(site: Site) -> list[str]:
     for camera in site.camera:
         shapes = ", ".join(_count(len(getattr(camera, k)), k) for k in ("lane", "line", "zone"))
         lines.append(f"camera {camera.id} at {camera.junction}: {' '.join(camera.url)}, {camera.detector}, {shapes}")
+        lines += [f"  {video}" for video in videos.get(camera.id, [])]
         lines.append(f"  {_calibration(camera)}")
         armed = ", ".join(rule.kind for rule in camera.rule if rule.kind in BUILT)
         lines.append(f"  rules: {armed or 'none, counts crossings only'}")
@@ -91,6 +95,31 @@ def warnings(site: Site) -> list[str]:
             found.append(f"camera[{i}] ({camera.id}): no line and no rule; nothing will come of it")
     if not site.camera and not any(getattr(site, f) for f in ("sensor_feed", "report_feed", "indicator_feed")):
         found.append("no source at all: a run would end at once")
+    return found
+
+
+def _look_at_videos(site: Site, name: str) -> dict[str, list[str]]:
+    """A line per video file of each camera, its first frame decoded.
+
+    Raises:
+        ConfigError: Lists the files in which no video can be read.
+    """
+    found: dict[str, list[str]] = {}
+    mistakes = []
+    for i, camera in enumerate(site.camera):
+        for j, url in enumerate(camera.url if camera.scheme == "file" else ()):
+            path = Path(site.address(url).target)
+            try:
+                video = _core.probe(str(path))
+            except InvalidInputError as e:
+                place = f"camera[{i}].url" + (f"[{j}]" if len(camera.url) > 1 else "")
+                mistakes.append(Mistake(place, f"{show(url)} ({e})", "a video that can be read"))
+                continue
+            length = "" if video["duration_s"] is None else f", {video['duration_s']:.1f} s"
+            size = f"{video['codec']} {video['width']}x{video['height']}, {video['fps']:g} frames/s"
+            found.setdefault(camera.id, []).append(f"{path.name}: {size}{length}")
+    if mistakes:
+        raise refuse(name, mistakes)
     return found
 
 

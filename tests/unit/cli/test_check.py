@@ -1,6 +1,7 @@
 """``smartstream check`` and ``smartstream schema`` as a person calls them."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -18,14 +19,25 @@ def smartstream(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second of grey video."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("needs the ffmpeg program")
+    path = tmp_path_factory.mktemp("clip") / "scene.mp4"
+    grey = ["-f", "lavfi", "-i", "color=gray:s=640x360:r=10", "-t", "1", "-pix_fmt", "yuv420p", "-c:v", "mpeg4"]
+    subprocess.run(["ffmpeg", "-loglevel", "error", *grey, path], check=True, timeout=60)
+    return path
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
+def site(tmp_path: Path, clip: Path) -> Path:
     """The interface's example with all its files beside it."""
     text = REFERENCE.read_text()
     (tmp_path / "site.toml").write_text(text)
     for name in ("signals", "sensors", "reports", "indicators", "media", "conditions"):
         (tmp_path / f"{name}.ndjson").write_text("{}\n")
-    (tmp_path / "scene.mp4").write_bytes(b"no video")
+    shutil.copy(clip, tmp_path / "scene.mp4")
     return tmp_path / "site.toml"
 
 
@@ -33,6 +45,7 @@ def test_a_good_file_is_summed_up(site: Path) -> None:
     done = smartstream("check", site)
     assert (done.returncode, done.stderr) == (0, "")
     assert "camera cam-s at j1: file:scene.mp4, motion, 1 lane, 1 line, 1 zone" in done.stdout
+    assert "scene.mp4: mpeg4 640x360, 10 frames/s, 1.0 s" in done.stdout
     assert "rules: red_light" in done.stdout
 
 
@@ -74,11 +87,6 @@ def test_a_polygon_whose_edges_cross_is_a_warning(site: Path) -> None:
 
 def test_draw_shows_the_geometry_on_the_first_picture(site: Path) -> None:
     cv2 = pytest.importorskip("cv2")
-    np = pytest.importorskip("numpy")
-    writer = cv2.VideoWriter(str(site.parent / "scene.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, (640, 360))
-    for _ in range(3):
-        writer.write(np.full((360, 640, 3), 128, np.uint8))
-    writer.release()
     done = smartstream("check", site, "--draw", site.parent / "out")
     assert done.returncode == 0, done.stderr
     drawn = cv2.imread(str(site.parent / "out/cam-s.png"))
@@ -88,12 +96,20 @@ def test_draw_shows_the_geometry_on_the_first_picture(site: Path) -> None:
     assert red > 200 > green + 60, (blue, green, red)
 
 
-def test_draw_of_what_is_no_video_says_so_and_draws_on_grey(site: Path) -> None:
+def test_what_is_no_video_is_a_mistake(site: Path) -> None:
+    (site.parent / "scene.mp4").write_bytes(b"no video")
+    done = smartstream("check", site)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert 'camera[0].url — found "file:scene.mp4" (' in done.stderr
+    assert "expected a video that can be read" in done.stderr
+
+
+def test_tracks_are_drawn_on_grey(site: Path) -> None:
     pytest.importorskip("cv2")
+    site.write_text(site.read_text().replace("file:scene.mp4", "tracks:sensors.ndjson"))
     done = smartstream("check", site, "--draw", site.parent / "out")
-    assert done.returncode == 0
-    assert "no picture from file:scene.mp4" in done.stdout
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "cam-s.png (tracks have no picture)" in done.stdout
 
 
 def test_the_schema_accepts_what_the_loader_accepts() -> None:
