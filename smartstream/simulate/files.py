@@ -1,0 +1,214 @@
+"""The files of a scene: tracks, signal feed, truth, and the site file that ties them together."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smartstream.simulate.camera import Array, Camera
+from smartstream.simulate.judge import Crossing, Finding
+from smartstream.simulate.layout import (
+    LANES_JUDGED,
+    LINES_JUDGED,
+    SPEED_LIMIT_KMH,
+    STOP_M,
+    ZONES_JUDGED,
+    Point,
+)
+from smartstream.simulate.phases import FEED_GROUP, SignalPlan
+from smartstream.simulate.sight import Sighting
+from smartstream.simulate.traffic import STEP_S
+
+T0: float = 1_790_000_000.0
+"""Event time of the first frame: 21 September 2026, 21:13:20 in Vietnam."""
+CALIBRATION_M: tuple[Point, ...] = (
+    (0.3, -STOP_M), (10.5, -STOP_M), (10.5, -65.0), (-10.5, -65.0), (-10.5, -STOP_M), (0.3, -40.0),
+    (-6.0, -8.0),
+)  # fmt: skip
+
+
+def write_signals(path: Path, plan: SignalPlan, seconds: float) -> None:
+    """One line per change; the state at the first frame opens each group."""
+    lines = [
+        {"time": round(T0 + t, 3), "signal": signal, "state": state}
+        for signal, group in FEED_GROUP.items()
+        for t, state in plan.changes(group, 0.0, seconds)
+    ]
+    lines.sort(key=lambda line: float(str(line["time"])))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def write_tracks(path: Path, sightings: Sequence[Sighting], fps: float, frames: int) -> int:
+    """Perfect tracks, one row per road user and frame; returns the number of rows."""
+    rows: list[tuple[int, int, str]] = []
+    for number, s in enumerate(sightings, start=1):
+        first, last = np.ceil(s.t_s[0] * fps - 1e-6), np.floor(s.t_s[-1] * fps + 1e-6)
+        for k, box in zip(*boxes_at(s, fps, int(first), min(int(last), frames - 1)), strict=True):
+            row = {
+                "time": round(T0 + k / fps, 6),
+                "track": number,
+                "class": s.mover.road_class,
+                "score": 1.0,
+                "box": [round(float(v), 4) for v in box],
+            }
+            rows.append((int(k), number, json.dumps(row)))
+    rows.sort(key=lambda r: r[:2])
+    # No time and name in the header: the same seed gives the same bytes.
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as out:
+        out.write("".join(line + "\n" for _, _, line in rows).encode())
+    return len(rows)
+
+
+def boxes_at(s: Sighting, fps: float, first: int, last: int) -> tuple[Array, Array]:
+    """Frame numbers (n,) and boxes (n, 4) of a sighting at the frames of a clip."""
+    frames = np.arange(first, last + 1)
+    row = np.clip(frames / fps / STEP_S - s.t_s[0] / STEP_S, 0, len(s.t_s) - 1)
+    low = np.minimum(row.astype(int), max(len(s.t_s) - 2, 0))
+    part = (row - low)[:, None]
+    high = np.minimum(low + 1, len(s.t_s) - 1)
+    return frames, s.box[low] * (1 - part) + s.box[high] * part
+
+
+def truth(
+    *,
+    seed: int,
+    camera: Camera,
+    fps: float,
+    seconds: float,
+    findings: Sequence[Finding],
+    crossings: Sequence[Crossing],
+    made_with: dict[str, Any],
+) -> dict[str, Any]:
+    """The content of ``truth.json``."""
+
+    def picture(points: Sequence[Point]) -> list[list[float]]:
+        return [[round(float(v), 5) for v in p] for p in camera.normalised(np.array(points, float))]
+
+    lanes = {}
+    for lane in LANES_JUDGED:
+        middle = np.mean(np.array(lane.polygon), axis=0)
+        along = camera.normalised(
+            np.stack([middle - 20 * np.array(lane.direction), middle + 20 * np.array(lane.direction)])
+        )
+        lanes[lane.id] = {
+            "polygon": picture(lane.polygon),
+            "world": [list(p) for p in lane.polygon],
+            "direction_world": list(lane.direction),
+            "direction": [round(float(v), 5) for v in along[1] - along[0]],
+        }
+    return {
+        "fps": fps,
+        "seconds": seconds,
+        "size": [camera.width, camera.height],
+        "t0": T0,
+        "seed": seed,
+        "made_with": made_with,
+        "calibration": {"image": picture(CALIBRATION_M), "world_m": [list(p) for p in CALIBRATION_M]},
+        "lanes": lanes,
+        "lines": {line.id: {"points": picture(line.points)} for line in LINES_JUDGED},
+        "zones": {
+            zone.id: {"polygon": picture(zone.polygon), "world": [list(p) for p in zone.polygon]}
+            for zone in ZONES_JUDGED
+        },
+        "limits": {"speed_kmh": SPEED_LIMIT_KMH},
+        "violations": [f.as_json(T0) for f in findings if f.why is None],
+        "ignore": [f.as_json(T0) for f in findings if f.why is not None],
+        "counts": [
+            {
+                "t": round(T0 + c.t_s, 3),
+                "line": "S-stop",
+                "class": c.sighting.mover.road_class,
+                "id": c.sighting.mover.id,
+                "lane": c.lane,
+            }
+            for c in crossings
+        ],
+    }
+
+
+def site_toml(truth: dict[str, Any], *, site: str, video: str | None) -> str:
+    """The site file of a scene, with every rule armed; paths are relative to it."""
+
+    def points(values: Sequence[Sequence[float]]) -> str:
+        return "[" + ", ".join(f"[{', '.join(str(v) for v in p)}]" for p in values) + "]"
+
+    url = f"file:{video}" if video else "tracks:tracks.ndjson.gz"
+    out = [
+        f"""[site]
+id = "{site}"
+province = "19"
+ward = "05482"
+timezone = "Asia/Ho_Chi_Minh"
+
+[nats]
+url = "embedded"
+
+[[junction]]
+id = "j1"
+name = "Ngã tư Tân Long"
+position = {{ lat = 21.6103, lon = 105.8412 }}
+[[junction.signal]]
+id = "S-through"
+[[junction.signal]]
+id = "S-left"
+
+[[signal_feed]]
+junction = "j1"
+url = "file:signals.ndjson"
+
+[[camera]]
+id = "cam-s"
+junction = "j1"
+url = "{url}" # instead: {"tracks:tracks.ndjson.gz, the exact boxes" if video else "file:scene.mp4"}
+start_time = {truth["t0"]}
+detector = "motion"
+[camera.calibration]
+image = {points(truth["calibration"]["image"])}
+world_m = {points(truth["calibration"]["world_m"])}
+"""
+    ]
+    for lane in LANES_JUDGED:
+        seen = truth["lanes"][lane.id]
+        part = [f'[[camera.lane]]\nid = "{lane.id}"', f"polygon = {points(seen['polygon'])}"]
+        part.append(f"direction = {seen['direction']}")
+        if lane.signal:
+            part.append(f'signal = "{lane.signal}"\nspeed_limit_kmh = {SPEED_LIMIT_KMH:g}')
+        if lane.allowed:
+            part.append(f"allowed = {json.dumps(lane.allowed)}")
+        if lane.movements:
+            part.append(f"movements = {json.dumps(lane.movements)}")
+        out.append("\n".join(part))
+    for line in LINES_JUDGED:
+        movement = f'\nmovement = "{line.movement}"' if line.movement else ""
+        seen = points(truth["lines"][line.id]["points"])
+        out.append(f'[[camera.line]]\nid = "{line.id}"\nkind = "{line.kind}"{movement}\npoints = {seen}')
+    for zone in ZONES_JUDGED:
+        seen = points(truth["zones"][zone.id]["polygon"])
+        out.append(f'[[camera.zone]]\nid = "{zone.id}"\nkind = "{zone.kind}"\npolygon = {seen}')
+    out += [f"[[camera.rule]]\n{rule}" for rule in RULES]
+    return "\n".join(out) + "\n"
+
+
+RULES = (
+    'kind = "red_light"\nline = "S-stop"',
+    'kind = "yellow_light"\nline = "S-stop"',
+    'kind = "stop_line"\nline = "S-stop"',
+    'kind = "wrong_way"',
+    'kind = "wrong_lane"',
+    'kind = "lane_arrow"',
+    'kind = "solid_line"\nline = "S-median"',
+    'kind = "illegal_turn"\nline = "east-exit"\nclasses = ["truck"]',
+    'kind = "u_turn"\nzone = "box"',
+    'kind = "illegal_stop"\nzone = "no_stopping"\nmin_dwell_s = 15',
+    'kind = "box_blocking"\nzone = "box"',
+    'kind = "speeding"',
+    'kind = "banned_class"\nlane = "S2"\nclasses = ["truck"]',
+    'kind = "sidewalk"\nzone = "sidewalk"',
+    'kind = "fail_to_yield_pedestrian"\nzone = "crosswalk"',
+)
+"""Every kind of the interface, on this junction."""

@@ -1,0 +1,66 @@
+"""The signal plan: which group shows what, when. It drives the traffic and the signal feed alike."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from smartstream.model.classes import SignalState
+
+AMBER_S: Final = 3.0
+ALL_RED_S: Final = 2.0
+GROUPS: Final = ("NS-through", "NS-left", "EW-through", "EW-left")
+FEED_GROUP: Final = {"S-through": "NS-through", "S-left": "NS-left"}
+"""Groups of the feed: the southern approach runs with the northern one."""
+
+
+@dataclass(frozen=True)
+class SignalPlan:
+    """A fixed-time plan of four stages in the order of ``GROUPS``.
+
+    Attributes:
+        green_s: Green time per stage.
+        offset_s: Time at which the first stage turns green.
+    """
+
+    green_s: tuple[float, float, float, float]
+    offset_s: float
+
+    @property
+    def cycle_s(self) -> float:
+        """Length of a cycle."""
+        return sum(self.green_s) + 4 * (AMBER_S + ALL_RED_S)
+
+    def green_at(self, group: str) -> float:
+        """Start of the group's green within the cycle."""
+        stage = GROUPS.index(group)
+        return sum(self.green_s[:stage]) + stage * (AMBER_S + ALL_RED_S)
+
+    def phase(self, group: str, t_s: float) -> tuple[SignalState, float, float]:
+        """State of a group, seconds since it began and until it ends."""
+        cycle, green = self.cycle_s, self.green_s[GROUPS.index(group)]
+        at = (t_s - self.offset_s - self.green_at(group)) % cycle
+        if at < green:
+            return "green", at, green - at
+        if at < green + AMBER_S:
+            return "amber", at - green, green + AMBER_S - at
+        return "red", at - green - AMBER_S, cycle - at
+
+    def changes(self, group: str, begin_s: float, end_s: float) -> list[tuple[float, SignalState]]:
+        """The state at ``begin_s`` and every change until ``end_s``."""
+        t, out = begin_s, []
+        while t < end_s:
+            state, _, left = self.phase(group, t + 1e-6)
+            out.append((round(t, 3), state))
+            t += left + 1e-6
+            t = round(t, 3)
+        return out
+
+
+def draw_plan(rng: random.Random, *, seconds: float) -> SignalPlan:
+    """A plan whose clip of ``seconds`` sees both red and green at the southern approach."""
+    green = (rng.choice((18.0, 20.0, 22.0)), rng.choice((9.0, 10.0)), rng.choice((11.0, 13.0)), 6.0)
+    # The clip opens on red, so that riders filter and offenders run it before the queue leaves.
+    latest = min(20.0, 0.3 * seconds)
+    return SignalPlan(green, float(round(rng.uniform(0.5 * latest, latest))))
