@@ -62,7 +62,7 @@ class Board:
     def advance(self, side: str, position_ns: int, items: int) -> None:
         """A source has emitted up to ``position_ns``, ``items`` frames or lines in all."""
         row = self._rows[self._row[side]]
-        row[_POSITION] = position_ns
+        row[_POSITION] = max(int(row[_POSITION]), position_ns)  # a first turn may not have come to a frame yet
         row[_ITEMS] = items
 
     def finish(self, side: str) -> None:
