@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -37,7 +38,7 @@ def score(files: tuple[Path, ...], tolerance: float, as_json: bool) -> None:  # 
     if as_json:
         click.echo(json.dumps(result.as_json()))
     else:
-        print_score(result, Console())
+        print_score(result, Console(width=None if sys.stdout.isatty() else 120))
 
 
 def print_score(result: Score, console: Console) -> None:

@@ -20,9 +20,7 @@ CODECS = ("h264", "h265", "mjpeg", "mpeg4")
 class _Size(click.ParamType[tuple[int, int]]):
     name = "WxH"
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
         width, _, height = str(value).partition("x")
@@ -37,33 +35,17 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.command()
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--seed", required=True, type=click.IntRange(0, 2**31 - 1), help="Same seed, same scene.")
-@click.option(
-    "--seconds", default=60.0, show_default=True, type=click.FloatRange(5, 7200), help="Length of the clip."
-)
+@click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(5, 7200), help="Length of the clip.")
 @click.option("--scene", default="day", show_default=True, type=click.Choice(["day", "night"]), help="Light.")
-@click.option(
-    "--camera", default="standard", show_default=True, type=click.Choice(CAMERAS), help="Where it hangs."
-)
+@click.option("--camera", default="standard", show_default=True, type=click.Choice(CAMERAS), help="Where it hangs.")
 @click.option("--size", default="1280x720", show_default=True, type=_Size(), help="Picture in pixels.")
-@click.option(
-    "--fps", default=25.0, show_default=True, type=click.FloatRange(1, 60), help="Frames per second."
-)
+@click.option("--fps", default=25.0, show_default=True, type=click.FloatRange(1, 60), help="Frames per second.")
 @click.option("--codec", default="h264", show_default=True, type=click.Choice(CODECS), help="Of scene.mp4.")
-@click.option(
-    "--bitrate", type=click.IntRange(50, 100_000), help="kbit/s; without it constant, good quality."
-)
-@click.option(
-    "--noise", type=click.FloatRange(0, 40), help="Sensor noise in grey levels.  [default: 3, at night 6]"
-)
-@click.option(
-    "--shake", default=0.0, show_default=True, type=click.FloatRange(0, 20), help="Camera shake in pixels."
-)
-@click.option(
-    "--jumps", default=0.0, show_default=True, type=click.FloatRange(0, 60), help="Exposure jumps a minute."
-)
-@click.option(
-    "--density", default=1.0, show_default=True, type=click.FloatRange(0.1, 3), help="Factor on the traffic."
-)
+@click.option("--bitrate", type=click.IntRange(50, 100_000), help="kbit/s; without it constant, good quality.")
+@click.option("--noise", type=click.FloatRange(0, 40), help="Sensor noise in grey levels.  [default: 3, at night 6]")
+@click.option("--shake", default=0.0, show_default=True, type=click.FloatRange(0, 20), help="Camera shake in pixels.")
+@click.option("--jumps", default=0.0, show_default=True, type=click.FloatRange(0, 60), help="Exposure jumps a minute.")
+@click.option("--density", default=1.0, show_default=True, type=click.FloatRange(0.1, 3), help="Factor on the traffic.")
 @click.option(
     "--offences", default=1.0, show_default=True, type=click.FloatRange(0, 3), help="Factor on the offenders."
 )
@@ -100,10 +82,7 @@ def simulate(
     console = Console(stderr=True)
     if console.is_terminal:
         with Progress(console=console) as bar:
-            tasks = {
-                name: bar.add_task(name, total=1.0)
-                for name in ("traffic", "truth", "picture")[: 3 - no_video]
-            }
+            tasks = {name: bar.add_task(name, total=1.0) for name in ("traffic", "truth", "picture")[: 3 - no_video]}
             kinds = make_scene(options, out, lambda stage, part: bar.update(tasks[stage], completed=part))
     else:
         kinds = make_scene(options, out, _Log())

@@ -252,9 +252,7 @@ class FollowPath:
         return False
 
     def _start(self, road: Road) -> None:
-        self._legs = [
-            (a, b, hypot(b[0] - a[0], b[1] - a[1])) for a, b in zip(self.path, self.path[1:], strict=False)
-        ]
+        self._legs = [(a, b, hypot(b[0] - a[0], b[1] - a[1])) for a, b in zip(self.path, self.path[1:], strict=False)]
         road.vehicle.add(self.id, "S_through", typeID=self.kind, depart="now", departLane="0", departPos="5")
         road.vehicle.setSpeedMode(self.id, FREE)
         road.vehicle.setLaneChangeMode(self.id, 0)
@@ -263,9 +261,7 @@ class FollowPath:
         _note(road, self.name, self.id)
 
     def _is_clear(self, road: Road) -> bool:
-        return not any(
-            low < distance < high for lane, low, high in self.clear for distance, _ in road.in_lane(lane)
-        )
+        return not any(low < distance < high for lane, low, high in self.clear for distance, _ in road.in_lane(lane))
 
     def _pose(self) -> tuple[float, float, float | None]:
         gone = self._gone_m

@@ -85,9 +85,7 @@ class Camera:
         out: Array = self.at_m[:2] + rays[..., :2] * reach[..., None]
         return out
 
-    def boxes(
-        self, front_m: Array, heading: Array, size_m: tuple[float, float, float]
-    ) -> tuple[Array, Array]:
+    def boxes(self, front_m: Array, heading: Array, size_m: tuple[float, float, float]) -> tuple[Array, Array]:
         """Picture boxes (n, 4) x1 y1 x2 y2 in 0-1 of 3-D boxes, and the depth (n,) of the nearest corner."""
         corners = box_corners(front_m, heading, size_m)
         pixel, depth = self.project(corners)

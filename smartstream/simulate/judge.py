@@ -202,9 +202,7 @@ def _at_the_line(c: Crossing, plan: SignalPlan) -> Iterator[Finding]:
             why = why or "at the change of the signal"
         if needed > DILEMMA_MPS2 - 0.5:
             why = why or "could hardly stop in time"
-        yield Finding(
-            "yellow_light", c.t_s, s, lane=c.lane, why=why, facts=(("needed_mps2", round(needed, 2)),)
-        )
+        yield Finding("yellow_light", c.t_s, s, lane=c.lane, why=why, facts=(("needed_mps2", round(needed, 2)),))
         if left_s < 0.2:
             yield Finding("red_light", c.t_s, s, lane=c.lane, why=why)
     elif since_s < 0.1:
@@ -458,9 +456,7 @@ def _pedestrians(vehicles: Sequence[Sighting], walkers: Sequence[Sighting]) -> I
                 continue
             sure = vehicle_first and gap_s < PET_S - 0.3
             why = None if sure else "behind the pedestrian, or about as close as the limit"
-            yield Finding(
-                "fail_to_yield_pedestrian", t_s, vehicle, t_s, None, why, (("pet_s", round(gap_s, 2)),)
-            )
+            yield Finding("fail_to_yield_pedestrian", t_s, vehicle, t_s, None, why, (("pet_s", round(gap_s, 2)),))
 
 
 def encroachment(vehicle: Sighting, walker: Sighting) -> tuple[float, float, bool] | None:

@@ -50,8 +50,7 @@ KINDS: Final = {
     "car": Kind(
         "car",
         (4.4, 1.78, 1.5),
-        f'vClass="passenger" accel="2.4" decel="4.5" maxSpeed="40" '
-        f'speedFactor="normc(0.9,0.06,0.75,1.0)" {_DRIVER}',
+        f'vClass="passenger" accel="2.4" decel="4.5" maxSpeed="40" speedFactor="normc(0.9,0.06,0.75,1.0)" {_DRIVER}',
     ),
     "truck": Kind(
         "truck",

@@ -115,9 +115,7 @@ NO_STOPPING: Final = Zone("no_stopping", "no_stopping", _rectangle(7.1, -72.0, H
 CROSSWALK: Final = Zone(
     "crosswalk", "crosswalk", _rectangle(-HALF_WIDTH_M, -CROSSWALK_M[1], HALF_WIDTH_M, -CROSSWALK_M[0])
 )
-SIDEWALK: Final = Zone(
-    "sidewalk", "sidewalk", _rectangle(HALF_WIDTH_M + 0.5, -72.0, HALF_WIDTH_M + 4.0, -21.0)
-)
+SIDEWALK: Final = Zone("sidewalk", "sidewalk", _rectangle(HALF_WIDTH_M + 0.5, -72.0, HALF_WIDTH_M + 4.0, -21.0))
 ZONES_JUDGED: Final = (BOX, NO_STOPPING, CROSSWALK, SIDEWALK)
 
 

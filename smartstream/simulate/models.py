@@ -126,9 +126,7 @@ class _Builder:
         ]
         self.paint += [paint] * 2
 
-    def build(
-        self, lamps: list[tuple[float, float, float]], tails: list[tuple[float, float, float]]
-    ) -> Model:
+    def build(self, lamps: list[tuple[float, float, float]], tails: list[tuple[float, float, float]]) -> Model:
         quads = np.array(self.quads, np.float32)
         normals = np.cross(quads[:, 1] - quads[:, 0], quads[:, 3] - quads[:, 0])
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)

@@ -60,9 +60,7 @@ def write_network(folder: Path, netconvert: Path) -> Path:
             f'<edge id="{arm}_in" from="{arm}m" to="C" {common}>{lanes}</edge>',
             f'<edge id="{arm}_out" from="C" to="{arm}" {common}/>',
         ]
-        links += [
-            f'<connection from="{arm}_far" to="{arm}_in" fromLane="{i}" toLane="{i}"/>' for i in range(LANES)
-        ]
+        links += [f'<connection from="{arm}_far" to="{arm}_in" fromLane="{i}" toLane="{i}"/>' for i in range(LANES)]
         across, right, left = (f"{turn(arm, m)}_out" for m in ("through", "right", "left"))
         links += [
             f'<connection from="{arm}_in" to="{right}" fromLane="0" toLane="0"/>',

@@ -37,9 +37,7 @@ def _some(rng: random.Random, times: list[float], share: float) -> list[float]:
     return chosen or ([rng.choice(times)] if times and share > 0 else [])
 
 
-def _reds(
-    rng: random.Random, plan: SignalPlan, seconds: float, offences: float, _: Iterator[int]
-) -> list[Act]:
+def _reds(rng: random.Random, plan: SignalPlan, seconds: float, offences: float, _: Iterator[int]) -> list[Act]:
     acts: list[Act] = []
     for lane, group, share in ((0, "NS-through", 0.9), (1, "NS-through", 0.9), (2, "NS-left", 0.6)):
         for t in _starts(plan, group, "red", seconds, before_s=20):
@@ -51,9 +49,7 @@ def _reds(
     return acts
 
 
-def _ambers(
-    rng: random.Random, plan: SignalPlan, seconds: float, offences: float, _: Iterator[int]
-) -> list[Act]:
+def _ambers(rng: random.Random, plan: SignalPlan, seconds: float, offences: float, _: Iterator[int]) -> list[Act]:
     return [
         RunAmber(lanes, group, t)
         for group, lanes, share in (("NS-through", (0, 1), 0.9), ("NS-left", (2,), 0.5))
@@ -85,9 +81,7 @@ def _wrong_way(
         x = rng.uniform(9.7, 10.0)
         path = [(18.0, -8.0), (13.0, -12.0), (10.6, -16.0), (x, -21.0), (x, -82.0)]
         speed = rng.uniform(5.5, 7.0)
-        acts.append(
-            FollowPath("wrong_way", f"motorcycle_wrongway.{next(numbers)}", path, speed, at, weave=-1.0)
-        )
+        acts.append(FollowPath("wrong_way", f"motorcycle_wrongway.{next(numbers)}", path, speed, at, weave=-1.0))
     for t in _some(rng, _starts(plan, "EW-through", "green", seconds - 8, before_s=10), 0.7 * offences):
         # Round the queue over the median, up the opposite carriageway and off to the left.
         x, y = rng.uniform(-1.9, -1.4), rng.uniform(-66, -60)

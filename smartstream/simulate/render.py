@@ -71,9 +71,7 @@ class Renderer:
         seed: Same seed, same frames.
     """
 
-    def __init__(
-        self, camera: Camera, sightings: Sequence[Sighting], plan: SignalPlan, look: Look, seed: int
-    ) -> None:
+    def __init__(self, camera: Camera, sightings: Sequence[Sighting], plan: SignalPlan, look: Look, seed: int) -> None:
         self._camera, self._plan, self._look = camera, plan, look
         rng = random.Random(f"scenery {seed}")
         self._backdrop = paint_backdrop(camera, rng, night=look.night)
@@ -153,9 +151,7 @@ class Renderer:
             out = 0.52 + 0.5 * np.clip(normal @ _SUN, 0, 1) + 0.06 * normal[:, 2]
         return out
 
-    def _draw_shadows(
-        self, picture: Image, here: list[_Body], poses: list[tuple[Array, Array, bool]]
-    ) -> None:
+    def _draw_shadows(self, picture: Image, here: list[_Body], poses: list[tuple[Array, Array, bool]]) -> None:
         height, width = picture.shape[0] // 2, picture.shape[1] // 2
         mask = np.zeros((height, width), np.uint8)
         slide = -_SUN[:2] / _SUN[2]
@@ -226,9 +222,7 @@ class Renderer:
             if i == 0:
                 text = f"{int(left_s) % 100:02d}"
                 at = (round(cx - 0.28 * scale), round(top - 0.12 * scale))
-                cv2.putText(
-                    picture, text, at, cv2.FONT_HERSHEY_DUPLEX, scale / 42, colours_of[state], 1, cv2.LINE_AA
-                )
+                cv2.putText(picture, text, at, cv2.FONT_HERSHEY_DUPLEX, scale / 42, colours_of[state], 1, cv2.LINE_AA)
 
     def _add_lights(self, picture: Image, here: list[_Body], poses: list[tuple[Array, Array, bool]]) -> Image:
         quarter = (picture.shape[0] // 4, picture.shape[1] // 4, 3)

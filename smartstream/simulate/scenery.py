@@ -183,9 +183,7 @@ def _arrow(x: float, y: float, movement: str) -> list[Point]:
 
 def _wear(camera: Camera, picture: Array, rng: random.Random) -> None:
     """Grain, stains and wheel tracks on everything that lies on the ground."""
-    u, v = np.meshgrid(
-        (np.arange(camera.width) + 0.5) / camera.width, (np.arange(camera.height) + 0.5) / camera.height
-    )
+    u, v = np.meshgrid((np.arange(camera.width) + 0.5) / camera.width, (np.arange(camera.height) + 0.5) / camera.height)
     ground = camera.ground(np.stack([u, v], axis=-1))
     reach = np.hypot(ground[..., 0] - camera.at_m[0], ground[..., 1] - camera.at_m[1])
     on_ground = np.isfinite(reach) & (reach < _FAR_M)
@@ -277,17 +275,13 @@ def _poles(camera: Camera, picture: Array, rng: random.Random) -> None:
                 sag = height - rng.uniform(0.6, 1.2) * 4 * t * (1 - t)
                 wire, _ = camera.project(np.stack([x0 + t * (x1 - x0), y0 + t * (y1 - y0), sag], axis=1))
                 points = [np.round(wire).astype(np.int32)]
-                cv2.polylines(
-                    picture, points, isClosed=False, color=(66, 64, 62), thickness=1, lineType=cv2.LINE_AA
-                )
+                cv2.polylines(picture, points, isClosed=False, color=(66, 64, 62), thickness=1, lineType=cv2.LINE_AA)
 
 
 def _at_night(camera: Camera, picture: Array, glow: Array) -> Array:
     """Dark and bluish, with the pools of the street lamps and the windows that ``glow``."""
     light = np.full(picture.shape[:2], 0.13, np.float32)
-    u, v = np.meshgrid(
-        (np.arange(camera.width) + 0.5) / camera.width, (np.arange(camera.height) + 0.5) / camera.height
-    )
+    u, v = np.meshgrid((np.arange(camera.width) + 0.5) / camera.width, (np.arange(camera.height) + 0.5) / camera.height)
     ground = camera.ground(np.stack([u, v], axis=-1))
     x, y = np.nan_to_num(ground[..., 0], nan=1e4), np.nan_to_num(ground[..., 1], nan=1e4)
     for side in (-1, 1):

@@ -194,8 +194,7 @@ def _play(
     for k in range(steps):
         road.now_s = k * STEP_S - WARM_UP_S
         state = "".join(
-            letter[plan.phase(group, road.now_s + 1e-6)[0]]
-            for group, letter in zip(links, letters, strict=True)
+            letter[plan.phase(group, road.now_s + 1e-6)[0]] for group, letter in zip(links, letters, strict=True)
         )
         if state != shown:
             traci.trafficlight.setRedYellowGreenState("C", state)
@@ -228,9 +227,7 @@ def _read(fcd: Path, seconds: float) -> list[Mover]:
             if row:
                 id_, x, y, angle, type_, speed, signals = row.groups()
                 if 0 <= k <= last:
-                    rows.setdefault(id_, []).append(
-                        (k, float(x), float(y), float(angle), float(speed), int(signals))
-                    )
+                    rows.setdefault(id_, []).append((k, float(x), float(y), float(angle), float(speed), int(signals)))
                     types[id_] = type_
                 continue
             time = _TIME.search(line)

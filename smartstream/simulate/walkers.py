@@ -56,17 +56,13 @@ def pavement_riders(rng: random.Random, *, seconds: float, offences: float) -> l
         x = rng.uniform(12.0, 13.2)
         path = [(x, -95.0), (x, -26.0), (x + 1.5, -21.0), (18.0, -17.0), (20.0, -14.5), (45.0, -14.0)]
         start = rng.uniform(0, max(seconds - 12, 1)) - 3
-        mover = along_path(
-            f"motorcycle_sidewalk.{i}", "motorcycle", path, rng.uniform(4.5, 6.5), start, seconds
-        )
+        mover = along_path(f"motorcycle_sidewalk.{i}", "motorcycle", path, rng.uniform(4.5, 6.5), start, seconds)
         if mover is not None:
             out.append(mover)
     return out
 
 
-def pedestrians(
-    rng: random.Random, vehicles: Sequence[Sighting], *, seconds: float, offences: float
-) -> list[Mover]:
+def pedestrians(rng: random.Random, vehicles: Sequence[Sighting], *, seconds: float, offences: float) -> list[Mover]:
     """People on the southern crosswalk: safe crossings, and some whose way a vehicle cuts."""
     out: list[Mover] = []
     near = [crop for s in vehicles if (crop := _at_the_crosswalk(s)) is not None]
@@ -79,9 +75,7 @@ def pedestrians(
         side = rng.choice((-1.0, 1.0))
         y = round(rng.uniform(CROSSWALK_M[0] + 0.7, CROSSWALK_M[1] - 0.7), 2)
         path = [(side * WALK_FROM_M, -y), (-side * WALK_FROM_M, -y)]
-        mover = along_path(
-            f"pedestrian.{len(out)}", "pedestrian", path, rng.uniform(1.1, 1.6), start, seconds
-        )
+        mover = along_path(f"pedestrian.{len(out)}", "pedestrian", path, rng.uniform(1.1, 1.6), start, seconds)
         if mover is None or len(mover.speed_mps) < 6 / STEP_S:
             continue
         walker = _whole(mover)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 from rich.console import Console
 from rich.table import Table
@@ -11,10 +13,12 @@ from smartstream.sinks.ledger import Ledger
 
 def print_ledger(ledger: Ledger, console: Console | None = None) -> None:
     """Print the tables that have a row."""
-    out = console or Console(stderr=True)
+    out = console or Console(stderr=True, width=None if sys.stderr.isatty() else 120)
     for table in (_rules(ledger), _crossings(ledger), _dead_letters(ledger), _sides(ledger)):
         if table.row_count:
             out.print(table)
+    for kind, why in sorted(ledger.not_armed.items()):
+        out.print(f"{kind} is not armed: {why}")
     if not ledger.complete:
         out.print("Stopped before the end of the sources.")
 
@@ -34,8 +38,6 @@ def _rules(ledger: Ledger) -> Table:
     for kind, count in sorted(ledger.rules.items()):
         numbers = msgspec.structs.asdict(count)
         table.add_row(kind, *(str(numbers[name]) for name in names))
-    for kind, why in sorted(ledger.not_armed.items()):
-        table.add_row(f"{kind}: not armed, {why}")
     return table
 
 

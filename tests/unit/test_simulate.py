@@ -100,9 +100,7 @@ def test_red_light_is_run_on_red(scene: Path) -> None:
     for violation in truth["violations"]:
         if violation["kind"] not in ("red_light", "yellow_light", "stop_line"):
             continue
-        before = [
-            s for s in signals if s["signal"] == group[violation["lane"]] and s["time"] <= violation["t"]
-        ]
+        before = [s for s in signals if s["signal"] == group[violation["lane"]] and s["time"] <= violation["t"]]
         assert before[-1]["state"] == ("amber" if violation["kind"] == "yellow_light" else "red")
 
 
