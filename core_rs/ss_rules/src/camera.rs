@@ -5,32 +5,26 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use ss_model::{Error, EventTime, Result, Track, VehicleClass};
 
-use crate::config::{CameraConfig, LineKind, RuleConfig, above, not_negative};
+use crate::config::CameraConfig;
+use crate::conflict::ConflictState;
+use crate::context::{Context, Neighbour, Seen};
 use crate::crossing::Crossing;
+use crate::hours::Calendar;
 use crate::ledger::CameraCounts;
-use crate::light::{Context, LightRule, LightState};
-use crate::outcome::{Finding, Passage, RuleKind};
-use crate::place::Layout;
+use crate::outcome::{Candidate, Explanation, Finding, Passage, Reason, RuleKind};
+use crate::place::{Layout, Place};
+use crate::rule::{RuleState, Rules};
 use crate::signals::SignalHistory;
+use crate::suppression::is_part_of;
 use crate::track::{Observation, TrackState};
-use crate::wrong_way::{WrongWayRule, WrongWayState};
+use crate::verdict::doubt_reason;
 
 /// A track unseen for this long has ended.
 const TRACK_TIMEOUT_S: f64 = 3.0;
-
-/// A rule ready to watch.
-#[derive(Clone, Debug)]
-enum Rule {
-    Light(LightRule),
-    WrongWay(WrongWayRule),
-}
-
-/// What a rule remembers of one track.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum RuleState {
-    Light(LightState),
-    WrongWay(WrongWayState),
-}
+/// A reading belongs to a vehicle that was in the lane within this time.
+const METER_S: f64 = 0.5;
+/// A vehicle seen this lately is still there.
+const NEIGHBOUR_S: f64 = 1.0;
 
 /// What never changes at a camera.
 #[derive(Clone, Debug)]
@@ -39,7 +33,8 @@ pub struct Watch {
     pub id: String,
     /// Its geometry.
     pub layout: Layout,
-    rules: Vec<Rule>,
+    rules: Rules,
+    needs_neighbours: bool,
 }
 
 /// What changes at a camera.
@@ -48,6 +43,7 @@ pub struct CameraState {
     /// The run whose tracks are open.
     pub run: u32,
     tracks: BTreeMap<u32, Watched>,
+    conflicts: Vec<ConflictState>,
     /// Everything counted.
     pub counts: CameraCounts,
 }
@@ -58,6 +54,38 @@ struct Watched {
     rules: Vec<RuleState>,
     /// Findings that wait until the track is believed.
     held: Vec<Finding>,
+    /// Proven acts: kind, first and last instant.
+    acts: Vec<(RuleKind, EventTime, EventTime)>,
+}
+
+/// What a certified meter measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// When.
+    pub time: EventTime,
+    /// Name of the lane.
+    pub lane: String,
+    /// How fast.
+    pub speed_kmh: f64,
+    /// Whether the meter's certificate covers the reading.
+    pub certified: bool,
+}
+
+/// What the rules of a camera look up elsewhere in the junction.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// Signals by group.
+    pub signals: &'a [SignalHistory],
+    /// Local time.
+    pub calendar: &'a Calendar,
+}
+
+/// An observation whose track has taken it in, on its way to the rules.
+struct Taken {
+    id: u32,
+    place: Place,
+    /// Its crossings in the frame's list.
+    crossed: std::ops::Range<usize>,
 }
 
 impl Watch {
@@ -68,74 +96,139 @@ impl Watch {
     pub fn new(config: &CameraConfig, groups: &[String]) -> Result<Self> {
         let place = |e: Error| Error::invalid(format!("camera {}: {e}", config.id));
         let layout = Layout::new(config, groups).map_err(place)?;
-        let mut rules = Vec::new();
-        for rule in &config.rules {
-            add_rule(&mut rules, rule, &layout).map_err(place)?;
-        }
-        Ok(Self { id: config.id.clone(), layout, rules })
+        let rules = Rules::new(&config.rules, &layout).map_err(place)?;
+        let needs_neighbours = rules.single.iter().any(crate::rule::Rule::needs_neighbours);
+        Ok(Self { id: config.id.clone(), layout, rules, needs_neighbours })
     }
 
     /// Take in one frame of the open run.
     pub fn frame(
         &self,
-        signals: &[SignalHistory],
+        around: Around<'_>,
         state: &mut CameraState,
         time: EventTime,
         tracks: &[Track],
         found: &mut Vec<Finding>,
     ) {
-        let cx = Context { layout: &self.layout, signals };
         state.counts.frames += 1;
         state.counts.rows += tracks.len() as u64;
-        for row in tracks {
-            if row.flags & Track::PREDICTED != 0 {
-                state.counts.predicted += 1;
-                continue;
-            }
-            let place = if row.bbox.is_valid() { self.layout.view.place(&row.bbox) } else { None };
-            let Some(place) = place else {
-                state.counts.unusable += 1;
-                continue;
-            };
-            let seen = Observation { time, place, doubtful: row.flags & Track::DOUBTFUL != 0 };
-            let watched = state.tracks.entry(row.id).or_insert_with(|| {
-                state.counts.tracks += 1;
-                Watched {
-                    track: TrackState::new(time, &place, row.class, self.layout.lines.len()),
-                    rules: self.rules.iter().map(Rule::start).collect(),
-                    held: Vec::new(),
-                }
-            });
-            self.observe(&cx, row, &seen, watched, found);
+        state.conflicts.resize_with(self.rules.conflicts.len(), ConflictState::default);
+        let mut crossings = Vec::new();
+        let taken: Vec<Taken> =
+            tracks.iter().filter_map(|row| self.take(state, time, row, &mut crossings)).collect();
+        let neighbours = if self.needs_neighbours { state.neighbours(time) } else { Vec::new() };
+        let cx = self.context(around, &neighbours);
+        for Taken { id, place, crossed } in taken {
+            let Some(watched) = state.tracks.get_mut(&id) else { continue };
+            self.judge(&cx, (id, time, place, &crossings[crossed]), watched, found);
+            self.conflicts(state, id, time, place, found);
         }
         self.expire(&cx, state, time, found);
     }
 
+    /// A meter read the speed of a vehicle in a lane. Nobody is accused
+    /// unless the lane is watched, the certificate holds and one vehicle
+    /// only was there.
+    pub fn reading(&self, state: &CameraState, reading: &Reading) -> Option<Finding> {
+        let lane = self.layout.lanes.iter().position(|l| l.id == reading.lane)?;
+        let (tolerance_kmh, limit_kmh) = self.rules.speed_limit(&self.layout, lane as u16)?;
+        if reading.speed_kmh <= limit_kmh + tolerance_kmh {
+            return None;
+        }
+        let was_there = |w: &&Watched| {
+            let near = w.track.last_lane.filter(|m| usize::from(m.lane) == lane);
+            near.is_some_and(|m| reading.time.seconds_since(m.time).abs() <= METER_S)
+        };
+        let mut there = state.tracks.iter().filter(|(_, w)| was_there(w)).map(|(&id, w)| (id, w.track.class));
+        let vehicle = there.next().filter(|_| there.next().is_none());
+        let mut doubts = Vec::new();
+        if !reading.certified {
+            doubts.push(Reason::CertificateInvalid);
+        }
+        if vehicle.is_none() {
+            doubts.push(Reason::IdentityDoubt);
+        }
+        let (id, class) = vehicle.unwrap_or_default();
+        Some(Finding::Candidate(Candidate {
+            track: vehicle.map(|_| id),
+            lane: Some(lane as u16),
+            doubts,
+            explanation: Explanation::default()
+                .fact("metered_kmh", reading.speed_kmh)
+                .fact("limit_kmh", limit_kmh)
+                .threshold("tolerance_kmh", tolerance_kmh),
+            ..Candidate::new(RuleKind::Speeding, reading.time, id, class)
+        }))
+    }
+
+    /// Name of a lane.
+    pub fn lane_name(&self, lane: Option<u16>) -> Option<&str> {
+        lane.map(|l| self.layout.lanes[usize::from(l)].id.as_str())
+    }
+
     /// The session broke or the input ended: settle every track.
-    pub fn end_run(&self, signals: &[SignalHistory], state: &mut CameraState, found: &mut Vec<Finding>) {
-        let cx = Context { layout: &self.layout, signals };
+    pub fn end_run(&self, around: Around<'_>, state: &mut CameraState, found: &mut Vec<Finding>) {
+        let cx = self.context(around, &[]);
         for (id, mut watched) in std::mem::take(&mut state.tracks) {
             self.end_track(&cx, id, &mut watched, found);
         }
+        state.conflicts.clear();
     }
 
-    fn observe(
+    fn context<'a>(&'a self, around: Around<'a>, neighbours: &'a [Neighbour]) -> Context<'a> {
+        Context { layout: &self.layout, signals: around.signals, calendar: around.calendar, neighbours }
+    }
+
+    /// A row into the memory of its track.
+    fn take(
+        &self,
+        state: &mut CameraState,
+        time: EventTime,
+        row: &Track,
+        crossings: &mut Vec<(u16, Crossing)>,
+    ) -> Option<Taken> {
+        if row.flags & Track::PREDICTED != 0 {
+            state.counts.predicted += 1;
+            return None;
+        }
+        let place = if row.bbox.is_valid() { self.layout.view.place(&row.bbox) } else { None };
+        let Some(place) = place else {
+            state.counts.unusable += 1;
+            return None;
+        };
+        let watched = state.tracks.entry(row.id).or_insert_with(|| {
+            state.counts.tracks += 1;
+            Watched {
+                track: TrackState::new(time, &place, row.class, self.layout.lines.len()),
+                rules: self.rules.single.iter().map(crate::rule::Rule::start).collect(),
+                held: Vec::new(),
+                acts: Vec::new(),
+            }
+        });
+        let seen = Observation { time, place, doubtful: row.flags & Track::DOUBTFUL != 0 };
+        let first = crossings.len();
+        watched
+            .track
+            .observe(&self.layout, row.class, &seen, |line, crossing| crossings.push((line, crossing)));
+        Some(Taken { id: row.id, place, crossed: first..crossings.len() })
+    }
+
+    /// An observation before the rules.
+    fn judge(
         &self,
         cx: &Context<'_>,
-        row: &Track,
-        seen: &Observation,
+        (id, now, place, crossed): (u32, EventTime, Place, &[(u16, Crossing)]),
         watched: &mut Watched,
         found: &mut Vec<Finding>,
     ) {
-        let Watched { track, rules, held } = watched;
-        let mut crossed: Vec<(u16, Crossing)> = Vec::new();
-        track.observe(&self.layout, row.class, seen, |line, crossing| crossed.push((line, crossing)));
-        for (line, crossing) in &crossed {
-            held.push(Finding::Passage(self.passage(row.id, track, *line, crossing)));
+        let Watched { track, rules, held, acts } = watched;
+        for (line, crossing) in crossed {
+            held.push(Finding::Passage(self.passage(id, track, *line, crossing)));
         }
         if track.class != VehicleClass::Pedestrian {
-            for (rule, state) in self.rules.iter().zip(rules) {
-                held.extend(rule.observe(cx, row.id, track, seen, &crossed, state));
+            let seen = Seen { id, track, now, place, crossed };
+            for (rule, state) in self.rules.single.iter().zip(rules) {
+                held.extend(rule.observe(cx, &seen, state).map(|c| weigh(c, acts)));
             }
         }
         if !held.is_empty() && track.is_confirmed() {
@@ -143,10 +236,33 @@ impl Watch {
         }
     }
 
+    /// An observation before the rules between vehicles and pedestrians.
+    fn conflicts(
+        &self,
+        state: &mut CameraState,
+        id: u32,
+        now: EventTime,
+        place: Place,
+        found: &mut Vec<Finding>,
+    ) {
+        for (rule, conflict) in self.rules.conflicts.iter().zip(&mut state.conflicts) {
+            let Some(watched) = state.tracks.get(&id) else { continue };
+            let seen = Seen { id, track: &watched.track, now, place, crossed: &[] };
+            let Some(mut candidate) = rule.observe(&seen, conflict) else { continue };
+            let vehicle =
+                candidate.track.and_then(|t| state.tracks.get(&t)).filter(|w| w.track.is_confirmed());
+            if let Some(vehicle) = vehicle {
+                let first = candidate.first().plus_seconds(-NEIGHBOUR_S);
+                candidate.doubts.extend(doubt_reason(vehicle.track.doubt_since(first)));
+                candidate.lane = vehicle.track.lane_remembered(candidate.time);
+                found.push(Finding::Candidate(candidate));
+            }
+        }
+    }
+
     fn passage(&self, id: u32, track: &TrackState, line: u16, crossing: &Crossing) -> Passage {
         let road = &self.layout.lines[usize::from(line)];
-        let lane =
-            road.lane_at(crossing.station, 0.5 / crossing.unit_m, track.lane_remembered(crossing.from));
+        let lane = self.layout.lanes_of_crossing(line, crossing, track).first().copied();
         Passage {
             time: crossing.time,
             interval: [crossing.from, crossing.to],
@@ -159,7 +275,7 @@ impl Watch {
     }
 
     fn expire(&self, cx: &Context<'_>, state: &mut CameraState, now: EventTime, found: &mut Vec<Finding>) {
-        let is_over = |w: &Watched| now.seconds_since(w.track.last) > TRACK_TIMEOUT_S;
+        let is_over = |w: &Watched| now > w.track.last.plus_seconds(TRACK_TIMEOUT_S);
         let ended: Vec<u32> = state.tracks.iter().filter(|(_, w)| is_over(w)).map(|(&id, _)| id).collect();
         for id in ended {
             if let Some(mut watched) = state.tracks.remove(&id) {
@@ -169,10 +285,10 @@ impl Watch {
     }
 
     fn end_track(&self, cx: &Context<'_>, id: u32, watched: &mut Watched, found: &mut Vec<Finding>) {
-        let Watched { track, rules, held } = watched;
+        let Watched { track, rules, held, acts } = watched;
         if track.class != VehicleClass::Pedestrian {
-            for (rule, state) in self.rules.iter().zip(rules) {
-                held.extend(rule.end(cx, id, track, state));
+            for (rule, state) in self.rules.single.iter().zip(rules) {
+                held.extend(rule.end(cx, id, track, state).map(|c| weigh(c, acts)));
             }
         }
         if track.is_confirmed() {
@@ -181,115 +297,29 @@ impl Watch {
     }
 }
 
-impl Rule {
-    fn start(&self) -> RuleState {
-        match self {
-            Self::Light(_) => RuleState::Light(LightState::default()),
-            Self::WrongWay(_) => RuleState::WrongWay(WrongWayState::default()),
-        }
+/// A candidate beside the other acts of its track: what is part of a proven
+/// one is not held against the vehicle again.
+fn weigh(mut candidate: Candidate, acts: &mut Vec<(RuleKind, EventTime, EventTime)>) -> Finding {
+    let (first, last) = (candidate.first(), candidate.last());
+    candidate.duplicate =
+        acts.iter().any(|&(kind, from, to)| is_part_of(candidate.kind, kind) && from <= last && first <= to);
+    if candidate.doubts.is_empty() && !candidate.duplicate {
+        acts.push((candidate.kind, first, last));
     }
-
-    fn observe(
-        &self,
-        cx: &Context<'_>,
-        id: u32,
-        track: &TrackState,
-        seen: &Observation,
-        crossed: &[(u16, Crossing)],
-        state: &mut RuleState,
-    ) -> Option<Finding> {
-        let candidate = match (self, state) {
-            (Self::Light(rule), RuleState::Light(state)) => {
-                rule.observe(cx, id, track, seen, crossed, state).filter(|c| rule.armed.contains(&c.kind))
-            }
-            (Self::WrongWay(rule), RuleState::WrongWay(state)) => rule.observe(cx, id, track, seen, state),
-            _ => None,
-        };
-        candidate.map(Finding::Candidate)
-    }
-
-    fn end(&self, cx: &Context<'_>, id: u32, track: &TrackState, state: &mut RuleState) -> Option<Finding> {
-        let candidate = match (self, state) {
-            (Self::Light(rule), RuleState::Light(state)) => {
-                rule.end(cx, id, track, state).filter(|c| rule.armed.contains(&c.kind))
-            }
-            (Self::WrongWay(rule), RuleState::WrongWay(state)) => rule.end(id, track, state),
-            _ => None,
-        };
-        candidate.map(Finding::Candidate)
-    }
+    Finding::Candidate(candidate)
 }
 
-fn add_rule(rules: &mut Vec<Rule>, config: &RuleConfig, layout: &Layout) -> Result<()> {
-    match config {
-        RuleConfig::RedLight { line, grace_s, incursion_m } => {
-            let light = light_at(rules, line, layout)?;
-            light.grace_s = not_negative("grace_s", *grace_s)?;
-            // Half the box height, at 1.5 m a box height, where there is no calibration.
-            let uncalibrated = if layout.view.is_metric() { *incursion_m } else { 0.75 };
-            light.incursion_m = not_negative("incursion_m", uncalibrated)?;
-            light.armed.push(RuleKind::RedLight);
-        }
-        RuleConfig::YellowLight { line, dilemma_mps2 } => {
-            let light = light_at(rules, line, layout)?;
-            light.dilemma_mps2 = above("dilemma_mps2", *dilemma_mps2, 0.0)?;
-            light.armed.push(RuleKind::YellowLight);
-        }
-        RuleConfig::StopLine { line, min_stop_s } => {
-            let light = light_at(rules, line, layout)?;
-            light.min_stop_s = not_negative("min_stop_s", *min_stop_s)?;
-            light.armed.push(RuleKind::StopLine);
-        }
-        RuleConfig::WrongWay { lanes, min_angle, min_path_m } => {
-            let mut watched: Vec<bool> =
-                layout.lanes.iter().map(|l| lanes.is_none() && l.direction.is_some()).collect();
-            for id in lanes.iter().flatten() {
-                let index = usize::from(layout.lane_index(id)?);
-                if layout.lanes[index].direction.is_none() {
-                    return Err(Error::invalid(format!("rule wrong_way: lane {id} has no direction")));
-                }
-                watched[index] = true;
-            }
-            if !watched.contains(&true) {
-                return Err(Error::invalid("rule wrong_way: no lane has a direction"));
-            }
-            let min_angle_deg = above("min_angle", *min_angle, 0.0)?;
-            let min_path_m = above("min_path_m", *min_path_m, 0.0)?;
-            rules.push(Rule::WrongWay(WrongWayRule {
-                lanes: watched,
-                max_cos: min_angle_deg.to_radians().cos(),
-                min_angle_deg,
-                min_path_m,
-            }));
-        }
-    }
-    Ok(())
-}
-
-/// The decision table at a stop line; its kinds share one.
-fn light_at<'a>(rules: &'a mut Vec<Rule>, id: &str, layout: &Layout) -> Result<&'a mut LightRule> {
-    let line = layout.line_index(id)?;
-    let road = &layout.lines[usize::from(line)];
-    if road.kind != LineKind::Stop {
-        return Err(Error::invalid(format!("line {id}: expected a stop line")));
-    }
-    if !road.lanes.iter().any(|s| layout.lanes[usize::from(s.lane)].group.is_some()) {
-        return Err(Error::invalid(format!("line {id}: no lane with a signal leads over it")));
-    }
-    let known = rules.iter().position(|r| matches!(r, Rule::Light(l) if l.line == line));
-    let at = known.unwrap_or_else(|| {
-        rules.push(Rule::Light(LightRule {
-            line,
-            grace_s: 0.3,
-            incursion_m: if layout.view.is_metric() { 3.0 } else { 0.75 },
-            min_stop_s: 2.0,
-            dilemma_mps2: 3.5,
-            armed: Vec::new(),
-        }));
-        rules.len() - 1
-    });
-    match &mut rules[at] {
-        Rule::Light(light) => Ok(light),
-        Rule::WrongWay(_) => Err(Error::internal("a stop line led to another rule")),
+impl CameraState {
+    fn neighbours(&self, now: EventTime) -> Vec<Neighbour> {
+        let is_here = |w: &&Watched| now <= w.track.last.plus_seconds(NEIGHBOUR_S) && w.track.is_confirmed();
+        let seen = self.tracks.iter().filter(|(_, w)| is_here(w));
+        seen.map(|(&id, Watched { track, .. })| Neighbour {
+            id,
+            class: track.class,
+            lane: track.lane,
+            pos: track.position(),
+            still_since: track.standstill.since,
+        })
+        .collect()
     }
 }

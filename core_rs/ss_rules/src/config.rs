@@ -6,6 +6,8 @@
 use serde::Deserialize;
 use ss_model::{Error, Point, Polygon, Result, VehicleClass};
 
+use crate::hours::{Hours, Weekday};
+
 /// A junction with every camera that watches it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +17,9 @@ pub struct JunctionConfig {
     /// Names of the signal groups; their index is the group's code.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// Offsets of local time from UTC: from this second on, so many seconds.
+    #[serde(default)]
+    pub utc_offsets: Vec<(i64, i64)>,
     /// The cameras; their index is the camera's code.
     pub cameras: Vec<CameraConfig>,
 }
@@ -212,6 +217,113 @@ pub enum RuleConfig {
         #[serde(default = "default_min_path_m")]
         min_path_m: f64,
     },
+    /// Travelling in a lane that is not open to the class.
+    WrongLane {
+        /// Lanes watched; absent: every lane that names its classes.
+        #[serde(default)]
+        lanes: Option<Vec<String>>,
+        /// Shortest stay in the lane.
+        #[serde(default = "default_lane_dwell_s")]
+        min_dwell_s: f64,
+    },
+    /// Leaving by a movement that the lane's arrow does not show.
+    LaneArrow {
+        /// Lanes watched; absent: every lane that names its movements.
+        #[serde(default)]
+        lanes: Option<Vec<String>>,
+    },
+    /// On or over a solid line.
+    SolidLine {
+        /// The line.
+        line: String,
+        /// Shortest time on it; crossing it completely always counts.
+        #[serde(default = "default_min_over_s")]
+        min_over_s: f64,
+    },
+    /// A turn that a sign forbids.
+    IllegalTurn {
+        /// Exit line of the movement.
+        line: String,
+        /// Classes the sign names; absent: every class.
+        #[serde(default)]
+        classes: Option<Vec<VehicleClass>>,
+        /// Hours on the sign.
+        #[serde(default)]
+        hours: Option<Vec<Hours>>,
+        /// Days on the sign.
+        #[serde(default)]
+        days: Option<Vec<Weekday>>,
+    },
+    /// Turning back where it is forbidden.
+    UTurn {
+        /// Zone in which the path turns back.
+        #[serde(default)]
+        zone: Option<String>,
+        /// Exit line that shows a U-turn.
+        #[serde(default)]
+        line: Option<String>,
+    },
+    /// Standing where it is forbidden.
+    IllegalStop {
+        /// Zone.
+        zone: String,
+        /// Shortest stop.
+        #[serde(default = "default_stop_dwell_s")]
+        min_dwell_s: f64,
+    },
+    /// Standing in the box without room to leave it.
+    BoxBlocking {
+        /// Zone.
+        zone: String,
+        /// Shortest stop.
+        #[serde(default = "default_box_dwell_s")]
+        min_dwell_s: f64,
+    },
+    /// Faster than the lane's limit.
+    Speeding {
+        /// Lanes watched; absent: every lane with a limit.
+        #[serde(default)]
+        lanes: Option<Vec<String>>,
+        /// Above the limit and let pass.
+        #[serde(default = "default_tolerance_kmh")]
+        tolerance_kmh: f64,
+    },
+    /// A class where a sign closes it out.
+    BannedClass {
+        /// Lane closed to the classes.
+        #[serde(default)]
+        lane: Option<String>,
+        /// Zone closed to the classes.
+        #[serde(default)]
+        zone: Option<String>,
+        /// The classes.
+        classes: Vec<VehicleClass>,
+        /// Hours on the sign.
+        #[serde(default)]
+        hours: Option<Vec<Hours>>,
+        /// Days on the sign.
+        #[serde(default)]
+        days: Option<Vec<Weekday>>,
+        /// Whether a permit lets a vehicle pass.
+        #[serde(default = "default_permits")]
+        permits: bool,
+    },
+    /// Riding on the pavement.
+    Sidewalk {
+        /// Zone.
+        zone: String,
+        /// Shortest stay.
+        #[serde(default = "default_pavement_dwell_s")]
+        min_dwell_s: f64,
+    },
+    /// Passing close to a pedestrian on a crosswalk.
+    FailToYieldPedestrian {
+        /// The crosswalk.
+        zone: String,
+        /// Shortest time between the two at one point.
+        #[serde(default = "default_pet_s")]
+        pet_s: f64,
+    },
 }
 
 fn default_aspect() -> f64 {
@@ -234,6 +346,30 @@ fn default_min_angle() -> f64 {
 }
 fn default_min_path_m() -> f64 {
     8.0
+}
+fn default_lane_dwell_s() -> f64 {
+    1.5
+}
+fn default_min_over_s() -> f64 {
+    0.4
+}
+fn default_stop_dwell_s() -> f64 {
+    15.0
+}
+fn default_box_dwell_s() -> f64 {
+    5.0
+}
+fn default_tolerance_kmh() -> f64 {
+    5.0
+}
+fn default_pavement_dwell_s() -> f64 {
+    1.0
+}
+fn default_pet_s() -> f64 {
+    1.5
+}
+fn default_permits() -> bool {
+    true
 }
 
 impl JunctionConfig {

@@ -51,6 +51,12 @@ impl Line {
         self.along.dot(pos - self.a)
     }
 
+    /// Whether the line passes between two points.
+    pub fn is_between(&self, p: Point, q: Point) -> bool {
+        let (a, b) = (self.offset(p), self.offset(q));
+        (a > 0.0) != (b > 0.0) && self.spans(p + (q - p).scale(a / (a - b)))
+    }
+
     /// Unit vector to the right of the points.
     pub fn right(&self) -> Point {
         self.right

@@ -10,22 +10,27 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use ss_model::{Error, EventTime, Result, SignalState, TrackBatch};
 
-use crate::camera::{CameraState, Watch};
+use crate::camera::{Around, CameraState, Reading, Watch};
 use crate::config::JunctionConfig;
+use crate::hours::Calendar;
 use crate::ledger::CameraCounts;
-use crate::outcome::{Finding, Verdict};
+use crate::outcome::{Candidate, Finding, Reason, Verdict};
 use crate::report::Report;
 use crate::signals::SignalHistory;
+use crate::suppression::{Condition, Conditions, Stretch};
 use crate::verdict::judge;
 
 /// First byte of a snapshot.
 const SNAPSHOT_VERSION: u8 = 1;
+/// How long a suspicion can be taken back.
+const RETRACTABLE_S: f64 = 3600.0;
 
 /// Judges one junction.
 #[derive(Debug)]
 pub struct JunctionEngine {
     groups: Vec<String>,
     cameras: Vec<Watch>,
+    calendar: Calendar,
     /// Tells whether a snapshot was made under this configuration.
     config_mark: u64,
     state: State,
@@ -39,6 +44,19 @@ struct State {
     late_signals: u64,
     cameras: Vec<CameraState>,
     queues: Vec<Queue>,
+    conditions: Conditions,
+    /// What was suspected lately, for the case that it must be taken back.
+    suspected: VecDeque<Suspected>,
+    /// To be told with the next outcomes.
+    retracted: Vec<(Suspected, Condition)>,
+}
+
+/// A suspicion that was told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Suspected {
+    camera: u16,
+    run: u32,
+    candidate: Candidate,
 }
 
 /// Input of one camera that the frontier has not passed yet.
@@ -53,6 +71,7 @@ struct Queue {
 enum Item {
     Frame { run: u32, time: EventTime, rows: Vec<Row> },
     Gap { time: EventTime },
+    Reading(Reading),
 }
 
 /// A track in a frame, in the form that snapshots hold.
@@ -69,6 +88,7 @@ impl Item {
     fn time(&self) -> EventTime {
         match self {
             Self::Frame { time, .. } | Self::Gap { time } => *time,
+            Self::Reading(reading) => reading.time,
         }
     }
 }
@@ -88,8 +108,12 @@ impl JunctionEngine {
             late_signals: 0,
             cameras: vec![CameraState::default(); cameras.len()],
             queues: vec![Queue { items: VecDeque::new(), newest: EventTime::MIN }; cameras.len()],
+            conditions: Conditions::default(),
+            suspected: VecDeque::new(),
+            retracted: Vec::new(),
         };
-        Ok(Self { groups: config.groups, cameras, config_mark: fnv1a(config_json), state })
+        let calendar = Calendar::new(config.utc_offsets);
+        Ok(Self { groups: config.groups, cameras, calendar, config_mark: fnv1a(config_json), state })
     }
 
     /// Group `group` shows `signal` from `time` on. A line at or before the
@@ -151,6 +175,50 @@ impl JunctionEngine {
         let at = self.camera(camera)?;
         let queue = &mut self.state.queues[at];
         queue.items.push_back(Item::Gap { time: time.max(queue.newest) });
+        Ok(())
+    }
+
+    /// A condition lifts rules from `time` until `until`, at one camera (by
+    /// name) or at all, in one lane or in all. What was suspected under it
+    /// before it became known is taken back with the next outcomes.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a camera that the junction does not have.
+    pub fn condition(
+        &mut self,
+        (from, until): (EventTime, EventTime),
+        condition: Condition,
+        camera: Option<&str>,
+        lane: Option<&str>,
+    ) -> Result<()> {
+        let camera = camera.map(|id| self.camera_called(id)).transpose()?;
+        let stretch = Stretch { from, until, condition, camera, lane: lane.map(str::to_owned) };
+        let (kept, gone) = std::mem::take(&mut self.state.suspected).into_iter().partition(|told| {
+            let watch = &self.cameras[usize::from(told.camera)];
+            !stretch.covers(told.camera, watch.lane_name(told.candidate.lane), &told.candidate)
+        });
+        let gone: VecDeque<Suspected> = gone;
+        self.state.suspected = kept;
+        self.state.retracted.extend(gone.into_iter().map(|told| (told, condition)));
+        self.state.conditions.insert(stretch);
+        Ok(())
+    }
+
+    /// A meter measured a speed. It is judged when the frontier has passed it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a speed that is none, or a lane that no camera has.
+    pub fn reading(&mut self, reading: Reading) -> Result<()> {
+        if !(reading.speed_kmh.is_finite() && reading.speed_kmh >= 0.0) {
+            return Err(Error::invalid(format!("meter: expected a speed, found {}", reading.speed_kmh)));
+        }
+        let has_lane = |w: &Watch| w.layout.lanes.iter().any(|l| l.id == reading.lane);
+        let at = self.cameras.iter().position(has_lane);
+        let at =
+            at.ok_or_else(|| Error::invalid(format!("meter: no camera has a lane {:?}", reading.lane)))?;
+        let queue = &mut self.state.queues[at].items;
+        let behind = queue.iter().rev().take_while(|item| item.time() > reading.time).count();
+        queue.insert(queue.len() - behind, Item::Reading(reading));
         Ok(())
     }
 
@@ -228,6 +296,11 @@ impl JunctionEngine {
         Ok(())
     }
 
+    fn camera_called(&self, id: &str) -> Result<u16> {
+        let at = self.cameras.iter().position(|w| w.id == id);
+        at.map(|i| i as u16).ok_or_else(|| Error::invalid(format!("no camera is called {id:?}")))
+    }
+
     fn camera(&self, camera: u16) -> Result<usize> {
         let (at, known) = (usize::from(camera), self.cameras.len());
         if at < known {
@@ -244,6 +317,7 @@ impl JunctionEngine {
 
     fn run_to(&mut self, frontier: EventTime, out: &mut Outbox) -> Result<()> {
         self.state.frontier = self.state.frontier.max(frontier);
+        self.publish_retractions(out)?;
         // A frame is due when every signal that its interval may meet is known.
         while let Some((due, at)) = self.next_due() {
             if due > self.state.frontier {
@@ -258,19 +332,23 @@ impl JunctionEngine {
                     }
                     let tracks: Vec<ss_model::Track> = rows.iter().map(Row::track).collect();
                     let mut found = Vec::new();
-                    self.cameras[at].frame(
-                        &self.state.signals,
-                        &mut self.state.cameras[at],
-                        time,
-                        &tracks,
-                        &mut found,
-                    );
+                    let around = Around { signals: &self.state.signals, calendar: &self.calendar };
+                    self.cameras[at].frame(around, &mut self.state.cameras[at], time, &tracks, &mut found);
                     self.publish(at, found, out)?;
                 }
                 Item::Gap { .. } => self.end_run(at, out)?,
+                Item::Reading(reading) => {
+                    let found = self.cameras[at].reading(&self.state.cameras[at], &reading);
+                    self.publish(at, found.into_iter().collect(), out)?;
+                }
             }
             for history in &mut self.state.signals {
                 history.prune(due);
+            }
+            self.state.conditions.prune(due);
+            let horizon = due.plus_seconds(-RETRACTABLE_S);
+            while self.state.suspected.front().is_some_and(|told| told.candidate.last() < horizon) {
+                self.state.suspected.pop_front();
             }
         }
         Ok(())
@@ -279,7 +357,8 @@ impl JunctionEngine {
     /// Settle every open track of a camera.
     fn end_run(&mut self, at: usize, out: &mut Outbox) -> Result<()> {
         let mut found = Vec::new();
-        self.cameras[at].end_run(&self.state.signals, &mut self.state.cameras[at], &mut found);
+        let around = Around { signals: &self.state.signals, calendar: &self.calendar };
+        self.cameras[at].end_run(around, &mut self.state.cameras[at], &mut found);
         self.publish(at, found, out)
     }
 
@@ -294,18 +373,39 @@ impl JunctionEngine {
     fn publish(&mut self, at: usize, mut found: Vec<Finding>, out: &mut Outbox) -> Result<()> {
         found.sort_by_key(Finding::order);
         let (watch, state) = (&self.cameras[at], &mut self.state.cameras[at]);
-        for finding in &found {
+        for finding in found {
             match finding {
                 Finding::Passage(passage) => {
                     state.counts.crossings += 1;
-                    out.add(&Report::crossing(watch, state.run, passage))?;
+                    out.add(&Report::crossing(watch, state.run, &passage))?;
                 }
                 Finding::Candidate(candidate) => {
-                    let verdict: Verdict = judge(candidate);
-                    state.counts.outcome(candidate.kind, verdict);
-                    out.add(&Report::violation(watch, &self.groups, state.run, candidate, verdict))?;
+                    let (camera, run) = (at as u16, state.run);
+                    let lane = watch.lane_name(candidate.lane);
+                    let verdict = judge(&candidate, self.state.conditions.lifting(camera, lane, &candidate));
+                    state.counts.outcome(candidate.kind, verdict.0);
+                    out.add(&Report::violation(
+                        watch,
+                        &self.groups,
+                        run,
+                        &candidate,
+                        (verdict.0, &verdict.1),
+                    ))?;
+                    if verdict.0 == Verdict::Suspected {
+                        self.state.suspected.push_back(Suspected { camera, run, candidate });
+                    }
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn publish_retractions(&mut self, out: &mut Outbox) -> Result<()> {
+        for (told, condition) in std::mem::take(&mut self.state.retracted) {
+            let at = usize::from(told.camera);
+            self.state.cameras[at].counts.outcome(told.candidate.kind, Verdict::Retracted);
+            let verdict = (Verdict::Retracted, &[Reason::Condition(condition)][..]);
+            out.add(&Report::violation(&self.cameras[at], &self.groups, told.run, &told.candidate, verdict))?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::outcome::{RuleKind, Verdict};
 /// Outcomes of one rule kind at one camera.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleCounts {
-    /// All of them: suspected + undecided + suppressed.
+    /// All of them: suspected + undecided + suppressed + estimated.
     pub candidates: u64,
     /// The proof was complete.
     pub suspected: u64,
@@ -17,15 +17,21 @@ pub struct RuleCounts {
     pub undecided: u64,
     /// Something lifted the rule.
     pub suppressed: u64,
+    /// Measured from pictures, against nobody.
+    pub estimated: u64,
+    /// Of the suspected, those taken back later.
+    pub retracted: u64,
 }
 
 impl RuleCounts {
     fn add(&mut self, verdict: Verdict) {
-        self.candidates += 1;
+        self.candidates += u64::from(verdict != Verdict::Retracted);
         match verdict {
             Verdict::Suspected => self.suspected += 1,
             Verdict::Undecided => self.undecided += 1,
             Verdict::Suppressed => self.suppressed += 1,
+            Verdict::Estimated => self.estimated += 1,
+            Verdict::Retracted => self.retracted += 1,
         }
     }
 }

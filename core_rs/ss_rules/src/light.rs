@@ -21,15 +21,14 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, SignalState};
 
+use crate::context::{Context, Seen};
 use crate::crossing::{Crossing, DEAD_BAND_M};
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind, SignalFact};
-use crate::place::{Layout, RoadLine};
-use crate::signals::{Meanings, SignalHistory};
-use crate::track::{Observation, TrackState};
+use crate::place::RoadLine;
+use crate::signals::Meanings;
+use crate::track::TrackState;
 use crate::verdict::doubt_reason;
 
-/// A foot point this close to a lane may belong to it.
-const ASTRIDE_M: f64 = 0.4;
 /// A vehicle that has not stood for this long was under way.
 const UNDER_WAY_S: f64 = 0.5;
 
@@ -79,15 +78,6 @@ struct Stop {
     doubts: Vec<Reason>,
 }
 
-/// What a rule sees of the world in one frame.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// The camera's geometry.
-    pub layout: &'a Layout,
-    /// Signals by group, known up to the frame plus the clock's uncertainty.
-    pub signals: &'a [SignalHistory],
-}
-
 impl Entry {
     /// Why the instant of the crossing does not prove what `sure` would.
     fn doubts_of_instant(&self, sure: Meanings) -> Vec<Reason> {
@@ -97,22 +87,20 @@ impl Entry {
 }
 
 impl LightRule {
+    /// Whether a rule of its own publishes what the table found.
+    pub fn publishes(&self, candidate: &Candidate) -> bool {
+        self.armed.contains(&candidate.kind)
+    }
+
     /// Take in an observation of a track and the lines it crossed with it.
-    pub fn observe(
-        &self,
-        cx: &Context<'_>,
-        id: u32,
-        track: &TrackState,
-        seen: &Observation,
-        crossed: &[(u16, Crossing)],
-        state: &mut LightState,
-    ) -> Option<Candidate> {
+    pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut LightState) -> Option<Candidate> {
         if state.done {
             return None;
         }
+        let (id, track) = (seen.id, seen.track);
         let road = &cx.layout.lines[usize::from(self.line)];
         if state.entry.is_none() {
-            let crossing = crossed.iter().find(|(line, _)| *line == self.line).map(|(_, c)| *c)?;
+            let crossing = seen.crossed.iter().find(|(line, _)| *line == self.line).map(|(_, c)| *c)?;
             let entry = self.enter(cx, road, track, crossing)?;
             if entry.meanings.red {
                 state.entry = Some(entry);
@@ -124,7 +112,7 @@ impl LightRule {
         let entry = state.entry.as_mut()?;
         let past_m = track.lines[usize::from(self.line)].last()?.offset_m
             * if entry.crossing.rightward { 1.0 } else { -1.0 };
-        let found = self.watch(cx, id, track, seen.time, past_m, entry)?;
+        let found = self.watch(cx, id, track, seen.now, past_m, entry)?;
         *state = LightState { done: true, entry: None };
         found
     }
@@ -154,19 +142,20 @@ impl LightRule {
         track: &TrackState,
         crossing: Crossing,
     ) -> Option<Entry> {
-        let margin = ASTRIDE_M / crossing.unit_m;
-        let lane = road.lane_at(crossing.station, margin, track.lane_remembered(crossing.from));
+        let lanes = cx.layout.lanes_of_crossing(self.line, &crossing, track);
+        let lane = lanes.first().copied();
         if !road.is_forward(crossing.rightward, lane.map(|l| &cx.layout.lanes[usize::from(l)])) {
             return None;
         }
         let group_of = |l: u16| cx.layout.lanes[usize::from(l)].group;
-        let mut groups: Vec<u16> = lane.and_then(group_of).into_iter().collect();
-        if lane.is_some() && groups.is_empty() {
+        if lane.is_some_and(|l| group_of(l).is_none()) {
             return None; // a lane without a light
         }
-        for stretch in &road.lanes {
-            let near = lane.is_none() || stretch.reaches(crossing.station, margin);
-            if let Some(group) = group_of(stretch.lane).filter(|g| near && !groups.contains(g)) {
+        // Beside every lane it may have come from any of them.
+        let all = road.lanes.iter().map(|s| s.lane).filter(|_| lane.is_none());
+        let mut groups: Vec<u16> = Vec::new();
+        for group in lanes.iter().copied().chain(all).filter_map(group_of) {
+            if !groups.contains(&group) {
                 groups.push(group);
             }
         }
@@ -326,18 +315,12 @@ impl LightRule {
             explanation = explanation.fact("signal_since_s", c.time.seconds_since(phase.since));
         }
         Candidate {
-            kind,
-            time: c.time,
-            until: None,
-            track: id,
-            class: track.class,
             lane: entry.lane,
             line: Some(self.line),
-            zone: None,
             signal: Some(SignalFact { group, phase }),
             doubts,
-            dilemma: false,
             explanation,
+            ..Candidate::new(kind, c.time, id, track.class)
         }
     }
 }

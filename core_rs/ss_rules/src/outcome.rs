@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, VehicleClass};
 
 use crate::signals::Phase;
+use crate::suppression::Condition;
 
-/// Kinds of rules; the names are stable.
+/// Kinds of rules; the names are stable. Acts of one instant are told, and
+/// take precedence, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleKind {
@@ -20,18 +22,28 @@ pub enum RuleKind {
     YellowLight,
     /// Against the direction of a lane.
     WrongWay,
-}
-
-impl RuleKind {
-    /// The stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RedLight => "red_light",
-            Self::StopLine => "stop_line",
-            Self::YellowLight => "yellow_light",
-            Self::WrongWay => "wrong_way",
-        }
-    }
+    /// Turning back where it is forbidden.
+    UTurn,
+    /// A turn that a sign forbids.
+    IllegalTurn,
+    /// A movement that the lane's arrow does not show.
+    LaneArrow,
+    /// A class closed out by a sign.
+    BannedClass,
+    /// In a lane of other classes.
+    WrongLane,
+    /// On or over a solid line.
+    SolidLine,
+    /// Standing in the box without room to leave it.
+    BoxBlocking,
+    /// Standing where it is forbidden.
+    IllegalStop,
+    /// Faster than the limit.
+    Speeding,
+    /// Riding on the pavement.
+    Sidewalk,
+    /// Passing close to a pedestrian on a crosswalk.
+    FailToYieldPedestrian,
 }
 
 /// What the engine concludes about a candidate. Only a person concludes that
@@ -41,30 +53,63 @@ impl RuleKind {
 pub enum Verdict {
     /// The proof is complete.
     Suspected,
-    /// The proof has a hole; the reason says which.
+    /// The proof has a hole; the reasons say which.
     Undecided,
-    /// Something lifts the rule; the reason says what.
+    /// Something lifts the rule; the reasons say what.
     Suppressed,
+    /// Measured from pictures: for statistics, not against anybody.
+    Estimated,
+    /// Was suspected, and something that lifts the rule became known later.
+    Retracted,
 }
 
-/// Why a candidate is undecided.
+/// Why a candidate is not suspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// The light changed, or its grace ended, within the interval of the crossing.
     PhaseBoundary,
     /// The light left red in the very interval in which the vehicle went on.
     RedEndedMeanwhile,
-    /// Between two lanes whose lights differ.
+    /// Between two lanes for which different rules hold.
     LaneAmbiguous,
     /// Not seen for a while during the proof.
     Gap,
     /// The track may have passed to another vehicle during the proof.
     IdentityDoubt,
+    /// The class changed during the proof.
+    ClassDoubt,
     /// The track ended before the proof was complete.
     TrackLost,
     /// Slowly backwards after going forwards: it may be reversing.
     MaybeReversing,
+    /// Nothing stands ahead: it may be giving way to others.
+    MayBeGivingWay,
+    /// The same conduct as another act of the vehicle.
+    Duplicate,
+    /// The meter's certificate does not cover the reading.
+    CertificateInvalid,
+    /// A condition lifts the rule.
+    Condition(Condition),
+}
+
+impl Reason {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PhaseBoundary => "phase_boundary",
+            Self::RedEndedMeanwhile => "red_ended_meanwhile",
+            Self::LaneAmbiguous => "lane_ambiguous",
+            Self::Gap => "gap",
+            Self::IdentityDoubt => "identity_doubt",
+            Self::ClassDoubt => "class_doubt",
+            Self::TrackLost => "track_lost",
+            Self::MaybeReversing => "maybe_reversing",
+            Self::MayBeGivingWay => "may_be_giving_way",
+            Self::Duplicate => "duplicate",
+            Self::CertificateInvalid => "certificate_invalid",
+            Self::Condition(condition) => condition.name(),
+        }
+    }
 }
 
 /// What decided, in numbers: named facts in the unit of their suffix,
@@ -124,8 +169,9 @@ pub struct Candidate {
     pub time: EventTime,
     /// When a lasting act ended.
     pub until: Option<EventTime>,
-    /// Number of the track in its run.
-    pub track: u32,
+    /// Number of the track in its run; none when a meter's reading fits no
+    /// track.
+    pub track: Option<u32>,
     /// Class of the vehicle.
     pub class: VehicleClass,
     /// Index of the lane.
@@ -138,10 +184,48 @@ pub struct Candidate {
     pub signal: Option<SignalFact>,
     /// Why the proof is not complete; empty when it is.
     pub doubts: Vec<Reason>,
-    /// Something a reader should look at: the dilemma zone.
+    /// Stopping in time for amber would have taken hard braking.
     pub dilemma: bool,
+    /// Whether a permit lifts the rule.
+    pub permits: bool,
+    /// The same conduct as another act of the vehicle.
+    pub duplicate: bool,
     /// What decided.
     pub explanation: Explanation,
+}
+
+impl Candidate {
+    /// The bare act; the rest is filled in by the rule.
+    pub fn new(kind: RuleKind, time: EventTime, track: u32, class: VehicleClass) -> Self {
+        Self {
+            kind,
+            time,
+            until: None,
+            track: Some(track),
+            class,
+            lane: None,
+            line: None,
+            zone: None,
+            signal: None,
+            doubts: Vec::new(),
+            dilemma: false,
+            permits: true,
+            duplicate: false,
+            explanation: Explanation::default(),
+        }
+    }
+
+    /// First instant of the act or of its proof.
+    pub fn first(&self) -> EventTime {
+        let proof = self.explanation.intervals_ns.values().map(|i| i[0]).min();
+        self.time.min(EventTime(proof.unwrap_or(i64::MAX)))
+    }
+
+    /// Last instant of the act or of its proof.
+    pub fn last(&self) -> EventTime {
+        let proof = self.explanation.intervals_ns.values().map(|i| i[1]).max();
+        self.until.unwrap_or(self.time).max(EventTime(proof.unwrap_or(i64::MIN)))
+    }
 }
 
 /// A vehicle crossed a line.
@@ -174,9 +258,9 @@ pub enum Finding {
 
 impl Finding {
     /// Findings of one instant are told in this order.
-    pub fn order(&self) -> (EventTime, u32, Option<RuleKind>, Option<u16>) {
+    pub fn order(&self) -> (EventTime, Option<u32>, Option<RuleKind>, Option<u16>) {
         match self {
-            Self::Passage(p) => (p.time, p.track, None, Some(p.line)),
+            Self::Passage(p) => (p.time, Some(p.track), None, Some(p.line)),
             Self::Candidate(c) => (c.time, c.track, Some(c.kind), c.line),
         }
     }

@@ -1,19 +1,25 @@
 //! Where things are: the picture, the ground, and what lies on it.
 
+use serde::{Deserialize, Serialize};
 use ss_model::{BoxF, Error, Homography, Point, Polygon, Result, VehicleClass};
 
 use crate::config::{CameraConfig, LaneConfig, LineConfig, LineKind, Movement, ZoneKind, not_negative};
-use crate::crossing::Line;
+use crate::crossing::{Crossing, Line};
+use crate::track::TrackState;
 
 /// Without calibration the height of a vehicle's box stands for this many
 /// metres: a motorcycle with its rider, a car. Movement away from the camera
 /// then measures short, never long.
 const BOX_HEIGHT_M: f64 = 1.5;
+/// A foot point this close to a lane may belong to it.
+pub const ASTRIDE_M: f64 = 0.4;
+/// As many zones as a camera can have: one bit each.
+const MAX_ZONES: usize = 32;
 /// Positions further off than this are projections from near the horizon.
 const HORIZON_M: f64 = 2_000.0;
 
 /// The reference point of a vehicle in one frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// Bottom centre of the box, normalised picture coordinates.
     pub foot: Point,
@@ -22,6 +28,8 @@ pub struct Place {
     pub pos: Point,
     /// Metres per unit of `pos`.
     pub unit_m: f64,
+    /// Width of the box, normalised picture coordinates.
+    pub width: f64,
 }
 
 /// How a camera sees the ground.
@@ -70,7 +78,7 @@ impl View {
         let foot = Point { x: f64::midpoint(f64::from(bbox.x1), f64::from(bbox.x2)), y: f64::from(bbox.y2) };
         let pos = self.position(foot)?;
         let unit_m = if self.is_metric() { 1.0 } else { BOX_HEIGHT_M / f64::from(bbox.height()) };
-        Some(Place { foot, pos, unit_m })
+        Some(Place { foot, pos, unit_m, width: f64::from(bbox.width()) })
     }
 }
 
@@ -203,6 +211,10 @@ impl Layout {
     /// # Errors
     /// `InvalidInput` naming the lane, line or zone that cannot be used.
     pub fn new(config: &CameraConfig, groups: &[String]) -> Result<Self> {
+        if config.zones.len() > MAX_ZONES {
+            let found = config.zones.len();
+            return Err(Error::invalid(format!("expected at most {MAX_ZONES} zones, found {found}")));
+        }
         let view = View::new(config)?;
         let clock_s = not_negative("clock_uncertainty_s", config.clock_uncertainty_s)?;
         let lanes = config.lanes.iter().map(|l| lane(l, &view, groups)).collect::<Result<Vec<_>>>()?;
@@ -227,6 +239,28 @@ impl Layout {
             return before;
         }
         self.lanes.iter().position(|l| l.area.contains(foot)).map(|i| i as u16)
+    }
+
+    /// The zones around `foot`, one bit each.
+    pub fn zones_at(&self, foot: Point) -> u32 {
+        let bit = |(i, zone): (usize, &Zone)| u32::from(zone.area.contains(foot)) << i;
+        self.zones.iter().enumerate().map(bit).sum()
+    }
+
+    /// Lanes by which a crossing may be judged: the one by the foot point
+    /// first, then those so close beside that they are possible.
+    pub fn lanes_of_crossing(&self, line: u16, crossing: &Crossing, track: &TrackState) -> Vec<u16> {
+        let road = &self.lines[usize::from(line)];
+        let margin = ASTRIDE_M / crossing.unit_m;
+        let own = road.lane_at(crossing.station, margin, track.lane_remembered(crossing.from));
+        let beside = road.lanes.iter().filter(|s| own.is_some() && s.reaches(crossing.station, margin));
+        own.into_iter().chain(beside.map(|s| s.lane).filter(|l| Some(*l) != own)).collect()
+    }
+
+    /// Index of the zone called `id`.
+    pub fn zone_index(&self, id: &str) -> Result<u16> {
+        let found = self.zones.iter().position(|z| z.id == id);
+        found.map(|i| i as u16).ok_or_else(|| Error::invalid(format!("no zone is called {id:?}")))
     }
 
     /// Index of the line called `id`.

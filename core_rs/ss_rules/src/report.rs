@@ -35,12 +35,12 @@ pub struct CrossingReport<'a> {
 pub struct ViolationReport<'a> {
     kind: RuleKind,
     verdict: Verdict,
-    reasons: &'a [Reason],
+    reasons: Vec<&'static str>,
     time_ns: i64,
     until_ns: Option<i64>,
     camera: &'a str,
     run: u32,
-    track: u32,
+    track: Option<u32>,
     class: VehicleClass,
     lane: Option<&'a str>,
     line: Option<&'a str>,
@@ -80,13 +80,13 @@ impl<'a> Report<'a> {
         groups: &'a [String],
         run: u32,
         c: &'a Candidate,
-        verdict: Verdict,
+        (verdict, reasons): (Verdict, &[Reason]),
     ) -> Self {
         let layout = &watch.layout;
         Self::Violation(Box::new(ViolationReport {
             kind: c.kind,
             verdict,
-            reasons: &c.doubts,
+            reasons: reasons.iter().map(|r| r.name()).collect(),
             time_ns: c.time.0,
             until_ns: c.until.map(|t| t.0),
             camera: &watch.id,

@@ -17,10 +17,12 @@ pub const MIN_AGE_S: f64 = 0.3;
 pub const MAX_GAP_S: f64 = 1.0;
 /// A lane left longer ago than this says nothing about where a vehicle is.
 const LANE_MEMORY_S: f64 = 1.0;
-/// Time between waypoints of a trail …
-const TRAIL_STEP_S: f64 = 0.2;
+/// Way between waypoints of a trail …
+const TRAIL_STEP_M: f64 = 0.5;
 /// … and how many are kept.
-const TRAIL: usize = 48;
+const TRAIL: usize = 64;
+/// Not having moved for this long is standing.
+const STANDS_S: f64 = 0.5;
 
 /// One observation of a track: a frame in which it was detected.
 #[derive(Clone, Copy, Debug)]
@@ -57,12 +59,18 @@ pub struct TrackState {
     pub class: VehicleClass,
     /// Lane under the wheels now.
     pub lane: Option<u16>,
+    /// Zones around it now, one bit each.
+    zones: u32,
+    /// Last observation in which it stood.
+    stood: Option<EventTime>,
     /// Last lane it was in.
     pub last_lane: Option<LaneMemory>,
     /// Where it has been, oldest first.
     pub trail: VecDeque<Waypoint>,
     /// Where and since when it stands.
     pub standstill: Standstill,
+    /// Where it is now.
+    here: Place,
     /// At each line of the camera.
     pub lines: Vec<LineTrack>,
     /// Last frame with a doubt about its identity.
@@ -91,9 +99,12 @@ impl TrackState {
             hits: 0,
             class,
             lane: None,
+            zones: 0,
+            stood: None,
             last_lane: None,
             trail: VecDeque::with_capacity(TRAIL),
             standstill: Standstill::new(time, place.pos),
+            here: *place,
             lines: vec![LineTrack::default(); lines],
             last_doubt: None,
             last_gap_end: None,
@@ -108,7 +119,7 @@ impl TrackState {
         seen: &Observation,
         mut crossed: impl FnMut(u16, Crossing),
     ) {
-        let Observation { time, place, doubtful } = *seen;
+        let Observation { time, ref place, doubtful } = *seen;
         if time > self.last.plus_seconds(MAX_GAP_S) {
             self.last_gap_end = Some(time);
         }
@@ -122,13 +133,18 @@ impl TrackState {
         if let Some(lane) = self.lane {
             self.last_lane = Some(LaneMemory { lane, time });
         }
-        if self.trail.back().is_none_or(|w| time.seconds_since(w.time) >= TRAIL_STEP_S) {
+        self.zones = layout.zones_at(place.foot);
+        if self.trail.back().is_none_or(|w| (place.pos - w.pos).length() * place.unit_m >= TRAIL_STEP_M) {
             if self.trail.len() == TRAIL {
                 self.trail.pop_front();
             }
             self.trail.push_back(Waypoint { time, pos: place.pos });
         }
         self.standstill.observe(time, place.pos, place.unit_m);
+        if time >= self.standstill.since.plus_seconds(STANDS_S) {
+            self.stood = Some(time);
+        }
+        self.here = *place;
         for (index, (track, road)) in self.lines.iter_mut().zip(&layout.lines).enumerate() {
             if let Some(crossing) = track.observe(&road.line, time, place.pos, place.unit_m) {
                 crossed(index as u16, crossing);
@@ -155,6 +171,28 @@ impl TrackState {
     /// The last lane, unless it was left too long before `time`.
     pub fn lane_remembered(&self, time: EventTime) -> Option<u16> {
         self.last_lane.filter(|m| time.seconds_since(m.time) <= LANE_MEMORY_S).map(|m| m.lane)
+    }
+
+    /// Where it is now.
+    pub fn position(&self) -> Point {
+        self.here.pos
+    }
+
+    /// Whether it lies in a zone now.
+    pub fn is_in_zone(&self, zone: u16) -> bool {
+        self.zones >> zone & 1 == 1
+    }
+
+    /// Whether it has stood at or after `time`.
+    pub fn stood_since(&self, time: EventTime) -> bool {
+        self.stood.is_some_and(|t| t >= time)
+    }
+
+    /// Unit vector of its last `metres`; `None` before it has come so far.
+    pub fn heading(&self, metres: f64) -> Option<Point> {
+        let way = |w: &Waypoint| self.here.pos - w.pos;
+        let far = self.trail.iter().rev().map(way).find(|d| d.length() * self.here.unit_m >= metres)?;
+        Some(far.scale(1.0 / far.length()))
     }
 
     /// Where it was at `time`, between the waypoints around it.

@@ -10,9 +10,9 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point};
 
-use crate::light::Context;
+use crate::context::{Context, Seen};
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
-use crate::track::{Observation, TrackState, Waypoint};
+use crate::track::{TrackState, Waypoint};
 use crate::verdict::doubt_reason;
 
 /// Moving this far back with the lane ends a path against it.
@@ -75,18 +75,12 @@ struct Proof {
 
 impl WrongWayRule {
     /// Take in an observation of a track.
-    pub fn observe(
-        &self,
-        cx: &Context<'_>,
-        id: u32,
-        track: &TrackState,
-        seen: &Observation,
-        state: &mut WrongWayState,
-    ) -> Option<Candidate> {
+    pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut WrongWayState) -> Option<Candidate> {
         if state.done {
             return None;
         }
-        let here = Waypoint { time: seen.time, pos: seen.place.pos };
+        let (id, track) = (seen.id, seen.track);
+        let here = Waypoint { time: seen.now, pos: seen.place.pos };
         let lane = track.lane.filter(|&l| self.lanes[usize::from(l)]);
         let Some(lane) = lane else {
             return self.leave(id, track, state);
@@ -167,18 +161,11 @@ impl WrongWayRule {
             .threshold("min_path_m", self.min_path_m)
             .threshold("min_angle", self.min_angle_deg);
         Some(Candidate {
-            kind: RuleKind::WrongWay,
-            time: proof.time,
             until: Some(run.last),
-            track: id,
-            class: track.class,
             lane: Some(run.lane),
-            line: None,
-            zone: None,
-            signal: None,
             doubts: proof.doubts,
-            dilemma: false,
             explanation,
+            ..Candidate::new(RuleKind::WrongWay, proof.time, id, track.class)
         })
     }
 }

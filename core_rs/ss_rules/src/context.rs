@@ -1,0 +1,83 @@
+//! What a rule sees of the world in one frame.
+
+use ss_model::{EventTime, Point, VehicleClass};
+
+use crate::crossing::Crossing;
+use crate::hours::Calendar;
+use crate::place::{Layout, Place};
+use crate::signals::SignalHistory;
+use crate::track::TrackState;
+
+/// The world around a track.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The camera's geometry.
+    pub layout: &'a Layout,
+    /// Signals by group, known up to the frame plus the clock's uncertainty.
+    pub signals: &'a [SignalHistory],
+    /// Local time.
+    pub calendar: &'a Calendar,
+    /// Every track seen lately; empty when no rule asks for it.
+    pub neighbours: &'a [Neighbour],
+}
+
+/// A track as another one sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbour {
+    /// Number of the track.
+    pub id: u32,
+    /// Its class.
+    pub class: VehicleClass,
+    /// Lane under its wheels.
+    pub lane: Option<u16>,
+    /// Where it is.
+    pub pos: Point,
+    /// Since when it has not moved.
+    pub still_since: EventTime,
+}
+
+/// One observation of a track, after its memory has taken it in.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// Number of the track.
+    pub id: u32,
+    /// What is remembered of it.
+    pub track: &'a TrackState,
+    /// When the frame was taken.
+    pub now: EventTime,
+    /// Where the vehicle touches the ground.
+    pub place: Place,
+    /// Lines that this observation completes a crossing of.
+    pub crossed: &'a [(u16, Crossing)],
+}
+
+impl Context<'_> {
+    /// Whether another vehicle stands ahead of `seen` within `gap_m`, in the
+    /// way it heads; answers since when the nearest one has stood.
+    pub fn standing_ahead(&self, seen: &Seen<'_>, gap_m: f64) -> Option<EventTime> {
+        let way = self.heading(seen)?;
+        let unit_m = seen.place.unit_m;
+        self.neighbours
+            .iter()
+            .filter(|n| n.id != seen.id && n.class != VehicleClass::Pedestrian)
+            .filter(|n| seen.now >= n.still_since.plus_seconds(STANDS_S))
+            .filter_map(|n| {
+                let away = n.pos - seen.place.pos;
+                let (ahead_m, aside_m) = (away.dot(way) * unit_m, away.cross(way).abs() * unit_m);
+                (ahead_m > 0.5 && ahead_m <= gap_m && aside_m <= ASIDE_M).then_some((ahead_m, n.still_since))
+            })
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, since)| since)
+    }
+
+    /// The way a track heads: its lane's, else that of its last metres.
+    fn heading(&self, seen: &Seen<'_>) -> Option<Point> {
+        let by_lane = seen.track.lane.and_then(|l| self.layout.lanes[usize::from(l)].direction);
+        by_lane.or_else(|| seen.track.heading(2.0))
+    }
+}
+
+/// Not having moved for this long is standing.
+const STANDS_S: f64 = 0.5;
+/// Half the width in which a vehicle ahead is in the way.
+const ASIDE_M: f64 = 2.0;

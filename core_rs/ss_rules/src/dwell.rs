@@ -1,0 +1,201 @@
+//! Being where one must not be for a while: one primitive, several rules.
+//!
+//! A place (lanes, a zone, on a line), whom it concerns, when, and how long
+//! or how far proves it: wrong lane, banned class, pavement and solid line
+//! differ in these data only.
+
+use serde::{Deserialize, Serialize};
+use ss_model::{EventTime, Point, VehicleClass};
+
+use crate::context::{Context, Seen};
+use crate::hours::Window;
+use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
+use crate::track::TrackState;
+use crate::verdict::doubt_reason;
+
+/// Away for no longer than this is still there: a foot point trembles.
+const BRIEFLY_AWAY_S: f64 = 0.5;
+/// Half of the underside of a box that must be in the place, in widths: the
+/// wheels, not the mirrors.
+const FIRM: f64 = 0.2;
+/// Half of the underside that counts as wheels on a line, in widths.
+const WHEELS: f64 = 0.3;
+
+/// Where a rule holds.
+#[derive(Clone, Debug)]
+pub enum Where {
+    /// In any of these lanes.
+    Lanes(Vec<u16>),
+    /// In this zone.
+    Zone(u16),
+    /// With the wheels on both sides of this line.
+    OverLine(u16),
+}
+
+/// A rule of the family.
+#[derive(Clone, Debug)]
+pub struct DwellRule {
+    /// What it is called.
+    pub kind: RuleKind,
+    /// Where it holds.
+    pub place: Where,
+    /// By lane: classes that may be there; for other places one list.
+    pub concerns: Concerns,
+    /// When it holds.
+    pub window: Window,
+    /// Shortest stay.
+    pub min_dwell_s: f64,
+    /// Shortest way from end to end while there.
+    pub min_path_m: f64,
+    /// Crossing the line completely proves it, however short.
+    pub crossing_proves: bool,
+    /// Whether a permit lifts it.
+    pub permits: bool,
+}
+
+/// Whom a rule concerns.
+#[derive(Clone, Debug)]
+pub enum Concerns {
+    /// Classes that are not allowed in their lane.
+    NotAllowedInLane,
+    /// These classes.
+    Classes(Vec<VehicleClass>),
+    /// Every vehicle but those of these classes.
+    AllBut(Vec<VehicleClass>),
+}
+
+/// One track under the rule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct DwellState {
+    /// Found once: nothing more is held against the track.
+    done: bool,
+    stay: Option<Stay>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Stay {
+    /// Index of the lane, where there is one.
+    lane: Option<u16>,
+    since: EventTime,
+    last: EventTime,
+    start: Point,
+    /// Furthest from the start.
+    path_m: f64,
+    proof: Option<Proof>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Proof {
+    time: EventTime,
+    class: VehicleClass,
+    doubts: Vec<Reason>,
+}
+
+impl DwellRule {
+    /// Take in an observation of a track.
+    pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut DwellState) -> Option<Candidate> {
+        if state.done {
+            return None;
+        }
+        let here = self.is_there(cx, seen).filter(|&lane| self.concerns(cx, lane, seen.track.class));
+        let crossed = self.crossing_proves && self.has_crossed(seen);
+        match (&mut state.stay, here) {
+            (Some(stay), Some(_)) => stay.last = seen.now,
+            (Some(stay), None) if seen.now > stay.last.plus_seconds(BRIEFLY_AWAY_S) && !crossed => {
+                return self.leave(seen.id, seen.track, state);
+            }
+            (None, Some(lane)) if self.window.holds(cx.calendar, seen.now) => {
+                let (now, start) = (seen.now, seen.place.pos);
+                state.stay = Some(Stay { lane, since: now, last: now, start, path_m: 0.0, proof: None });
+            }
+            _ => {}
+        }
+        let stay = state.stay.as_mut()?;
+        if here.is_some() {
+            stay.path_m = stay.path_m.max((seen.place.pos - stay.start).length() * seen.place.unit_m);
+        }
+        let long = stay.last >= stay.since.plus_seconds(self.min_dwell_s) && stay.path_m >= self.min_path_m;
+        if stay.proof.is_none() && (long || crossed) {
+            let doubts = doubt_reason(seen.track.doubt_since(stay.since)).into_iter().collect();
+            stay.proof = Some(Proof { time: seen.now, class: seen.track.class, doubts });
+        }
+        None
+    }
+
+    /// The track has ended: a proven stay is reported.
+    pub fn end(&self, id: u32, track: &TrackState, state: &mut DwellState) -> Option<Candidate> {
+        self.leave(id, track, state)
+    }
+
+    /// In the place now; with the lane, where it is one.
+    #[allow(clippy::option_option)] // outer: there; inner: in which lane
+    fn is_there(&self, cx: &Context<'_>, seen: &Seen<'_>) -> Option<Option<u16>> {
+        let foot = seen.place.foot;
+        let aside = |share: f64| Point { x: foot.x + share * seen.place.width, y: foot.y };
+        match &self.place {
+            Where::Lanes(lanes) => {
+                let lane = seen.track.lane.filter(|l| lanes.contains(l))?;
+                let area = &cx.layout.lanes[usize::from(lane)].area;
+                (area.contains(aside(-FIRM)) && area.contains(aside(FIRM))).then_some(Some(lane))
+            }
+            Where::Zone(zone) => seen.track.is_in_zone(*zone).then_some(seen.track.lane),
+            Where::OverLine(line) => {
+                let road = &cx.layout.lines[usize::from(*line)];
+                let (left, right) =
+                    (cx.layout.view.position(aside(-WHEELS))?, cx.layout.view.position(aside(WHEELS))?);
+                road.line.is_between(left, right).then_some(seen.track.lane)
+            }
+        }
+    }
+
+    fn has_crossed(&self, seen: &Seen<'_>) -> bool {
+        matches!(&self.place, Where::OverLine(line) if seen.crossed.iter().any(|(l, _)| l == line))
+    }
+
+    fn concerns(&self, cx: &Context<'_>, lane: Option<u16>, class: VehicleClass) -> bool {
+        match &self.concerns {
+            Concerns::NotAllowedInLane => {
+                let allowed = lane.map(|l| &cx.layout.lanes[usize::from(l)].allowed);
+                class != VehicleClass::Unknown
+                    && allowed.is_some_and(|a| !a.is_empty() && !a.contains(&class))
+            }
+            Concerns::Classes(classes) => classes.contains(&class),
+            Concerns::AllBut(classes) => !classes.contains(&class),
+        }
+    }
+
+    fn leave(&self, id: u32, track: &TrackState, state: &mut DwellState) -> Option<Candidate> {
+        let stay = state.stay.take()?;
+        let proof = stay.proof?;
+        state.done = true;
+        let mut doubts = proof.doubts;
+        if proof.class != track.class {
+            doubts.push(Reason::ClassDoubt);
+        }
+        let mut explanation = Explanation::default()
+            .interval("there", stay.since, stay.last)
+            .fact("dwell_s", stay.last.seconds_since(stay.since))
+            .fact("proved_after_s", proof.time.seconds_since(stay.since))
+            .fact("path_m", stay.path_m)
+            .fact("hits", f64::from(track.hits))
+            .threshold("min_dwell_s", self.min_dwell_s);
+        if self.min_path_m > 0.0 {
+            explanation = explanation.threshold("min_path_m", self.min_path_m);
+        }
+        let (line, zone) = match self.place {
+            Where::OverLine(line) => (Some(line), None),
+            Where::Zone(zone) => (None, Some(zone)),
+            Where::Lanes(_) => (None, None),
+        };
+        Some(Candidate {
+            until: Some(stay.last),
+            lane: stay.lane,
+            line,
+            zone,
+            doubts,
+            permits: self.permits,
+            explanation,
+            ..Candidate::new(self.kind, stay.since, id, proof.class)
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! A movement through the junction: over a stop line, out over an exit line.
+//!
+//! Which movement a vehicle made is told by the exit line it crossed; which
+//! lane it came from, by the stop line. A path that turns back on itself is a
+//! U-turn and no turn to the left, so a turn is told only when the vehicle
+//! has gone on its way.
+
+use serde::{Deserialize, Serialize};
+use ss_model::{EventTime, Point, VehicleClass};
+
+use crate::config::{LineKind, Movement};
+use crate::context::{Context, Seen};
+use crate::crossing::Crossing;
+use crate::hours::Window;
+use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
+use crate::track::TrackState;
+use crate::verdict::doubt_reason;
+
+/// Gone this far from the exit line, or …
+const GONE_M: f64 = 15.0;
+/// … this long past it, a vehicle has gone on its way.
+const GONE_S: f64 = 5.0;
+/// From here on the way out points back.
+const BACK_COS: f64 = -0.866;
+
+/// Which movements a rule forbids.
+#[derive(Clone, Debug)]
+pub enum Forbids {
+    /// Those that the lane's arrow does not show, from these lanes.
+    ByArrow(Vec<bool>),
+    /// Crossing this exit line, for these classes (empty: all).
+    ByExit(u16, Vec<VehicleClass>),
+}
+
+/// A rule of the family.
+#[derive(Clone, Debug)]
+pub struct MovementRule {
+    /// What it is called.
+    pub kind: RuleKind,
+    /// What it forbids.
+    pub forbids: Forbids,
+    /// When it holds.
+    pub window: Window,
+}
+
+/// One track under the rule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct MovementState {
+    done: bool,
+    entry: Option<Entry>,
+    /// Found, and waiting for the vehicle to go on its way.
+    waiting: Option<Waiting>,
+}
+
+/// The stop line it came over.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    crossing: Crossing,
+    line: u16,
+    /// Lanes it may have come from; the first is the one by its foot point.
+    lanes: Vec<u16>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Waiting {
+    found: Candidate,
+    at: Point,
+    since: EventTime,
+}
+
+impl MovementRule {
+    /// Take in an observation of a track.
+    pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut MovementState) -> Option<Candidate> {
+        if state.done {
+            return None;
+        }
+        for (line, crossing) in seen.crossed {
+            self.cross(cx, seen, *line, crossing, state);
+        }
+        let waiting = state.waiting.as_ref()?;
+        if self.has_turned_back(cx, seen, state) {
+            *state = MovementState { done: true, ..MovementState::default() };
+            return None;
+        }
+        let gone_m = (seen.place.pos - waiting.at).length() * seen.place.unit_m;
+        if gone_m < GONE_M && seen.now < waiting.since.plus_seconds(GONE_S) {
+            return None;
+        }
+        self.end(state)
+    }
+
+    /// The track has ended: what was found stands.
+    pub fn end(&self, state: &mut MovementState) -> Option<Candidate> {
+        let found = state.waiting.take()?.found;
+        state.done = true;
+        Some(found)
+    }
+
+    fn cross(
+        &self,
+        cx: &Context<'_>,
+        seen: &Seen<'_>,
+        line: u16,
+        crossing: &Crossing,
+        state: &mut MovementState,
+    ) {
+        let road = &cx.layout.lines[usize::from(line)];
+        match (road.kind, road.movement) {
+            (LineKind::Stop, _) if state.waiting.is_none() => {
+                let lanes = cx.layout.lanes_of_crossing(line, crossing, seen.track);
+                let lane = lanes.first().map(|&l| &cx.layout.lanes[usize::from(l)]);
+                if road.is_forward(crossing.rightward, lane) {
+                    state.entry = Some(Entry { crossing: *crossing, line, lanes });
+                }
+            }
+            (LineKind::Exit, Some(Movement::UTurn)) if matches!(self.forbids, Forbids::ByArrow(_)) => {
+                // A U-turn is not also a wrong arrow.
+                *state = MovementState { done: state.waiting.is_some(), ..MovementState::default() };
+            }
+            (LineKind::Exit, movement) if state.waiting.is_none() => {
+                let found = match &self.forbids {
+                    Forbids::ByArrow(lanes) => {
+                        self.by_arrow(cx, seen, line, crossing, movement, lanes, state)
+                    }
+                    Forbids::ByExit(exit, classes) if *exit == line => {
+                        self.by_exit(cx, seen, line, crossing, classes, state)
+                    }
+                    Forbids::ByExit(..) => None,
+                };
+                state.waiting = found.map(|found| Waiting { found, at: seen.place.pos, since: seen.now });
+            }
+            _ => {}
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the facts of one crossing
+    fn by_arrow(
+        &self,
+        cx: &Context<'_>,
+        seen: &Seen<'_>,
+        line: u16,
+        crossing: &Crossing,
+        movement: Option<Movement>,
+        watched: &[bool],
+        state: &MovementState,
+    ) -> Option<Candidate> {
+        let (entry, movement) = (state.entry.as_ref()?, movement?);
+        let allows = |l: &u16| {
+            let movements = &cx.layout.lanes[usize::from(*l)].movements;
+            movements.is_empty() || movements.contains(&movement)
+        };
+        let lane = entry.lanes.first()?;
+        if !watched[usize::from(*lane)] || allows(lane) {
+            return None;
+        }
+        let mut found = self.candidate(seen, line, crossing, entry);
+        if entry.lanes.iter().any(allows) {
+            found.doubts.push(Reason::LaneAmbiguous);
+        }
+        Some(found)
+    }
+
+    fn by_exit(
+        &self,
+        cx: &Context<'_>,
+        seen: &Seen<'_>,
+        line: u16,
+        crossing: &Crossing,
+        classes: &[VehicleClass],
+        state: &MovementState,
+    ) -> Option<Candidate> {
+        let concerned = classes.is_empty() || classes.contains(&seen.track.class);
+        if !concerned || !self.window.holds(cx.calendar, crossing.time) {
+            return None;
+        }
+        match &state.entry {
+            Some(entry) => Some(self.candidate(seen, line, crossing, entry)),
+            // Where the camera sees no stop line, the exit alone tells.
+            None if cx.layout.lines.iter().all(|l| l.kind != LineKind::Stop) => {
+                let road = &cx.layout.lines[usize::from(line)];
+                let entry = Entry { crossing: *crossing, line, lanes: Vec::new() };
+                road.is_forward(crossing.rightward, None)
+                    .then(|| self.candidate(seen, line, crossing, &entry))
+            }
+            None => None,
+        }
+    }
+
+    fn candidate(&self, seen: &Seen<'_>, exit: u16, crossing: &Crossing, entry: &Entry) -> Candidate {
+        let track: &TrackState = seen.track;
+        let explanation = Explanation::default()
+            .interval("stop_line", entry.crossing.from, entry.crossing.to)
+            .interval("exit_line", crossing.from, crossing.to)
+            .fact("hits", f64::from(track.hits));
+        Candidate {
+            until: Some(crossing.time),
+            lane: entry.lanes.first().copied(),
+            line: Some(exit),
+            doubts: doubt_reason(track.doubt_since(entry.crossing.from)).into_iter().collect(),
+            explanation,
+            ..Candidate::new(self.kind, entry.crossing.time, seen.id, track.class)
+        }
+    }
+
+    fn has_turned_back(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &MovementState) -> bool {
+        let is_turn_back = matches!(&self.forbids, Forbids::ByExit(exit, _)
+            if cx.layout.lines[usize::from(*exit)].movement == Some(Movement::UTurn));
+        let lane = state.entry.as_ref().and_then(|e| e.lanes.first());
+        let way_in = lane.and_then(|&l| cx.layout.lanes[usize::from(l)].direction);
+        let ways = way_in.zip(seen.track.heading(2.0));
+        !is_turn_back && ways.is_some_and(|(way_in, way_out)| way_in.dot(way_out) < BACK_COS)
+    }
+}

@@ -1,0 +1,215 @@
+//! Standing where one must not: illegal stop, and blocking the box.
+//!
+//! Waiting for a light or in its queue is no illegal stop. Of those who stand
+//! in the box only the one who entered without room to leave blocks it: what
+//! stood in the way when it came to rest already stood there when it entered.
+//!
+//! Source: NĐ 168/2024 Điều 6.2.đ, 6.3.đ, 6.3.e, 6.5.k; QCVN 41:2024 vạch 4.4, 6.2.
+
+use serde::{Deserialize, Serialize};
+use ss_model::{EventTime, Point, SignalState};
+
+use crate::config::LineKind;
+use crate::context::{Context, Seen};
+use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
+use crate::track::TrackState;
+use crate::verdict::doubt_reason;
+
+/// Not having moved for this long begins a stop.
+const STANDS_S: f64 = 1.0;
+/// A box that wanders no further than this still stands: others pass it.
+const STAYS_M: f64 = 1.0;
+/// Away for no longer than this was a slip of the tracker.
+const SLIP_S: f64 = 2.0;
+/// The next vehicle of a queue is not further ahead than this.
+const QUEUE_GAP_M: f64 = 12.0;
+/// The first of a queue is not further from its line than this.
+const HEAD_M: f64 = 12.0;
+/// A queue needs this long to start after green.
+const START_UP_S: f64 = 4.0;
+/// Free to go for this long and still standing is standing by choice.
+const BY_CHOICE_S: f64 = 5.0;
+
+/// A rule of the family.
+#[derive(Clone, Debug)]
+pub struct StopRule {
+    /// Illegal stop or box blocking.
+    pub kind: RuleKind,
+    /// Zone in which it holds.
+    pub zone: u16,
+    /// Shortest stop.
+    pub min_dwell_s: f64,
+}
+
+/// One track under the rule.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct StopState {
+    /// Entered the zone.
+    entered: Option<EventTime>,
+    halt: Option<Halt>,
+    done: bool,
+}
+
+/// A stop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Halt {
+    since: EventTime,
+    anchor: Point,
+    last: EventTime,
+    /// Nothing has kept it from going since.
+    free_since: Option<EventTime>,
+    /// From when on it stands by its own choice.
+    by_choice: Option<EventTime>,
+    /// Why it stands in the box.
+    blocked: Blocked,
+    proof: Option<Proof>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Blocked {
+    /// Nothing stood ahead.
+    Never,
+    /// What stood ahead stopped after it had entered.
+    Later,
+    /// What stood ahead stood there when it entered.
+    OnEntry,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Proof {
+    time: EventTime,
+    doubts: Vec<Reason>,
+}
+
+impl StopRule {
+    /// Take in an observation of a track.
+    pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut StopState) -> Option<Candidate> {
+        if state.done {
+            return None;
+        }
+        let is_in = seen.track.is_in_zone(self.zone);
+        if is_in {
+            state.entered.get_or_insert(seen.now);
+        }
+        let Some(halt) = &mut state.halt else {
+            let since = seen.track.standstill.since;
+            if is_in && seen.now >= since.plus_seconds(STANDS_S) {
+                state.halt = Some(Halt::new(since, seen));
+            } else if !is_in {
+                state.entered = None;
+            }
+            return None;
+        };
+        let stays = is_in && (seen.place.pos - halt.anchor).length() * seen.place.unit_m <= STAYS_M;
+        if !stays {
+            if seen.now > halt.last.plus_seconds(SLIP_S) {
+                let found = self.leave(seen.id, seen.track, state);
+                state.entered = state.entered.filter(|_| is_in);
+                return found;
+            }
+            return None;
+        }
+        halt.last = seen.now;
+        let counts = match self.kind {
+            RuleKind::BoxBlocking => watch_box(cx, seen, state.entered?, halt),
+            _ => watch_queue(cx, seen, halt),
+        };
+        if halt.proof.is_none() && counts.is_some_and(|from| seen.now >= from.plus_seconds(self.min_dwell_s))
+        {
+            let doubts = doubt_reason(seen.track.doubt_since(halt.since)).into_iter().collect();
+            halt.proof = Some(Proof { time: seen.now, doubts });
+        }
+        None
+    }
+
+    /// The track has ended: a proven stop is reported.
+    pub fn end(&self, id: u32, track: &TrackState, state: &mut StopState) -> Option<Candidate> {
+        self.leave(id, track, state)
+    }
+
+    fn leave(&self, id: u32, track: &TrackState, state: &mut StopState) -> Option<Candidate> {
+        let halt = state.halt.take()?;
+        let proof = halt.proof?;
+        state.done = true;
+        let mut doubts = proof.doubts;
+        let is_box = self.kind == RuleKind::BoxBlocking;
+        if is_box && halt.blocked == Blocked::Never {
+            doubts.push(Reason::MayBeGivingWay);
+        }
+        let start = if is_box { state.entered } else { halt.by_choice }.unwrap_or(halt.since);
+        let explanation = Explanation::default()
+            .interval("stop", halt.since, halt.last)
+            .fact("stood_s", halt.last.seconds_since(halt.since))
+            .fact("proved_after_s", proof.time.seconds_since(halt.since))
+            .fact("hits", f64::from(track.hits))
+            .threshold("min_dwell_s", self.min_dwell_s);
+        Some(Candidate {
+            until: Some(halt.last),
+            lane: track.lane,
+            zone: Some(self.zone),
+            doubts,
+            explanation,
+            ..Candidate::new(self.kind, start, id, track.class)
+        })
+    }
+}
+
+impl Halt {
+    fn new(since: EventTime, seen: &Seen<'_>) -> Self {
+        Self {
+            since,
+            anchor: seen.place.pos,
+            last: seen.now,
+            free_since: None,
+            by_choice: None,
+            blocked: Blocked::Never,
+            proof: None,
+        }
+    }
+}
+
+/// From when on a stop in the box counts, if it does.
+fn watch_box(cx: &Context<'_>, seen: &Seen<'_>, entered: EventTime, halt: &mut Halt) -> Option<EventTime> {
+    if let Some(ahead_since) = cx.standing_ahead(seen, QUEUE_GAP_M) {
+        // The first obstacle tells; a later one excuses nobody.
+        if halt.blocked == Blocked::Never {
+            halt.blocked = if ahead_since <= entered { Blocked::OnEntry } else { Blocked::Later };
+        }
+    }
+    (halt.blocked != Blocked::Later).then_some(halt.since)
+}
+
+/// From when on the vehicle stands by its own choice: it has been free to go
+/// for a while. Who stood before a queue formed is no part of it.
+fn watch_queue(cx: &Context<'_>, seen: &Seen<'_>, halt: &mut Halt) -> Option<EventTime> {
+    if halt.by_choice.is_none() {
+        if waits(cx, seen) {
+            halt.free_since = None;
+        } else {
+            // Free from the moment it came to rest, unless it was held before.
+            let first = seen.now <= halt.since.plus_seconds(STANDS_S + 1.0);
+            let free = *halt.free_since.get_or_insert(if first { halt.since } else { seen.now });
+            if seen.now >= free.plus_seconds(BY_CHOICE_S) {
+                halt.by_choice = Some(free);
+            }
+        }
+    }
+    halt.by_choice
+}
+
+/// Whether the vehicle waits for a light or in its queue.
+fn waits(cx: &Context<'_>, seen: &Seen<'_>) -> bool {
+    if cx.standing_ahead(seen, QUEUE_GAP_M).is_some() {
+        return true;
+    }
+    let Some(lane) = seen.track.lane else { return false };
+    let Some(group) = cx.layout.lanes[usize::from(lane)].group else { return false };
+    let to_line_m = |road: &crate::place::RoadLine| {
+        let leads = road.kind == LineKind::Stop && road.lanes.iter().any(|s| s.lane == lane);
+        leads.then(|| road.line.offset(seen.place.pos).abs() * seen.place.unit_m)
+    };
+    let at_head = cx.layout.lines.iter().filter_map(to_line_m).any(|m| m <= HEAD_M);
+    let phase = cx.signals[usize::from(group)].as_of(seen.now);
+    let may_go = phase.state == SignalState::Green && seen.now >= phase.since.plus_seconds(START_UP_S);
+    at_head && !may_go
+}

@@ -1,0 +1,156 @@
+//! What lifts a rule: conditions with a beginning and an end, in the order of
+//! the law and of common sense.
+//!
+//! The order: officer in control, temporary sign or permit, emergency
+//! vehicle, flood or incident, geometry or clock invalid, visibility,
+//! duplicate. (A light that is unknown makes no candidate in the first place.)
+//!
+//! Source: Luật 36/2024/QH15 Điều 11.2 and 11.12 (hand signals before lights
+//! before signs before markings; temporary before fixed), Điều 27 (priority
+//! vehicles and those who make way).
+
+use serde::{Deserialize, Serialize};
+use ss_model::EventTime;
+
+use crate::outcome::{Candidate, RuleKind};
+
+/// How long past conditions are kept: longer than any act that is told late.
+const KEEP_S: f64 = 6.0 * 3600.0;
+
+/// What lifts rules. In the order in which they are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// A police officer directs the traffic.
+    OfficerControl,
+    /// A temporary sign stands.
+    TemporarySign,
+    /// Somebody has a permit.
+    Permit,
+    /// An emergency vehicle passes, and others make way.
+    EmergencyVehicle,
+    /// The road is flooded.
+    Flood,
+    /// A crash or another incident.
+    Incident,
+    /// The camera does not see what its geometry says.
+    GeometryInvalid,
+    /// A clock is wrong.
+    ClockInvalid,
+    /// Rain, fog, glare.
+    LowVisibility,
+}
+
+impl Condition {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OfficerControl => "officer_control",
+            Self::TemporarySign => "temporary_sign",
+            Self::Permit => "permit",
+            Self::EmergencyVehicle => "emergency_vehicle",
+            Self::Flood => "flood",
+            Self::Incident => "incident",
+            Self::GeometryInvalid => "geometry_invalid",
+            Self::ClockInvalid => "clock_invalid",
+            Self::LowVisibility => "low_visibility",
+        }
+    }
+
+    /// Whether it lifts rules of `kind`.
+    pub fn lifts(self, kind: RuleKind) -> bool {
+        use RuleKind as K;
+        let light = matches!(kind, K::RedLight | K::YellowLight | K::StopLine);
+        match self {
+            Self::OfficerControl => !matches!(kind, K::Speeding | K::FailToYieldPedestrian | K::Sidewalk),
+            Self::TemporarySign => {
+                !light && !matches!(kind, K::FailToYieldPedestrian | K::Sidewalk | K::BoxBlocking)
+            }
+            Self::Permit => matches!(kind, K::BannedClass | K::WrongLane | K::IllegalStop),
+            Self::EmergencyVehicle | Self::GeometryInvalid | Self::LowVisibility => true,
+            Self::Flood => matches!(
+                kind,
+                K::StopLine
+                    | K::BoxBlocking
+                    | K::WrongLane
+                    | K::SolidLine
+                    | K::LaneArrow
+                    | K::IllegalStop
+                    | K::Sidewalk
+            ),
+            Self::Incident => {
+                !matches!(kind, K::RedLight | K::YellowLight | K::Speeding | K::FailToYieldPedestrian)
+            }
+            Self::ClockInvalid => light || matches!(kind, K::Speeding | K::BannedClass | K::IllegalTurn),
+        }
+    }
+}
+
+/// A condition over a stretch of time, at one camera or at all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// First instant.
+    pub from: EventTime,
+    /// First instant after it.
+    pub until: EventTime,
+    /// What holds.
+    pub condition: Condition,
+    /// Index of the camera; absent: the whole junction.
+    pub camera: Option<u16>,
+    /// Name of the lane; absent: all.
+    pub lane: Option<String>,
+}
+
+impl Stretch {
+    /// Whether it lifts the rule over `c` there and then.
+    pub fn covers(&self, camera: u16, lane: Option<&str>, c: &Candidate) -> bool {
+        let here = self.camera.is_none_or(|own| own == camera);
+        let in_lane = self.lane.as_deref().is_none_or(|own| lane == Some(own));
+        let applies = self.condition != Condition::Permit || c.permits;
+        here && in_lane
+            && applies
+            && self.condition.lifts(c.kind)
+            && c.first() < self.until
+            && self.from <= c.last()
+    }
+}
+
+/// Every condition known.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Conditions {
+    stretches: Vec<Stretch>,
+}
+
+impl Conditions {
+    /// One more.
+    pub fn insert(&mut self, stretch: Stretch) {
+        if !self.stretches.contains(&stretch) {
+            self.stretches.push(stretch);
+        }
+    }
+
+    /// The first of the order that lifts the rule over `candidate`.
+    pub fn lifting(&self, camera: u16, lane: Option<&str>, candidate: &Candidate) -> Option<Condition> {
+        self.stretches.iter().filter(|s| s.covers(camera, lane, candidate)).map(|s| s.condition).min()
+    }
+
+    /// Forget what no act can reach any more.
+    pub fn prune(&mut self, now: EventTime) {
+        let horizon = now.plus_seconds(-KEEP_S);
+        self.stretches.retain(|s| s.until >= horizon);
+    }
+}
+
+/// Whether an act of `kind` is the same conduct as one of `other` at the same
+/// time, so that only the other is held against the vehicle.
+pub fn is_part_of(kind: RuleKind, other: RuleKind) -> bool {
+    use RuleKind as K;
+    matches!(
+        (other, kind),
+        (K::WrongWay, K::WrongLane | K::SolidLine)
+            | (K::BannedClass, K::WrongLane)
+            | (K::UTurn, K::LaneArrow | K::IllegalTurn)
+            | (K::IllegalTurn, K::LaneArrow)
+            | (K::BoxBlocking, K::IllegalStop)
+    )
+}
