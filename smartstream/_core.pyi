@@ -245,6 +245,37 @@ class JunctionEngine:
             InvalidInputError: An unknown camera.
         """
 
+    def condition(
+        self, time_ns: int, until_ns: int, condition: str, *, camera: str | None = None, lane: str | None = None
+    ) -> None:
+        """A condition lifts rules for a while: an officer, a permit, a flood, an invalid clock and the like.
+
+        What was suspected under it before it became known is retracted with the next outcomes.
+
+        Args:
+            time_ns: First instant.
+            until_ns: First instant after it.
+            condition: One of the interface's conditions.
+            camera: Camera it holds at; absent: the whole junction.
+            lane: Lane it holds in; absent: all.
+
+        Raises:
+            InvalidInputError: An unknown condition or camera.
+        """
+
+    def reading(self, time_ns: int, lane: str, speed_kmh: float, certified: bool) -> None:
+        """A meter measured a speed; only a certified one accuses.
+
+        Args:
+            time_ns: When.
+            lane: Where.
+            speed_kmh: How fast.
+            certified: Whether the meter's certificate covers the reading.
+
+        Raises:
+            InvalidInputError: No speed, or a lane that no camera has.
+        """
+
     def advance(self, frontier_ns: int) -> bytes:
         """Judge everything up to and including ``frontier_ns``: all of it has been handed in.
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final, get_args
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from smartstream.config.rules import RuleKind
 from smartstream.config.site import Camera, Junction, Lane, Site
 
-BUILT: Final = frozenset({"red_light", "yellow_light", "stop_line", "wrong_way"})
-"""Rule kinds the engine knows; the others of the interface are told as not armed."""
+BUILT: Final[frozenset[str]] = frozenset(get_args(RuleKind))
+"""Rule kinds the engine knows; others are told as not armed."""
+
+_YEARS: Final = range(2000, 2051)
+"""Years whose changes of the clock are handed to the engine."""
 
 
 class NotArmed(msgspec.Struct, frozen=True):
@@ -43,6 +50,7 @@ def compile_junction(site: Site, junction: Junction) -> CompiledJunction:
     config = {
         "junction": junction.id,
         "groups": groups,
+        "utc_offsets": utc_offsets(site.site.timezone),
         "cameras": [_camera(c) for c in cameras],
     }
     return CompiledJunction(
@@ -51,6 +59,25 @@ def compile_junction(site: Site, junction: Junction) -> CompiledJunction:
         groups=groups,
         not_armed=tuple(NotArmed(c.id, r.kind) for c in cameras for r in c.rule if r.kind not in BUILT),
     )
+
+
+@cache
+def utc_offsets(timezone: str) -> tuple[tuple[int, int], ...]:
+    """Offsets of a time zone from UTC: from this second on, so many seconds; to the hour of each change."""
+    zone = ZoneInfo(timezone)
+
+    def offset(at_s: int) -> int:
+        span = datetime.fromtimestamp(at_s, UTC).astimezone(zone).utcoffset()
+        return 0 if span is None else round(span.total_seconds())
+
+    first, last = (round(datetime(y, 1, 1, tzinfo=UTC).timestamp()) for y in (_YEARS[0], _YEARS[-1]))
+    offsets = [(0, offset(first))]
+    for day_s in range(first, last, 86_400):
+        if offset(day_s) != offsets[-1][1]:
+            hours = range(day_s - 86_400, day_s + 1, 3600)
+            change_s = next(s for s in hours if offset(s) == offset(day_s))
+            offsets.append((change_s, offset(day_s)))
+    return tuple(offsets)
 
 
 def _camera(camera: Camera) -> dict[str, Any]:

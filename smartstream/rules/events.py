@@ -57,9 +57,21 @@ class EventWriter:
         )
 
     def _violation(self, found: Violation) -> CloudEvent:
-        track = _track(found)
         place = found.lane or found.line or found.zone or "_"
-        key = f"{track}|{found.line or ''}|{found.zone or ''}"
+        return make_event(
+            site=self._site.id,
+            entity=found.camera,
+            kind=("traffic", "speeding", "estimated")
+            if found.verdict == "estimated"
+            else ("violation", found.kind, found.verdict),
+            subject=f"{self._junction.id}/{found.camera}/{place}",
+            at_ns=found.time_ns,
+            key=_key(found),
+            data=self._data(found),
+        )
+
+    def _data(self, found: Violation) -> dict[str, Any]:
+        facts = found.explanation.facts
         data: dict[str, Any] = {
             "kind": found.kind,
             "verdict": found.verdict,
@@ -70,7 +82,7 @@ class EventWriter:
             "line": found.line,
             "zone": found.zone,
             "class": found.class_,
-            "track": track,
+            "track": _track(found),
         }
         if found.until_ns is not None:
             data["until"] = rfc3339(found.until_ns)
@@ -80,27 +92,33 @@ class EventWriter:
             data["reasons"] = list(found.reasons)
         if found.dilemma:
             data["dilemma"] = True
-        pack = self._law.judging(found.kind, at_ns=found.time_ns, until_ns=found.until_ns, zone=self._zone)
-        data["clauses"] = [] if pack is None else pack.candidates(found.kind, found.class_)
+        speed_kmh = facts.get("metered_kmh", facts.get("speed_kmh"))
+        if speed_kmh is not None:
+            data["speed_kmh"], data["limit_kmh"] = speed_kmh, facts["limit_kmh"]
+            data["over_kmh"] = round(speed_kmh - facts["limit_kmh"], 4)
+        if found.verdict == "retracted":
+            suspected = msgspec.structs.replace(found, verdict="suspected", reasons=())
+            data["retracts"] = self._violation(suspected).id
+        elif found.verdict != "estimated":
+            pack = self._law.judging(found.kind, at_ns=found.time_ns, until_ns=found.until_ns, zone=self._zone)
+            clauses = pack and pack.candidates(found.kind, found.class_, over_kmh=data.get("over_kmh"))
+            data["clauses"] = clauses or []
         if found.verdict == "suspected":
-            case = f"{self._site.id}|{found.kind}|{key}|{found.time_ns}"
+            case = f"{self._site.id}|{found.kind}|{_key(found)}|{found.time_ns}"
             data["evidence_id"] = blake2b(case.encode(), digest_size=16).hexdigest()
         data["explanation"] = {
-            "facts": found.explanation.facts,
+            "facts": facts,
             "intervals": {k: [rfc3339(t) for t in v] for k, v in found.explanation.intervals_ns.items()},
             "thresholds": found.explanation.thresholds,
         }
         data["text"] = sentence(found, junction=self._junction.title, timezone=self._site.timezone)
-        return make_event(
-            site=self._site.id,
-            entity=found.camera,
-            kind=("violation", found.kind, found.verdict),
-            subject=f"{self._junction.id}/{found.camera}/{place}",
-            at_ns=found.time_ns,
-            key=key,
-            data=data,
-        )
+        return data
 
 
-def _track(outcome: Outcome) -> str:
-    return f"{outcome.camera}/{outcome.run}/{outcome.track}"
+def _key(found: Violation) -> str:
+    return f"{_track(found)}|{found.line or ''}|{found.zone or ''}"
+
+
+def _track(outcome: Outcome) -> str | None:
+    """``<camera>/<run>/<n>``; nobody's when a meter's reading fits no track."""
+    return None if outcome.track is None else f"{outcome.camera}/{outcome.run}/{outcome.track}"

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-Verdict = Literal["suspected", "undecided", "suppressed"]
+Verdict = Literal["suspected", "undecided", "suppressed", "estimated", "retracted"]
 
 
 class SignalFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,9 +53,11 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     """A verdict about an act. Only a person concludes that a violation took place.
 
     Attributes:
-        reasons: Why it is undecided or suppressed; empty when suspected.
+        verdict: ``estimated`` is a speed from pictures, against nobody; ``retracted`` takes a suspicion back.
+        reasons: Why it is not suspected, or no longer.
         time_ns: When the act began.
         until_ns: When a lasting act ended.
+        track: ``None`` when a meter's reading fits no track.
         dilemma: On amber: stopping in time would have taken hard braking.
     """
 
@@ -66,7 +68,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     until_ns: int | None
     camera: str
     run: int
-    track: int
+    track: int | None
     class_: str = msgspec.field(name="class")
     lane: str | None
     line: str | None

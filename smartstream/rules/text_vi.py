@@ -41,7 +41,21 @@ REASONS: Final = {
     "gap": "mất dấu phương tiện trong lúc ghi nhận",
     "identity_doubt": "có thể nhầm với phương tiện khác",
     "track_lost": "mất dấu phương tiện trước khi đủ chứng cứ",
+    "class_doubt": "chưa chắc chắn loại phương tiện",
     "maybe_reversing": "có thể là lùi xe",
+    "may_be_giving_way": "có thể đang nhường đường",
+    "duplicate": "cùng một hành vi đã ghi nhận",
+    "certificate_invalid": "giấy kiểm định máy đo tốc độ không còn hiệu lực",
+    "officer_control": "có người điều khiển giao thông",
+    "temporary_sign": "có biển báo tạm thời",
+    "permit": "có giấy phép",
+    "emergency_vehicle": "nhường đường cho xe ưu tiên",
+    "flood": "đường ngập",
+    "incident": "có sự cố giao thông",
+    "geometry_invalid": "camera bị lệch hướng",
+    "clock_invalid": "đồng hồ sai lệch",
+    "low_visibility": "tầm nhìn hạn chế",
+    "signal_fault": "đèn tín hiệu bị lỗi",
 }
 
 
@@ -62,11 +76,20 @@ def sentence(violation: Violation, *, junction: str, timezone: str) -> str:
     lane = f", làn {violation.lane}" if violation.lane else ""
     place = f"tại {junction}{lane}, {clock(violation.time_ns, timezone)}"
     why = "; ".join(REASONS[r] for r in violation.reasons)
-    if violation.verdict == "suspected":
-        return _upper(f"{who} nghi {act} {place}")
-    if violation.verdict == "undecided":
-        return f"Chưa kết luận {who} {act} {place}: {why}"
-    return f"Không xét {who} {act} {place}: {why}"
+    facts = violation.explanation.facts
+    match violation.verdict:
+        case "suspected":
+            measured = f" ({facts['metered_kmh']:.0f} km/h)" if "metered_kmh" in facts else ""
+            return _upper(f"{who} nghi {act}{measured} {place}")
+        case "undecided":
+            return f"Chưa kết luận {who} {act} {place}: {why}"
+        case "suppressed":
+            return f"Không xét {who} {act} {place}: {why}"
+        case "retracted":
+            return f"Rút lại nghi vấn {who} {act} {place}: {why}"
+        case "estimated":
+            speed = f"khoảng {facts['speed_kmh']:.0f} km/h, giới hạn {facts['limit_kmh']:.0f} km/h"
+            return _upper(f"{who} chạy {speed} {place} (ước tính từ hình ảnh, không dùng để xử phạt)")
 
 
 def _upper(text: str) -> str:

@@ -4,6 +4,8 @@ use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ss_model::{Error, EventTime, SignalState};
+use ss_rules::camera::Reading;
+use ss_rules::suppression::Condition;
 
 use crate::enter::enter;
 use crate::error::to_py;
@@ -51,6 +53,32 @@ impl JunctionEngine {
 
     fn gap(&mut self, py: Python<'_>, camera: u16, at_ns: i64) -> PyResult<()> {
         enter(py, || self.engine.gap(camera, EventTime(at_ns)))
+    }
+
+    #[pyo3(signature = (time_ns, until_ns, condition, *, camera = None, lane = None))]
+    fn condition(
+        &mut self,
+        py: Python<'_>,
+        time_ns: i64,
+        until_ns: i64,
+        condition: &str,
+        camera: Option<&str>,
+        lane: Option<&str>,
+    ) -> PyResult<()> {
+        let span = (EventTime(time_ns), EventTime(until_ns));
+        enter(py, || self.engine.condition(span, Condition::named(condition)?, camera, lane))
+    }
+
+    fn reading(
+        &mut self,
+        py: Python<'_>,
+        time_ns: i64,
+        lane: String,
+        speed_kmh: f64,
+        certified: bool,
+    ) -> PyResult<()> {
+        let time = EventTime(time_ns);
+        enter(py, || self.engine.reading(Reading { time, lane, speed_kmh, certified }))
     }
 
     fn advance<'py>(&mut self, py: Python<'py>, frontier_ns: i64) -> PyResult<Bound<'py, PyBytes>> {

@@ -52,8 +52,8 @@ pub struct Seen<'a> {
 }
 
 impl Context<'_> {
-    /// Whether another vehicle stands ahead of `seen` within `gap_m`, in the
-    /// way it heads; answers since when the nearest one has stood.
+    /// Whether another vehicle stands ahead of `seen`, with a gap of no more
+    /// than `gap_m` between the two, in the way it heads; answers since when the nearest one has stood.
     pub fn standing_ahead(&self, seen: &Seen<'_>, gap_m: f64) -> Option<EventTime> {
         let way = self.heading(seen)?;
         let unit_m = seen.place.unit_m;
@@ -64,7 +64,9 @@ impl Context<'_> {
             .filter_map(|n| {
                 let away = n.pos - seen.place.pos;
                 let (ahead_m, aside_m) = (away.dot(way) * unit_m, away.cross(way).abs() * unit_m);
-                (ahead_m > 0.5 && ahead_m <= gap_m && aside_m <= ASIDE_M).then_some((ahead_m, n.still_since))
+                let reach_m = gap_m + length_m(n.class).max(length_m(seen.track.class));
+                (ahead_m > 0.5 && ahead_m <= reach_m && aside_m <= ASIDE_M)
+                    .then_some((ahead_m, n.still_since))
             })
             .min_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, since)| since)
@@ -74,6 +76,16 @@ impl Context<'_> {
     fn heading(&self, seen: &Seen<'_>) -> Option<Point> {
         let by_lane = seen.track.lane.and_then(|l| self.layout.lanes[usize::from(l)].direction);
         by_lane.or_else(|| seen.track.heading(2.0))
+    }
+}
+
+/// A vehicle of the class, from end to end: the foot point is at one of them.
+fn length_m(class: VehicleClass) -> f64 {
+    match class {
+        VehicleClass::Bus => 12.0,
+        VehicleClass::Truck => 9.0,
+        VehicleClass::Car | VehicleClass::Unknown => 4.5,
+        VehicleClass::Motorcycle | VehicleClass::Bicycle | VehicleClass::Pedestrian => 2.0,
     }
 }
 

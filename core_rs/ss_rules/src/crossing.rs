@@ -54,7 +54,7 @@ impl Line {
     /// Whether the line passes between two points.
     pub fn is_between(&self, p: Point, q: Point) -> bool {
         let (a, b) = (self.offset(p), self.offset(q));
-        (a > 0.0) != (b > 0.0) && self.spans(p + (q - p).scale(a / (a - b)))
+        (a > 0.0) != (b > 0.0) && self.beyond(p + (q - p).scale(a / (a - b))) == 0.0
     }
 
     /// Unit vector to the right of the points.
@@ -62,9 +62,10 @@ impl Line {
         self.right
     }
 
-    /// Whether the foot of `pos` on the line lies between its ends.
-    fn spans(&self, pos: Point) -> bool {
-        (0.0..=self.length).contains(&self.station(pos))
+    /// How far beyond its ends the foot of `pos` on the line lies.
+    fn beyond(&self, pos: Point) -> f64 {
+        let station = self.station(pos);
+        (-station).max(station - self.length).max(0.0)
     }
 }
 
@@ -92,6 +93,8 @@ pub struct Crossing {
     pub station: f64,
     /// Metres per unit of position, for this vehicle.
     pub unit_m: f64,
+    /// How far beyond the ends of the line, in units of position; 0 between them.
+    pub beyond: f64,
     /// From the left to the right of the line's points.
     pub rightward: bool,
 }
@@ -107,7 +110,8 @@ pub struct LineTrack {
 }
 
 impl LineTrack {
-    /// Observe; answers the crossing that this observation completes.
+    /// Observe; answers the crossing that this observation completes, of the
+    /// line or of its continuation.
     pub fn observe(&mut self, line: &Line, time: EventTime, pos: Point, unit_m: f64) -> Option<Crossing> {
         let sample = Sample { time, pos, offset_m: line.offset(pos) * unit_m };
         let last = self.last.replace(sample);
@@ -128,14 +132,14 @@ impl LineTrack {
         let share = a.offset_m / (a.offset_m - b.offset_m);
         let at = a.pos + (b.pos - a.pos).scale(share);
         let time = EventTime(a.time.0 + ((b.time.0 - a.time.0) as f64 * share).round() as i64);
-        let rightward = side > 0;
-        line.spans(at).then(|| Crossing {
+        Some(Crossing {
             from: a.time,
             to: b.time,
             time,
             station: line.station(at),
             unit_m,
-            rightward,
+            beyond: line.beyond(at),
+            rightward: side > 0,
         })
     }
 
@@ -159,6 +163,7 @@ mod tests {
         path.iter()
             .enumerate()
             .filter_map(|(i, &p)| track.observe(&line(), EventTime(i as i64 * 40_000_000), p, 1.0))
+            .filter(|c| c.beyond == 0.0)
             .map(|c| c.rightward)
             .collect()
     }

@@ -241,6 +241,15 @@ impl Layout {
         self.lanes.iter().position(|l| l.area.contains(foot)).map(|i| i as u16)
     }
 
+    /// Whether a vehicle leaves over an exit line although its foot point
+    /// passes beside the end: a turning vehicle is seen from the side, and
+    /// half of it lies before the middle of its box.
+    pub fn passes_exit(&self, road: &RoadLine, crossing: &Crossing, place: &Place) -> bool {
+        let side = Point { x: place.foot.x + place.width / 2.0, y: place.foot.y };
+        let half = self.view.position(side).map_or(0.0, |p| (p - place.pos).length());
+        road.kind == LineKind::Exit && crossing.beyond <= half
+    }
+
     /// The zones around `foot`, one bit each.
     pub fn zones_at(&self, foot: Point) -> u32 {
         let bit = |(i, zone): (usize, &Zone)| u32::from(zone.area.contains(foot)) << i;

@@ -220,10 +220,10 @@ impl Rules {
                 self.single.push(Rule::Turn(TurnRule { zone, line }));
             }
             RuleConfig::IllegalStop { zone, min_dwell_s } => {
-                self.stop(RuleKind::IllegalStop, zone, *min_dwell_s, layout)?
+                self.stop(RuleKind::IllegalStop, zone, *min_dwell_s, layout)?;
             }
             RuleConfig::BoxBlocking { zone, min_dwell_s } => {
-                self.stop(RuleKind::BoxBlocking, zone, *min_dwell_s, layout)?
+                self.stop(RuleKind::BoxBlocking, zone, *min_dwell_s, layout)?;
             }
             RuleConfig::Speeding { lanes, tolerance_kmh } => {
                 if !layout.view.is_metric() {

@@ -36,6 +36,8 @@ pub struct SpeedRule {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SpeedState {
     done: bool,
+    /// Since when it has been where a limit is watched: no base reaches back further.
+    entered: Option<EventTime>,
     fast: Option<Fast>,
 }
 
@@ -58,9 +60,11 @@ impl SpeedRule {
         let lane = seen.track.lane.filter(|&l| self.lanes[usize::from(l)]);
         let limit_kmh = lane.and_then(|l| cx.layout.lanes[usize::from(l)].speed_limit_kmh);
         let Some((lane, limit_kmh)) = lane.zip(limit_kmh) else {
+            state.entered = None;
             return self.leave(seen.id, seen.track, state);
         };
-        let kmh = estimate_kmh(seen.track, seen, limit_kmh + self.tolerance_kmh);
+        let entered = *state.entered.get_or_insert(seen.now);
+        let kmh = estimate_kmh(seen, entered, limit_kmh + self.tolerance_kmh);
         match (&mut state.fast, kmh) {
             (Some(fast), Some(kmh)) => {
                 fast.last = seen.now;
@@ -103,8 +107,9 @@ impl SpeedRule {
 }
 
 /// Speed over the base when it is above `threshold_kmh` and one vehicle's.
-fn estimate_kmh(track: &TrackState, seen: &Seen<'_>, threshold_kmh: f64) -> Option<f64> {
-    let base = track.trail.iter().rev().find(|w| {
+fn estimate_kmh(seen: &Seen<'_>, entered: EventTime, threshold_kmh: f64) -> Option<f64> {
+    let track = seen.track;
+    let base = track.trail.iter().rev().take_while(|w| w.time >= entered).find(|w| {
         seen.now >= w.time.plus_seconds(BASE_S)
             && (seen.place.pos - w.pos).length() * seen.place.unit_m >= BASE_M
     })?;

@@ -21,8 +21,8 @@ const STANDS_S: f64 = 1.0;
 const STAYS_M: f64 = 1.0;
 /// Away for no longer than this was a slip of the tracker.
 const SLIP_S: f64 = 2.0;
-/// The next vehicle of a queue is not further ahead than this.
-const QUEUE_GAP_M: f64 = 12.0;
+/// Between two vehicles of a queue there is no more than this.
+const QUEUE_GAP_M: f64 = 8.0;
 /// The first of a queue is not further from its line than this.
 const HEAD_M: f64 = 12.0;
 /// A queue needs this long to start after green.

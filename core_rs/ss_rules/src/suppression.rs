@@ -10,7 +10,7 @@
 //! vehicles and those who make way).
 
 use serde::{Deserialize, Serialize};
-use ss_model::EventTime;
+use ss_model::{Error, EventTime, Result};
 
 use crate::outcome::{Candidate, RuleKind};
 
@@ -42,6 +42,31 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// Every condition, in the order in which they are asked.
+    pub const ALL: [Self; 9] = [
+        Self::OfficerControl,
+        Self::TemporarySign,
+        Self::Permit,
+        Self::EmergencyVehicle,
+        Self::Flood,
+        Self::Incident,
+        Self::GeometryInvalid,
+        Self::ClockInvalid,
+        Self::LowVisibility,
+    ];
+
+    /// The condition of a name.
+    ///
+    /// # Errors
+    /// `InvalidInput` when no condition is called so.
+    pub fn named(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|c| c.name() == name);
+        found.ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            Error::invalid(format!("condition: expected one of {known}, found {name:?}"))
+        })
+    }
+
     /// The stable name.
     pub fn name(self) -> &'static str {
         match self {

@@ -146,7 +146,9 @@ impl TrackState {
         }
         self.here = *place;
         for (index, (track, road)) in self.lines.iter_mut().zip(&layout.lines).enumerate() {
-            if let Some(crossing) = track.observe(&road.line, time, place.pos, place.unit_m) {
+            if let Some(crossing) = track.observe(&road.line, time, place.pos, place.unit_m)
+                && (crossing.beyond == 0.0 || layout.passes_exit(road, &crossing, place))
+            {
                 crossed(index as u16, crossing);
             }
         }
