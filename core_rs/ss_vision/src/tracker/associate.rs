@@ -95,7 +95,7 @@ impl Association {
             return;
         }
         for (row, life) in lives.iter().enumerate() {
-            if life.confirmed && life.seen_last && self.partner[row] == NONE {
+            if life.confirmed && life.missed == 0 && self.partner[row] == NONE {
                 self.open.push((row as u32, grown(&predicted[row], params.buffer_low)));
             }
         }

@@ -14,8 +14,8 @@ pub struct Life {
     pub id: u32,
     /// Reported since then.
     pub confirmed: bool,
-    /// Has a sighting in the latest frame.
-    pub seen_last: bool,
+    /// Frames since the latest sighting: 0 when the latest frame shows it.
+    pub missed: u32,
     /// Sightings so far.
     pub hits: u32,
     /// Time of the latest sighting.
@@ -30,7 +30,7 @@ impl Life {
         let mut life = Self {
             id,
             confirmed: confirm_hits <= 1,
-            seen_last: true,
+            missed: 0,
             hits: 1,
             last_seen: time,
             class: VehicleClass::Unknown,
@@ -45,7 +45,7 @@ impl Life {
     pub fn seen(&mut self, time: EventTime, sighting: &Sighting, confirm_hits: u32) {
         self.hits = self.hits.saturating_add(1);
         self.confirmed |= self.hits >= confirm_hits;
-        self.seen_last = true;
+        self.missed = 0;
         self.last_seen = time;
         self.vote(sighting);
     }

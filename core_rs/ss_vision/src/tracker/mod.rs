@@ -153,7 +153,7 @@ impl Tracker {
         self.keep(|life| time.0.saturating_sub(life.last_seen.0) <= lost_ns);
         self.predicted.clear();
         for (filter, life) in self.filters.iter_mut().zip(&self.lives) {
-            filter.predict(step, self.params.process_noise, !life.seen_last);
+            filter.predict(step, self.params.process_noise, life.missed > 0);
             self.predicted.push(filter.bbox());
         }
     }
@@ -165,15 +165,16 @@ impl Tracker {
         for (i, (life, filter)) in self.lives.iter_mut().zip(&mut self.filters).enumerate() {
             let partner = self.association.partner[i];
             if partner == NONE {
-                life.seen_last = false;
+                life.missed = life.missed.saturating_add(1);
                 continue;
             }
             let sighting = &self.seen.all[partner as usize];
             filter.update(&sighting.bbox);
-            let gap_ns = time.0.saturating_sub(life.last_seen.0);
+            // One frame missed at a low frame rate is no gap yet.
+            let gap = life.missed > 1 && time.0.saturating_sub(life.last_seen.0) > self.doubt_gap_ns;
             life.seen(time, sighting, self.params.confirm_hits);
             if life.confirmed {
-                let doubtful = self.association.doubtful[i] || gap_ns > self.doubt_gap_ns;
+                let doubtful = gap || self.association.doubtful[i];
                 let doubt = if doubtful { Track::DOUBTFUL } else { 0 };
                 self.rows.push(life.row(sighting, doubt));
                 self.sources.push(sighting.source);
@@ -184,7 +185,7 @@ impl Tracker {
     /// An unconfirmed track ends with the first frame that does not show it.
     fn end_unconfirmed(&mut self) {
         if self.params.confirm_hits > 1 {
-            self.keep(|life| life.confirmed || life.seen_last);
+            self.keep(|life| life.confirmed || life.missed == 0);
         }
     }
 

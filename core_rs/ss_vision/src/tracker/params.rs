@@ -41,7 +41,8 @@ pub struct TrackerParams {
     pub process_noise: f32,
     /// An association is doubtful when a competing one is at least this share as good.
     pub doubt_ratio: f32,
-    /// An association is doubtful when the track was unseen for longer. On
+    /// An association is doubtful when the track was unseen for longer and
+    /// missed in more than one frame. On
     /// KITTI one in a thousand associations from frame to frame is wrong, one
     /// in six after three frames.
     pub doubt_gap_s: f32,

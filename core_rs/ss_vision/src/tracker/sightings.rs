@@ -149,7 +149,7 @@ impl Columns {
         let edges = self.x2[from..to].iter().zip(&self.y1[from..to]).zip(&self.y2[from..to]);
         for (i, ((&x2, &y1), &y2)) in (from as u32..).zip(edges) {
             self.hits[found] = i;
-            found += usize::from((x2 > b.x1) & (y1 < b.y2) & (y2 > b.y1));
+            found += usize::from(x2 > b.x1) & usize::from(y1 < b.y2) & usize::from(y2 > b.y1);
         }
         &self.hits[..found]
     }

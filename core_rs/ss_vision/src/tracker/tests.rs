@@ -187,9 +187,23 @@ fn an_id_is_never_used_again() {
 fn a_track_found_again_is_doubtful_in_that_frame() {
     let mut t = tracker(TrackerParams::vehicle());
     let seen = [detection(0.0, 0.0, 40.0, 30.0, 0.9)];
-    for (frame, expected) in [(0, 0), (2, 0), (5, Track::DOUBTFUL), (6, 0)] {
-        assert_eq!(t.update(at(frame), &seen)[0].flags, expected, "frame {frame}");
-        t.update(at(frame), &[]);
+    let found = [(0, 0), (2, 0), (5, Track::DOUBTFUL), (6, 0)];
+    for frame in 0..=6 {
+        let shown = found.iter().find(|(f, _)| *f == frame);
+        let flags: Vec<u8> =
+            t.update(at(frame), if shown.is_some() { &seen } else { &[] }).iter().map(|t| t.flags).collect();
+        assert_eq!(flags, shown.iter().map(|(_, flags)| *flags).collect::<Vec<_>>(), "frame {frame}");
+    }
+    for (step, expected) in [(8, 0), (12, Track::DOUBTFUL)] {
+        t.update(at(step), &[]);
+        if expected != 0 {
+            t.update(at(step + 1), &[]);
+        }
+        assert_eq!(
+            t.update(at(step + 2), &seen)[0].flags,
+            expected,
+            "a low frame rate: one frame missed, two frames missed"
+        );
     }
 }
 
