@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final, get_args
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from smartstream.config.rules import RuleKind
 from smartstream.config.site import Camera, Junction, Lane, Site
+from smartstream.rules.text_vi import ACTS
 
-BUILT: Final[frozenset[str]] = frozenset(get_args(RuleKind))
-"""Rule kinds the engine knows; others are told as not armed."""
+BUILT: Final = frozenset(ACTS)
+"""Rule kinds the engine knows, and has words for; others are told as not armed."""
 
 _YEARS: Final = range(2000, 2051)
 """Years whose changes of the clock are handed to the engine."""
