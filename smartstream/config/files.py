@@ -13,7 +13,7 @@ _FEEDS = ("signal_feed", "sensor_feed", "report_feed", "indicator_feed", "media_
 
 
 def check_files(raw: dict[str, Any], folder: Path) -> list[Mistake]:
-    """A mistake for each file that is missing, empty, no file or not readable."""
+    """A mistake for each file that is missing, no file or not readable, and for an empty video or tracks file."""
     return [m for path, name, target in _named(raw) if (m := _check(path, name, folder / target)) is not None]
 
 
@@ -41,7 +41,7 @@ def _check(path: str, name: str, file: Path) -> Mistake | None:
     try:
         if file.is_dir():
             found = "which is a folder"
-        elif file.stat().st_size == 0 and file.is_file():
+        elif path.startswith("camera") and file.stat().st_size == 0 and file.is_file():
             found = "which is empty"
         else:
             with file.open("rb"):

@@ -43,7 +43,8 @@ def site(tmp_path: Path, clip: Path) -> Path:
 
 def test_a_good_file_is_summed_up(site: Path) -> None:
     done = smartstream("check", site)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("warning: ") == 3, "feeds that are not read yet"
     assert "camera cam-s at j1: file:scene.mp4, motion, 1 lane, 1 line, 1 zone" in done.stdout
     assert "scene.mp4: mpeg4 640x360, 10 frames/s, 1.0 s" in done.stdout
     assert "rules: red_light" in done.stdout
@@ -51,7 +52,7 @@ def test_a_good_file_is_summed_up(site: Path) -> None:
 
 def test_missing_and_empty_files_are_mistakes(site: Path) -> None:
     (site.parent / "scene.mp4").unlink()
-    (site.parent / "media.ndjson").write_text("")
+    (site.parent / "media.ndjson").unlink()
     done = smartstream("check", site)
     assert (done.returncode, done.stdout) == (2, "")
     head, *lines = done.stderr.splitlines()
@@ -100,15 +101,25 @@ def test_what_is_no_video_is_a_mistake(site: Path) -> None:
     (site.parent / "scene.mp4").write_bytes(b"no video")
     done = smartstream("check", site)
     assert (done.returncode, done.stdout) == (2, "")
-    assert 'camera[0].url — found "file:scene.mp4" (' in done.stderr
-    assert "expected a video that can be read" in done.stderr
+    assert "camera[0].url: " in done.stderr
+    assert "scene.mp4: not a video file" in done.stderr
+
+
+def test_a_source_that_no_version_reads_yet_is_a_mistake(site: Path) -> None:
+    text = site.read_text().replace("file:scene.mp4", "rtsp://camera/1").replace("start_time = 1790000000.0", "")
+    site.write_text(text)
+    done = smartstream("check", site)
+    assert done.returncode == 2
+    assert "camera[0].url: rtsp://camera/1: this version reads" in done.stderr
 
 
 def test_tracks_are_drawn_on_grey(site: Path) -> None:
     pytest.importorskip("cv2")
-    site.write_text(site.read_text().replace("file:scene.mp4", "tracks:sensors.ndjson"))
+    line = '{"time": 1790000000, "run": 0, "track": 1, "class": "car", "score": 1, "box": [0.1, 0.1, 0.2, 0.2]}'
+    (site.parent / "tracks.ndjson").write_text(line + "\n")
+    site.write_text(site.read_text().replace("file:scene.mp4", "tracks:tracks.ndjson"))
     done = smartstream("check", site, "--draw", site.parent / "out")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert "cam-s.png (tracks have no picture)" in done.stdout
 
 
