@@ -199,21 +199,3 @@ Rule = Annotated[
     | FailToYieldPedestrian,
     Field(discriminator="kind"),
 ]
-RuleKind = Literal[
-    "red_light",
-    "yellow_light",
-    "stop_line",
-    "wrong_way",
-    "wrong_lane",
-    "lane_arrow",
-    "solid_line",
-    "illegal_turn",
-    "u_turn",
-    "illegal_stop",
-    "box_blocking",
-    "speeding",
-    "banned_class",
-    "sidewalk",
-    "fail_to_yield_pedestrian",
-]
-"""Every kind a site file may name."""

@@ -1,0 +1,49 @@
+"""Playing a site without Bytewax: turn by turn, cut and resumed wherever one likes, in any order of the sides.
+
+What comes out must be the same events as ``smartstream run`` gives; a golden story holds them written down.
+"""
+
+from __future__ import annotations
+
+import pickle
+import random
+from pathlib import Path
+
+from pipelines.beside import beside_events
+from pipelines.junction import JunctionLogic
+from pipelines.sources import site_sides
+from pipelines.worker import junction_specs
+from smartstream.config.site import load_site
+from smartstream.model.items import Joined
+
+
+def play(site_path: Path, *, cut: bool = False, order_seed: int | None = None) -> list[str]:
+    """Events of a site whose sources are files, one JSON text each, sorted.
+
+    Args:
+        site_path: The site file.
+        cut: Throw every object away behind every turn and go on from its pickled snapshot.
+        order_seed: Read the sides in a random order of turns instead of one after the other.
+    """
+    site = load_site(site_path)
+    specs = {spec.junction: spec for spec in junction_specs(site)}
+    sides = site_sides(site, state_dir=None, paced=False)
+    feeds = {name: spec.open(None) for name, spec in sides.items() if spec.junction in specs}
+    logic = {name: JunctionLogic(spec) for name, spec in specs.items()}
+    rng = random.Random(order_seed)
+    events: list[str] = []
+    while open_sides := [name for name, feed in feeds.items() if not feed.ended]:
+        side = open_sides[0] if order_seed is None else rng.choice(open_sides)
+        junction = sides[side].junction
+        items = feeds[side].read()
+        for item in items:
+            events.extend(event.to_json().decode() for event in beside_events(site.site.id, item))
+        joined = [item for item in items if isinstance(item, Joined)]
+        events.extend(event.to_json().decode() for event in logic[junction].take(joined))
+        if cut:
+            feeds[side].close()
+            feeds[side] = sides[side].open(pickle.loads(pickle.dumps(feeds[side].snapshot())))
+            state = pickle.loads(pickle.dumps(logic[junction].snapshot()))
+            logic[junction] = JunctionLogic(specs[junction])
+            logic[junction].restore(state)
+    return sorted(events)
