@@ -72,9 +72,6 @@ impl Association {
             let reach = grown(at, params.buffer_high);
             for &col in seen.grown.touching(&reach) {
                 let s = &seen.all[col as usize];
-                if s.score < params.high_score {
-                    continue;
-                }
                 let mut likeness = iou(&reach, &grown(&s.bbox, params.buffer_high));
                 if params.height_weighted {
                     likeness *= height_iou(at, &s.bbox);

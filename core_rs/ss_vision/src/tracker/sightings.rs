@@ -58,11 +58,11 @@ impl Sightings {
             let &Detection { bbox, score, class, flags } = &detections[i as usize];
             Sighting { bbox, score: score.min(1.0), class, flags, source: i }
         }));
-        self.grown.fill(&self.all, params.buffer_high);
+        self.grown.fill(&self.all, params.buffer_high, params.high_score);
         if params.duplicate_iou < 1.0
             && self.drop_duplicates(params.duplicate_iou, params.buffer_high, counts)
         {
-            self.grown.fill(&self.all, params.buffer_high);
+            self.grown.fill(&self.all, params.buffer_high, params.high_score);
         }
     }
 
@@ -108,48 +108,82 @@ impl Sightings {
     }
 }
 
-/// Boxes edge by edge, ordered by left edge, for sweeps along x.
+/// Number of cells along x.
+const CELLS: usize = 64;
+
+/// Boxes edge by edge, ordered by left edge, and where along x to look for them.
 #[derive(Debug, Default)]
 pub struct Columns {
     x1: Vec<f32>,
     y1: Vec<f32>,
     x2: Vec<f32>,
     y2: Vec<f32>,
-    /// Largest right edge up to each: where a sweep may begin.
-    reach: Vec<f32>,
+    /// Left end and cells per unit of length.
+    cells: (f32, f32),
+    /// Per cell: the first box that reaches it or beyond, the end of those that begin in it or before.
+    span: Vec<(u32, u32)>,
     hits: Vec<u32>,
 }
 
 impl Columns {
-    fn fill(&mut self, sightings: &[Sighting], share: f32) {
-        let boxes = || sightings.iter().map(|s| grown(&s.bbox, share));
-        let refill = |column: &mut Vec<f32>, edge: fn(BoxF) -> f32| {
+    /// Take the strong sightings' boxes, grown; weak ones keep their places but nothing touches them.
+    fn fill(&mut self, sightings: &[Sighting], share: f32, strong: f32) {
+        for column in [&mut self.x1, &mut self.y1, &mut self.x2, &mut self.y2] {
             column.clear();
-            column.extend(boxes().map(edge));
-        };
-        refill(&mut self.x1, |b| b.x1);
-        refill(&mut self.y1, |b| b.y1);
-        refill(&mut self.x2, |b| b.x2);
-        refill(&mut self.y2, |b| b.y2);
-        self.reach.clear();
-        self.reach.extend(self.x2.iter().scan(f32::NEG_INFINITY, |reach, &x2| {
-            *reach = reach.max(x2);
-            Some(*reach)
-        }));
+        }
+        for s in sightings {
+            let b = grown(&s.bbox, share);
+            self.x1.push(b.x1);
+            self.y1.push(if s.score < strong { f32::INFINITY } else { b.y1 });
+            self.x2.push(b.x2);
+            self.y2.push(b.y2);
+        }
         self.hits.resize(self.x1.len(), 0);
+        let (Some(&first), Some(&last)) = (self.x1.first(), self.x1.last()) else { return };
+        self.cells = (first, CELLS as f32 / (last - first).max(f32::MIN_POSITIVE));
+        self.span.clear();
+        self.span.resize(CELLS, (0, 0));
+        let mut reach = 0;
+        for i in 0..self.x1.len() {
+            let (begins, reached) = (self.cell(self.x1[i]), self.cell(self.x2[i]) + 1);
+            self.span[begins].1 = i as u32 + 1;
+            if reached > reach {
+                self.span[reach..reached].iter_mut().for_each(|span| span.0 = i as u32);
+                reach = reached;
+            }
+        }
+        let mut end = 0;
+        for span in &mut self.span {
+            end = end.max(span.1);
+            span.1 = end;
+        }
+        let none = self.x1.len() as u32;
+        self.span[reach..].iter_mut().for_each(|span| span.0 = none);
     }
 
-    /// Indices of the boxes that touch `b`.
+    /// The cell of a place; those outside belong to the first and last.
+    #[inline]
+    fn cell(&self, x: f32) -> usize {
+        (((x - self.cells.0) * self.cells.1) as usize).min(CELLS - 1)
+    }
+
+    /// Indices of the strong sightings whose grown boxes touch `b`.
     #[inline]
     pub fn touching(&mut self, b: &BoxF) -> &[u32] {
-        let from = self.reach.partition_point(|&x2| x2 <= b.x1);
-        let to = from + self.x1[from..].partition_point(|&x1| x1 < b.x2);
-        // Store every index, and count on only past those that touch.
+        if self.x1.is_empty() {
+            return &[];
+        }
+        let (from, to) = (self.span[self.cell(b.x1)].0, self.span[self.cell(b.x2)].1);
+        let range = from as usize..to.max(from) as usize;
+        let (x1, x2) = (&self.x1[range.clone()], &self.x2[range.clone()]);
+        let (y1, y2) = (&self.y1[range.clone()], &self.y2[range]);
+        // Which neighbours touch is a coin toss for the processor: store every
+        // index, and count on only past those that do.
         let mut found = 0;
-        let edges = self.x2[from..to].iter().zip(&self.y1[from..to]).zip(&self.y2[from..to]);
-        for (i, ((&x2, &y1), &y2)) in (from as u32..).zip(edges) {
+        for (i, (((&x1, &x2), &y1), &y2)) in (from..).zip(x1.iter().zip(x2).zip(y1).zip(y2)) {
             self.hits[found] = i;
-            found += usize::from(x2 > b.x1) & usize::from(y1 < b.y2) & usize::from(y2 > b.y1);
+            let along = usize::from(x1 < b.x2) & usize::from(x2 > b.x1);
+            found += along & usize::from(y1 < b.y2) & usize::from(y2 > b.y1);
         }
         &self.hits[..found]
     }
