@@ -14,7 +14,18 @@ from smartstream import _core
 from smartstream.errors import InvalidInputError
 from smartstream.model.classes import STATE_CODE, SignalState
 from smartstream.model.event import CloudEvent, make_event
-from smartstream.model.items import DeadLetter, Gap, Joined, Mark, SignalChange, Signals, Tracks
+from smartstream.model.items import (
+    Condition,
+    Conditions,
+    DeadLetter,
+    Gap,
+    Joined,
+    Mark,
+    MeterReading,
+    SignalChange,
+    Signals,
+    Tracks,
+)
 from smartstream.model.time import MIN_NS
 from smartstream.rules.compile import CompiledJunction
 from smartstream.rules.events import EventWriter
@@ -93,7 +104,7 @@ class JunctionLogic:
 
     def __init__(self, spec: JunctionSpec) -> None:
         self._spec = spec
-        self._merge: SideMerge[Tracks | Gap | SignalChange] = SideMerge(spec.sides)
+        self._merge: SideMerge[Tracks | Gap | SignalChange | Condition | MeterReading] = SideMerge(spec.sides)
         self._engine = _core.JunctionEngine(spec.rules.config)
         self._groups = {name: i for i, name in enumerate(spec.rules.groups)}
         self._cameras = {name: i for i, name in enumerate(spec.rules.cameras)}
@@ -128,6 +139,10 @@ class JunctionLogic:
                 late = [change for change in changes if not merge.push(side, change.time_ns, change)]
                 events.extend(self._late(side, change.time_ns, change.signal) for change in late)
                 merge.mark(side, watermark_ns)
+            case Conditions(side, facts, watermark_ns):
+                for fact in facts:  # known only now: never late, the engine takes back what it should have lifted
+                    merge.push(side, max(fact.clock_ns, merge.frontier_ns + 1), fact)
+                merge.mark(side, watermark_ns)
             case Mark(side, watermark_ns, idle):
                 merge.mark(side, watermark_ns, idle=idle)
             case Gap(side, _, at_ns, _):
@@ -141,6 +156,11 @@ class JunctionLogic:
                     self._show(item, events)
                 case Tracks():
                     self._engine.tracks(self._cameras[item.side], item.batch)
+                case Condition(_, time_ns, until_ns, condition, camera, lane):
+                    self._tell(self._engine.advance(at_ns - 1), events)  # judged without knowing of it
+                    self._engine.condition(time_ns, until_ns, condition, camera=camera, lane=lane)
+                case MeterReading(_, time_ns, _, lane, speed_kmh, certified):
+                    self._engine.reading(time_ns, lane, speed_kmh, certified)
                 case Gap():
                     self._engine.gap(self._cameras[item.side], item.at_ns)
         if self._merge.frontier_ns > MIN_NS and not self._finished:
@@ -149,7 +169,10 @@ class JunctionLogic:
                 decided = self._engine.finish()
             else:
                 decided = self._engine.advance(self._merge.frontier_ns)
-            events.extend(self._spec.writer.event(outcome) for outcome in decode_outcomes(decided))
+            self._tell(decided, events)
+
+    def _tell(self, decided: bytes, events: list[CloudEvent]) -> None:
+        events.extend(self._spec.writer.event(outcome) for outcome in decode_outcomes(decided))
 
     def _show(self, change: SignalChange, events: list[CloudEvent]) -> None:
         before = self._shown.get(change.signal)

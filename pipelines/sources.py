@@ -9,9 +9,10 @@ from typing import Any
 
 from pipelines.line_sources import is_file, report_side, sensor_side, ward_index
 from smartstream import _core
-from smartstream.config.site import Camera, SignalFeed, Site
+from smartstream.config.site import Camera, ConditionFeed, SignalFeed, Site
 from smartstream.errors import InvalidInputError
 from smartstream.ingest.camera import CameraFeed
+from smartstream.ingest.condition_file import ConditionFile
 from smartstream.ingest.signal_file import SignalFile
 from smartstream.ingest.source import Feed, SideSpec
 from smartstream.ingest.tracks_file import TracksFile, first_instant
@@ -33,6 +34,11 @@ def site_sides(site: Site, *, state_dir: Path | None, paced: bool) -> dict[str, 
     mistakes: list[str] = []
     for i, feed in enumerate(site.signal_feed):
         _add(sides, mistakes, f"signal_feed[{i}].url", partial(_signal_side, site, i, feed))
+    for i, conditions in enumerate(site.condition_feed):
+        if is_file(site, conditions.url):
+            for junction in site.junction:
+                side = partial(_condition_side, site, i, conditions, junction.id)
+                _add(sides, mistakes, f"condition_feed[{i}].url", side)
     for i, camera in enumerate(site.camera):
         _add(sides, mistakes, f"camera[{i}].url", partial(_camera_side, site, camera, state_dir, paced))
     for i, sensors in enumerate(site.sensor_feed):
@@ -51,16 +57,18 @@ def site_sides(site: Site, *, state_dir: Path | None, paced: bool) -> dict[str, 
 
 
 def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
-    """Sides of a junction by rank: signals before cameras, so that a state of the same instant counts."""
+    """Sides of a junction by rank: feeds before cameras, so that a state of the same instant counts."""
+    lifted = [_condition_name(i, junction) for i, feed in enumerate(site.condition_feed) if is_file(site, feed.url)]
     feeds = [_signal_name(i, feed) for i, feed in enumerate(site.signal_feed) if feed.junction == junction]
-    return (*feeds, *(camera.id for camera in site.camera if camera.junction == junction))
+    return (*lifted, *feeds, *(camera.id for camera in site.camera if camera.junction == junction))
 
 
 def unread(site: Site) -> Iterator[str]:
     """Sources of the site file that this version does not read yet, by their path in it."""
     yield from (f"sensor_feed[{i}]" for i, feed in enumerate(site.sensor_feed) if not is_file(site, feed.url))
     yield from (f"report_feed[{i}]" for i, feed in enumerate(site.report_feed) if not is_file(site, feed.url))
-    for kind in ("indicator_feed", "media_feed", "condition_feed"):
+    yield from (f"condition_feed[{i}]" for i, feed in enumerate(site.condition_feed) if not is_file(site, feed.url))
+    for kind in ("indicator_feed", "media_feed"):
         yield from (f"{kind}[{i}]" for i in range(len(getattr(site, kind))))
 
 
@@ -71,6 +79,32 @@ def _add(sides: dict[str, SideSpec], mistakes: list[str], place: str, make: part
         mistakes.append(f"{place}: {e}")
     else:
         sides[spec.side] = spec
+
+
+def _condition_name(i: int, junction: str) -> str:
+    return f"conditions/{junction}/{i}"
+
+
+def _condition_side(site: Site, i: int, feed: ConditionFeed, junction: str) -> SideSpec:
+    side, path = _condition_name(i, junction), Path(site.address(feed.url).target)
+    cameras = [camera for camera in site.camera if camera.junction == junction]
+
+    def open_side(resume: dict[str, Any] | None) -> Feed:
+        return ConditionFile(
+            side=side,
+            path=path,
+            junction=junction,
+            junctions=frozenset(j.id for j in site.junction),
+            cameras=frozenset(camera.id for camera in cameras),
+            lanes=frozenset(lane.id for camera in cameras for lane in camera.lane),
+            every_lane=frozenset(lane.id for camera in site.camera for lane in camera.lane),
+            speaks=junction == site.junction[0].id,
+            lateness_ns=round(feed.allowed_lateness_s * NS),
+            resume=resume,
+        )
+
+    open_side(None).close()
+    return SideSpec(side, junction, open_side, None)
 
 
 def _signal_name(i: int, feed: SignalFeed) -> str:

@@ -132,6 +132,57 @@ class Reports(msgspec.Struct, frozen=True, tag=True):
     ended: bool = False
 
 
+ConditionKind = Literal[
+    "officer_control",
+    "temporary_sign",
+    "permit",
+    "emergency_vehicle",
+    "flood",
+    "incident",
+    "geometry_invalid",
+    "clock_invalid",
+    "low_visibility",
+]
+
+
+class Condition(msgspec.Struct, frozen=True, tag=True):
+    """Something that lifts rules from ``time_ns`` until before ``until_ns``.
+
+    Attributes:
+        clock_ns: Newest event time of its feed when it arrived: where it takes its place.
+        camera: Camera it holds at; ``None``: the whole junction.
+        lane: Lane it holds in; ``None``: all.
+        origin: Who says so.
+    """
+
+    clock_ns: int
+    time_ns: int
+    until_ns: int
+    condition: ConditionKind
+    camera: str | None = None
+    lane: str | None = None
+    origin: str = ""
+
+
+class MeterReading(msgspec.Struct, frozen=True, tag=True):
+    """A speed meter measured a speed; only a certified one can accuse."""
+
+    clock_ns: int
+    time_ns: int
+    meter: str
+    lane: str
+    speed_kmh: float
+    certified: bool
+
+
+class Conditions(msgspec.Struct, frozen=True, tag=True):
+    """Lines of a condition feed that concern one junction, in their order of arrival."""
+
+    side: str
+    facts: tuple[Condition | MeterReading, ...]
+    watermark_ns: int
+
+
 class Mark(msgspec.Struct, frozen=True, tag=True):
     """A side tells how far it is without bringing data.
 
@@ -198,7 +249,7 @@ class Tally(msgspec.Struct, frozen=True, tag=True):
     counts: dict[str, int]
 
 
-Joined = Tracks | Signals | Mark | Gap
+Joined = Tracks | Signals | Conditions | Mark | Gap
 """What a junction's join wants to see."""
 Recorded = Tracks | Signals | Readings | Reports
 """What ``--record`` writes down."""

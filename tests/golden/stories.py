@@ -97,11 +97,37 @@ STORIES: dict[str, tuple[list[Drive], list[str]]] = {
 }
 
 
+CONDITION_FEED = '[[condition_feed]]\nurl = "file:conditions.ndjson"\n'
+
+
+def condition(at: float, until: float, kind: str, **more: str) -> str:
+    """A line of the condition feed."""
+    return json.dumps({"time": T0 + at, "until": T0 + until, "condition": kind, "junction": "j1", **more})
+
+
+# Stories with a condition feed.
+CONDITIONS: dict[str, list[str]] = {
+    # An officer directs the traffic while one runs the red; the second runs it when he has gone.
+    "officer": [condition(14, 18, "officer_control", source="duty-roster"), "no JSON either"],
+    # Word of the ambulance comes after the verdict: what was suspected is taken back.
+    "late_word": [condition(28, 29, "low_visibility"), condition(12, 20, "emergency_vehicle")],
+    # For the other lane only.
+    "other_lane": [condition(10, 25, "officer_control", lane="L1")],
+}
+STORIES |= {
+    "officer": ([straight(1, "motorcycle", 16.0, 10.0), straight(2, "car", 21.0, 10.0)], lights()),
+    "late_word": ([straight(1, "motorcycle", 16.0, 10.0), straight(2, "car", 22.0, 10.0)], lights()),
+    "other_lane": ([straight(1, "motorcycle", 16.0, 10.0), straight(2, "car", 21.0, 10.0, 5.25)], lights()),
+}
+
+
 def write_inputs(folder: Path, name: str) -> Path:
     """Write a story's inputs; returns its site file."""
     drives, signal_lines = STORIES[name]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "site.toml").write_text(SITE)
+    (folder / "site.toml").write_text(SITE + (CONDITION_FEED if name in CONDITIONS else ""))
+    if name in CONDITIONS:
+        (folder / "conditions.ndjson").write_text("\n".join(CONDITIONS[name]) + "\n")
     (folder / "signals.ndjson").write_text("\n".join(signal_lines) + "\n")
     (folder / "tracks.ndjson").write_text("\n".join(track_lines(drives, seconds=30.0)) + "\n")
     return folder / "site.toml"

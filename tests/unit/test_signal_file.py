@@ -5,7 +5,7 @@ import pytest
 
 from smartstream.errors import InvalidInputError
 from smartstream.ingest.signal_file import SignalFile
-from smartstream.model.items import DeadLetter, Mark, SignalChange, Signals
+from smartstream.model.items import DeadLetter, SignalChange, Signals
 from smartstream.model.time import MAX_NS, NS
 
 T0 = 1_790_000_000
@@ -70,7 +70,7 @@ def test_every_line_becomes_a_change_or_a_dead_letter(tmp_path):
     assert {"broken_json", "bad_field", "unknown_state", "unknown_signal", "bad_time", "absurd_time", "late"} <= set(
         reasons
     )
-    assert items[-2] == Mark("signals/j1/0", MAX_NS)
+    assert items[-2].watermark_ns == MAX_NS
 
 
 def test_a_cut_anywhere_changes_nothing(tmp_path):
@@ -97,7 +97,7 @@ def test_a_damaged_gzip_ends_the_file_with_a_dead_letter(tmp_path):
     items = read_all(open_file(path))
     assert changes(items)[0] == SignalChange(T0 * NS, "S", "red")
     assert "truncated" in {reason for reason, _ in dead(items)}
-    assert items[-2] == Mark("signals/j1/0", MAX_NS)
+    assert items[-2].watermark_ns == MAX_NS
 
 
 def test_a_missing_file_is_refused_with_its_name(tmp_path):

@@ -1,0 +1,131 @@
+"""A condition feed in a file: what lifts or changes the rules of one junction, and what its meters measured.
+
+A condition may become known after it began. It takes its place by *arrival*: the newest event time of its feed
+when its line came. So a replay learns of it at the same point, and what was suspected before is taken back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import msgspec
+
+from smartstream.ingest.line_feed import LineFeed, RefusedError
+from smartstream.model.items import Condition, ConditionKind, Conditions, DeadLetter, Item, MeterReading
+from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
+
+_JUMP_NS: Final = 7 * 86_400 * NS  # a roster may be silent for days
+_KINDS: Final = frozenset(get_args(ConditionKind))
+
+
+class _Line(msgspec.Struct):
+    time: str | int | float
+    until: str | int | float | None = None
+    condition: str | None = None
+    junction: str | None = None
+    camera: str | None = None
+    lane: str | None = None
+    source: str = ""
+    meter: str | None = None
+    speed_kmh: float | None = None
+    certificate: str = ""
+    valid_to: str | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(_Line)
+Fact = Condition | MeterReading
+
+
+class ConditionFile(LineFeed[Fact | None]):
+    """Reads the lines of a condition feed that concern one junction.
+
+    The feed is the whole site's and every junction reads it; a line that cannot be used is told by the junction
+    that ``speaks``, so that it is one dead letter.
+
+    Args:
+        side: Name of the feed at this junction.
+        path: The NDJSON file.
+        junction: Whose conditions to keep.
+        junctions: Every junction of the site.
+        cameras: Cameras of this junction.
+        lanes: Lanes of this junction's cameras.
+        every_lane: Lanes of the whole site.
+        speaks: Tell of lines that cannot be used.
+        lateness_ns: How far behind the newest line a line may be.
+        resume: What ``snapshot`` returned.
+    """
+
+    def __init__(
+        self,
+        *,
+        side: str,
+        path: Path,
+        junction: str,
+        junctions: frozenset[str],
+        cameras: frozenset[str],
+        lanes: frozenset[str],
+        every_lane: frozenset[str],
+        speaks: bool,
+        lateness_ns: int,
+        resume: dict[str, Any] | None = None,
+    ) -> None:
+        self._junction, self._junctions, self._cameras = junction, junctions, cameras
+        self._lanes, self._every_lane, self._speaks = lanes, every_lane, speaks
+        super().__init__(
+            side=side, path=path, lateness_ns=lateness_ns, horizon_ns=lateness_ns, jump_ns=_JUMP_NS, resume=resume
+        )
+
+    def read(self) -> list[Item]:
+        """The next chunk; dead letters only from the junction that speaks."""
+        items = super().read()
+        return items if self._speaks else [item for item in items if not isinstance(item, DeadLetter)]
+
+    def _parse(self, line_no: int, line: bytes) -> tuple[int, Fact | None]:
+        try:
+            parsed = _decoder.decode(line)
+            at_ns = parse_instant(parsed.time)
+            until_ns = MAX_NS if parsed.until is None else parse_instant(parsed.until)
+        except msgspec.ValidationError as e:
+            raise RefusedError("bad_field", str(e)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+            raise RefusedError("broken_json", str(e)) from None
+        except ValueError as e:
+            raise RefusedError("bad_time", str(e)) from None
+        if parsed.meter is not None:
+            return at_ns, self._meter(at_ns, parsed)
+        if parsed.condition not in _KINDS:
+            expected = ", ".join(sorted(_KINDS))
+            raise RefusedError("unknown_condition", f"expected one of {expected}, found {parsed.condition!r}")
+        if parsed.junction is not None and parsed.junction not in self._junctions:
+            raise RefusedError("unknown_junction", f"found {parsed.junction[:64]!r}")
+        if until_ns <= at_ns:
+            raise RefusedError("bad_time", "expected until after time")
+        elsewhere = parsed.junction not in (None, self._junction)
+        if elsewhere or (parsed.camera is not None and parsed.camera not in self._cameras):
+            return at_ns, None
+        kind: ConditionKind = parsed.condition  # type: ignore[assignment]  # just checked
+        return at_ns, Condition(0, at_ns, until_ns, kind, parsed.camera, parsed.lane, parsed.source)
+
+    def _meter(self, at_ns: int, parsed: _Line) -> MeterReading | None:
+        if parsed.lane not in self._every_lane:
+            raise RefusedError("unknown_lane", f"expected a lane of the site, found {parsed.lane!r}")
+        if parsed.speed_kmh is None or not 0 <= parsed.speed_kmh < 1000:
+            raise RefusedError("bad_field", f"expected speed_kmh in 0..1000, found {parsed.speed_kmh!r}")
+        valid = False
+        if parsed.certificate and parsed.valid_to is not None:
+            try:  # a certificate is good to the end of its day
+                valid = at_ns < parse_instant(f"{parsed.valid_to}T00:00:00+07:00") + 86_400 * NS
+            except ValueError as e:
+                raise RefusedError("bad_time", f"valid_to: {e}") from None
+        if parsed.lane not in self._lanes:
+            return None
+        return MeterReading(0, at_ns, str(parsed.meter), str(parsed.lane), parsed.speed_kmh, valid)
+
+    def _arrived(self, value: Fact | None) -> Fact | None:
+        return None if value is None else msgspec.structs.replace(value, clock_ns=self.position_ns)
+
+    def _batch(self, values: tuple[Fact | None, ...]) -> Item:
+        newest = self.position_ns
+        watermark = MAX_NS if self.ended else MIN_NS if newest == MIN_NS else newest - 1
+        return Conditions(self.side, tuple(value for value in values if value is not None), watermark)
