@@ -7,6 +7,7 @@ import importlib
 import click
 
 BENCHMARKS = {
+    "rules": "rule engine: observations per second",
     "track": "tracker: accuracy and speed on recorded detections",
 }
 """Benchmark to its line in the overview; ``smartstream.bench.<name>`` has a click command called ``bench``."""

@@ -44,6 +44,8 @@ struct State {
     late_signals: u64,
     cameras: Vec<CameraState>,
     queues: Vec<Queue>,
+    /// Readings of meters that the frontier has not passed yet, by time.
+    readings: VecDeque<(u16, Reading)>,
     conditions: Conditions,
     /// What was suspected lately, for the case that it must be taken back.
     suspected: VecDeque<Suspected>,
@@ -71,7 +73,6 @@ struct Queue {
 enum Item {
     Frame { run: u32, time: EventTime, rows: Vec<Row> },
     Gap { time: EventTime },
-    Reading(Reading),
 }
 
 /// A track in a frame, in the form that snapshots hold.
@@ -88,7 +89,6 @@ impl Item {
     fn time(&self) -> EventTime {
         match self {
             Self::Frame { time, .. } | Self::Gap { time } => *time,
-            Self::Reading(reading) => reading.time,
         }
     }
 }
@@ -108,6 +108,7 @@ impl JunctionEngine {
             late_signals: 0,
             cameras: vec![CameraState::default(); cameras.len()],
             queues: vec![Queue { items: VecDeque::new(), newest: EventTime::MIN }; cameras.len()],
+            readings: VecDeque::new(),
             conditions: Conditions::default(),
             suspected: VecDeque::new(),
             retracted: Vec::new(),
@@ -216,9 +217,9 @@ impl JunctionEngine {
         let at = self.cameras.iter().position(has_lane);
         let at =
             at.ok_or_else(|| Error::invalid(format!("meter: no camera has a lane {:?}", reading.lane)))?;
-        let queue = &mut self.state.queues[at].items;
-        let behind = queue.iter().rev().take_while(|item| item.time() > reading.time).count();
-        queue.insert(queue.len() - behind, Item::Reading(reading));
+        let readings = &mut self.state.readings;
+        let after = readings.partition_point(|(_, r)| r.time <= reading.time);
+        readings.insert(after, (at as u16, reading));
         Ok(())
     }
 
@@ -319,11 +320,11 @@ impl JunctionEngine {
         self.state.frontier = self.state.frontier.max(frontier);
         self.publish_retractions(out)?;
         // A frame is due when every signal that its interval may meet is known.
-        while let Some((due, at)) = self.next_due() {
-            if due > self.state.frontier {
-                break;
-            }
-            let Some(item) = self.state.queues[at].items.pop_front() else { break };
+        loop {
+            let next = self.next_due().filter(|(due, _)| *due <= self.state.frontier);
+            self.judge_readings(next.map_or(self.state.frontier, |(due, _)| due), next.is_some(), out)?;
+            let Some((due, at)) = next else { return Ok(()) };
+            let Some(item) = self.state.queues[at].items.pop_front() else { return Ok(()) };
             match item {
                 Item::Frame { run, time, rows } => {
                     if run != self.state.cameras[at].run {
@@ -337,10 +338,6 @@ impl JunctionEngine {
                     self.publish(at, found, out)?;
                 }
                 Item::Gap { .. } => self.end_run(at, out)?,
-                Item::Reading(reading) => {
-                    let found = self.cameras[at].reading(&self.state.cameras[at], &reading);
-                    self.publish(at, found.into_iter().collect(), out)?;
-                }
             }
             for history in &mut self.state.signals {
                 history.prune(due);
@@ -350,6 +347,17 @@ impl JunctionEngine {
             while self.state.suspected.front().is_some_and(|told| told.candidate.last() < horizon) {
                 self.state.suspected.pop_front();
             }
+        }
+    }
+
+    /// Judge readings before `until`; at it, too, when no frame is left there.
+    fn judge_readings(&mut self, until: EventTime, frame_follows: bool, out: &mut Outbox) -> Result<()> {
+        let is_due = |r: &Reading| r.time < until || !frame_follows && r.time <= until;
+        while self.state.readings.front().is_some_and(|(_, r)| is_due(r)) {
+            let Some((at, reading)) = self.state.readings.pop_front() else { break };
+            let at = usize::from(at);
+            let found = self.cameras[at].reading(&self.state.cameras[at], &reading);
+            self.publish(at, found.into_iter().collect(), out)?;
         }
         Ok(())
     }

@@ -180,16 +180,18 @@ impl LightRule {
         past_m: f64,
         entry: &mut Entry,
     ) -> Option<Option<Candidate>> {
-        let is_red = |until: EventTime| {
+        // Red for every light that may rule it, and for one of them at least.
+        let red = |until: EventTime| {
             let until = until.plus_seconds(cx.layout.clock_s);
             let shows = |g: &u16| {
                 cx.signals[usize::from(*g)].is_throughout(SignalState::Red, entry.crossing.to, until)
             };
-            entry.groups.iter().all(shows)
+            (entry.groups.iter().all(shows), entry.groups.iter().any(shows))
         };
         let went_on = past_m >= self.incursion_m;
-        if !is_red(now) && now > entry.crossing.to {
-            let unsettled = went_on && entry.stop.is_none() && is_red(track.before);
+        let (red_for_all, red_for_any) = red(now);
+        if !red_for_any && now > entry.crossing.to {
+            let unsettled = went_on && entry.stop.is_none() && red(track.before).1;
             return Some(if unsettled {
                 Some(self.red(cx, id, track, entry, Some(Reason::RedEndedMeanwhile)))
             } else {
@@ -198,7 +200,9 @@ impl LightRule {
         }
         entry.deepest_m = entry.deepest_m.max(past_m);
         if went_on {
-            return Some(Some(self.red(cx, id, track, entry, None)));
+            let unclear = !red_for_all && entry.meanings == Meanings::RED && now > entry.crossing.to;
+            let why = unclear.then_some(Reason::LaneAmbiguous);
+            return Some(Some(self.red(cx, id, track, entry, why)));
         }
         if past_m < -DEAD_BAND_M {
             return Some(self.settle(cx, id, track, entry));

@@ -1,6 +1,6 @@
 //! Speed from pictures: an estimate over a long base, never an accusation.
 //!
-//! The slope of the way against time over the last second and a half, by
+//! The slope of the way against time over the last second or more, by
 //! least squares: one foot point that jumps moves it little, and a way that
 //! jumps from one vehicle to another does not fit.
 
@@ -12,11 +12,11 @@ use crate::outcome::{Candidate, Explanation, RuleKind};
 use crate::track::TrackState;
 
 /// Shortest base in time …
-const BASE_S: f64 = 1.5;
-/// … and in way: half a metre at both ends is 5 % of it.
-const BASE_M: f64 = 20.0;
+const BASE_S: f64 = 1.0;
+/// … and in way: half a metre at an end is 3 % of it.
+const BASE_M: f64 = 15.0;
 /// Too fast for this long in a row.
-const PERSISTS_S: f64 = 0.5;
+const PERSISTS_S: f64 = 0.3;
 /// A way that lies off the fit by more than this is not one vehicle's.
 const MISFIT_M: f64 = 2.0;
 /// Faster than anything on a street.

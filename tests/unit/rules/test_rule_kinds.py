@@ -1,0 +1,294 @@
+"""Every rule kind: an offender, and those who nearly are one."""
+
+from __future__ import annotations
+
+import pytest
+from rules_street import NS, T0, Vehicle, camera, config, image, outcomes, rectangle, verdicts
+
+DOWN = {"direction": [0, 1]}
+"""The approach comes down the picture to a stop line at y = 0; the junction lies below."""
+LEFT_LANE = {"id": "A", "polygon": rectangle(0, -50, 3.5, 0), "signal": "G", "movements": ["left"], **DOWN}
+RIGHT_LANE = {"id": "B", "polygon": rectangle(-3.5, -50, 0, 0), "signal": "G", "movements": ["through"], **DOWN}
+STOP = {"id": "stop", "kind": "stop", "points": image((3.5, 0), (-3.5, 0))}
+EXIT = {"id": "exit", "kind": "exit", "movement": "left", "points": image((12, 2), (12, 18))}
+BACK = {"id": "back", "kind": "exit", "movement": "u_turn", "points": image((12, 0), (4, 0))}
+BOX = {"id": "box", "kind": "box", "polygon": rectangle(-12, 2, 12, 20)}
+
+
+def site(*rules, lanes=(LEFT_LANE, RIGHT_LANE), lines=(STOP, EXIT, BACK), zones=(BOX,)):
+    return config(camera(lanes=lanes, lines=lines, zones=zones, rules=rules))
+
+
+def straight(x, *, seconds=6.0, **more):
+    return Vehicle([(x, -40, seconds), (x, 30, 0)], **more)
+
+
+def turning_left(x, **more):
+    return Vehicle([(x, -30, 4), (x, 6, 1), (x + 3, 10, 1.5), (25, 10, 0)], **more)
+
+
+RED = [(0, "red")]
+LIGHTS = [{"kind": k, "line": "stop"} for k in ("red_light", "yellow_light", "stop_line")]
+
+
+class TestLight:
+    def test_running_the_red_is_suspected_once(self):
+        assert verdicts(site(*LIGHTS), [straight(1.7)], signals=RED) == [("red_light", "suspected")]
+
+    def test_nose_over_the_line_and_back_is_nothing(self):
+        nose = Vehicle([(1.7, -20, 4), (1.7, 1.4, 1.0), (1.7, 1.4, 2), (1.7, -3, 5), (1.7, -3, 0)])
+        assert verdicts(site(*LIGHTS), [nose], signals=RED) == []
+
+    def test_standing_past_the_line_is_a_stop_line_matter(self):
+        stands = Vehicle([(1.7, -20, 4), (1.7, 1.4, 6), (1.7, 1.4, 3), (1.7, 30, 0)])
+        assert verdicts(site(*LIGHTS), [stands], signals=[(0, "red"), (9, "green")]) == [("stop_line", "suspected")]
+
+    def test_going_on_after_standing_there_is_red_and_nothing_else(self):
+        goes_on = Vehicle([(1.7, -20, 4), (1.7, 1.4, 6), (1.7, 1.4, 3), (1.7, 30, 0)])
+        assert verdicts(site(*LIGHTS), [goes_on], signals=RED) == [("red_light", "suspected")]
+
+    def test_amber_is_no_red_and_hard_braking_marks_the_dilemma(self):
+        # 70 m in 6 s; at second 2.4 it is 12 m before the line: 5.7 m/s² to stop.
+        (found,) = [
+            o
+            for o in outcomes(site(*LIGHTS), [straight(1.7)], signals=[(0, "green"), (2.4, "amber")])
+            if o.__class__.__name__ == "Violation"
+        ]
+        assert (found.kind, found.verdict, found.dilemma) == ("yellow_light", "suspected", True)
+        assert found.explanation.facts["braking_mps2"] == pytest.approx(5.67, abs=0.1)
+
+    @pytest.mark.parametrize("state", ["unknown", "dark", "flashing_amber", "green"])
+    def test_other_lights_are_no_red(self, state):
+        assert verdicts(site(*LIGHTS), [straight(1.7)], signals=[(0, "red"), (1, state)]) == []
+        assert verdicts(site(*LIGHTS), [straight(1.7)], signals=[]) == []
+
+    def test_a_doubt_about_the_identity_leaves_it_undecided(self):
+        doubtful = straight(1.7, doubtful=[(3.4, 3.6)])
+        assert verdicts(site(*LIGHTS), [doubtful], signals=RED) == [("red_light", "undecided", "identity_doubt")]
+
+    def test_between_a_red_and_a_green_lane_nobody_is_accused(self):
+        lanes = ({**LEFT_LANE, "signal": "G"}, {**RIGHT_LANE, "signal": "H"})
+        two = site(*LIGHTS, lanes=lanes)
+        two["groups"] = ["G", "H"]
+        assert verdicts(two, [straight(0.2)], signals=RED) == [("red_light", "undecided", "lane_ambiguous")]
+        assert verdicts(two, [straight(1.7)], signals=RED) == [("red_light", "suspected")]
+
+    def test_only_kinds_with_a_rule_publish(self):
+        stands = Vehicle([(1.7, -20, 4), (1.7, 1.4, 6), (1.7, 1.4, 3), (1.7, 30, 0)])
+        assert verdicts(site(LIGHTS[0]), [stands], signals=[(0, "red"), (9, "green")]) == []
+
+    def test_a_track_too_short_to_believe_is_no_evidence(self):
+        blink = Vehicle([(1.7, -1.5, 0.2), (1.7, 4, 0)])
+        assert outcomes(site(*LIGHTS), [blink], signals=RED) == []
+
+
+class TestWrongWay:
+    RULE = {"kind": "wrong_way"}
+
+    def test_riding_up_the_lane(self):
+        rider = Vehicle([(1.7, -5, 6), (1.7, -45, 0)], kind="motorcycle")
+        assert verdicts(site(self.RULE), [rider]) == [("wrong_way", "suspected")]
+
+    def test_a_box_that_drifts_or_trembles_is_nobody(self):
+        drifts = Vehicle([(1.7, -10, 40), (1.7, -30, 0)])
+        trembles = Vehicle([(1.7, -10 - (i % 2) * 3, 0.5) for i in range(60)])
+        assert verdicts(site(self.RULE), [drifts, trembles]) == []
+
+    def test_reversing_is_another_act(self):
+        reverses = Vehicle([(1.7, -40, 5), (1.7, -10, 2), (1.7, -10, 8), (1.7, -25, 0)])
+        assert verdicts(site(self.RULE), [reverses]) == [("wrong_way", "undecided", "maybe_reversing")]
+
+
+class TestLanes:
+    RULE = {"kind": "wrong_lane"}
+    LANES = (LEFT_LANE, {**RIGHT_LANE, "allowed": ["motorcycle", "bus"]})
+
+    def test_a_class_that_is_not_allowed(self):
+        found = verdicts(site(self.RULE, lanes=self.LANES), [straight(-1.7), straight(-1.7, kind="motorcycle", at=20)])
+        assert found == [("wrong_lane", "suspected")]
+
+    def test_half_beside_the_lane_or_passing_through_it_is_nothing(self):
+        astride = straight(-0.2)
+        passing = Vehicle([(6, -30, 3), (-6, -20, 0)])
+        assert verdicts(site(self.RULE, lanes=self.LANES), [astride, passing]) == []
+
+    def test_a_wrong_way_driver_is_not_accused_of_the_lane_too(self):
+        up = Vehicle([(-1.7, -5, 6), (-1.7, -45, 0)])
+        found = verdicts(site(self.RULE, {"kind": "wrong_way"}, lanes=self.LANES), [up])
+        assert sorted(found) == [("wrong_lane", "suppressed", "duplicate"), ("wrong_way", "suspected")]
+
+    @pytest.mark.parametrize(
+        ("hours", "expected"), [(["21:00-22:00"], 1), (["20:00-03:00"], 1), (["06:00-09:00"], 0), (None, 1)]
+    )
+    def test_banned_class_by_the_hour(self, hours, expected):
+        rule = {"kind": "banned_class", "lane": "B", "classes": ["truck"], **({"hours": hours} if hours else {})}
+        found = verdicts(site(rule), [straight(-1.7, kind="truck"), straight(-1.7, at=20)])
+        assert found == [("banned_class", "suspected")] * expected
+
+
+class TestMovements:
+    def test_a_turn_that_the_arrow_does_not_show(self):
+        rule = {"kind": "lane_arrow"}
+        assert verdicts(site(rule), [turning_left(-1.7)]) == [("lane_arrow", "suspected")]
+        assert verdicts(site(rule), [turning_left(1.7), straight(1.7)]) == []
+
+    def test_a_turn_that_a_sign_forbids(self):
+        rule = {"kind": "illegal_turn", "line": "exit", "classes": ["truck"]}
+        found = verdicts(site(rule), [turning_left(1.7, kind="truck"), turning_left(1.7, at=20)])
+        assert found == [("illegal_turn", "suspected")]
+        both = verdicts(site({"kind": "lane_arrow"}, {"kind": "illegal_turn", "line": "exit"}), [turning_left(-1.7)])
+        assert sorted(both) == [("illegal_turn", "suspected"), ("lane_arrow", "suppressed", "duplicate")]
+
+    U_TURN = ((1.7, -30, 4), (1.7, 8, 1), (5, 11, 1), (8, 8, 1), (8, 2, 3), (8, -25, 0))
+
+    @pytest.mark.parametrize("rule", [{"zone": "box"}, {"line": "back"}, {"zone": "box", "line": "back"}])
+    def test_turning_back_is_a_u_turn_and_no_wrong_arrow(self, rule):
+        arrow = {"kind": "lane_arrow"}
+        found = verdicts(site({"kind": "u_turn", **rule}, arrow), [Vehicle(list(self.U_TURN))])
+        assert found == [("u_turn", "suspected")]
+
+    def test_shuffling_back_and_forth_is_no_u_turn(self):
+        shuffle = Vehicle([(1.7, -30, 4), (1.7, 8, 2), (1.7, 4, 2), (1.7, 8, 2), (1.7, -5, 2), (1.7, -20, 0)])
+        assert verdicts(site({"kind": "u_turn", "zone": "box"}), [shuffle]) == []
+
+
+class TestSolidLine:
+    LINE = {"id": "solid", "kind": "count", "points": image((0, -45), (0, -5))}
+    RULE = {"kind": "solid_line", "line": "solid"}
+
+    def test_riding_on_it_and_changing_over_it(self):
+        on, over = straight(0.1), Vehicle([(1.7, -40, 2), (1.7, -30, 1), (-1.7, -20, 2), (-1.7, 5, 0)])
+        found = verdicts(site(self.RULE, lines=[self.LINE]), [on, over])
+        assert found == [("solid_line", "suspected")] * 2
+
+    def test_beside_it_is_lawful(self):
+        assert verdicts(site(self.RULE, lines=[self.LINE]), [straight(1.7), straight(-1.0, kind="motorcycle")]) == []
+
+
+class TestStopping:
+    ZONE = {"id": "kerb", "kind": "no_stopping", "polygon": rectangle(-3.5, -45, 3.5, -15)}
+    RULE = {"kind": "illegal_stop", "zone": "kerb", "min_dwell_s": 15}
+
+    @staticmethod
+    def stopping(x, y, seconds, **more):
+        return Vehicle([(x, -48, 3), (x, y, seconds), (x, y, 3), (x, 20, 0)], **more)
+
+    def illegal(self, vehicles, signals):
+        return verdicts(site(self.RULE, zones=[self.ZONE]), vehicles, signals=signals)
+
+    def test_parking_while_the_way_is_free(self):
+        parked = self.stopping(1.7, -30, 20)
+        assert self.illegal([parked], [(0, "green")]) == [("illegal_stop", "suspected")]
+        assert self.illegal([parked], RED) == [("illegal_stop", "suspected")], "30 m before the line, nobody ahead"
+        assert self.illegal([self.stopping(1.7, -30, 12)], RED) == []
+
+    def test_waiting_in_the_queue_of_a_red_light_is_lawful(self):
+        queue = [self.stopping(1.7, y, 40, at=i) for i, y in enumerate((-2, -9, -16, -23, -30))]
+        assert self.illegal(queue, RED) == []
+
+    def test_who_parked_before_the_queue_came_is_no_part_of_it(self):
+        parked = self.stopping(1.7, -30, 60)
+        queue = [self.stopping(1.7, y, 40, at=15 + i) for i, y in enumerate((-2, -9, -16, -23))]
+        assert self.illegal([parked, *queue], RED) == [("illegal_stop", "suspected")]
+
+
+class TestBox:
+    RULE = {"kind": "box_blocking", "zone": "box", "min_dwell_s": 5}
+
+    def test_entering_without_room_to_leave(self):
+        ahead = Vehicle([(1.7, 24, 40), (1.7, 24, 0)])
+        blocks = Vehicle([(1.7, -20, 4), (1.7, 17, 12), (1.7, 17, 4), (1.7, 45, 0)], at=5)
+        assert verdicts(site(self.RULE), [ahead, blocks]) == [("box_blocking", "suspected")]
+
+    def test_the_way_closed_after_it_had_entered(self):
+        ahead = Vehicle([(1.7, -8, 5), (1.7, 24, 40), (1.7, 24, 0)], at=4)
+        caught = Vehicle([(1.7, -20, 5), (1.7, 17, 12), (1.7, 17, 4), (1.7, 45, 0)], at=4)
+        assert verdicts(site(self.RULE), [ahead, caught]) == []
+
+    def test_standing_alone_may_be_giving_way(self):
+        alone = Vehicle([(1.7, -20, 4), (1.7, 10, 8), (1.7, 10, 3), (30, 10, 0)])
+        assert verdicts(site(self.RULE), [alone]) == [("box_blocking", "undecided", "may_be_giving_way")]
+
+
+class TestPavement:
+    ZONE = {"id": "pavement", "kind": "sidewalk", "polygon": rectangle(5, -50, 8, 50)}
+    RULE = {"kind": "sidewalk", "zone": "pavement"}
+
+    def test_riding_along_it_but_not_across_or_on_foot(self):
+        along = straight(6.5, kind="motorcycle")
+        across = Vehicle([(0, -20, 3), (12, -20, 0)], kind="motorcycle")
+        walker = straight(6.5, kind="pedestrian", seconds=40)
+        found = verdicts(site(self.RULE, zones=[self.ZONE]), [along, across, walker])
+        assert found == [("sidewalk", "suspected")]
+
+
+class TestCrosswalk:
+    ZONE = {"id": "zebra", "kind": "crosswalk", "polygon": rectangle(-8, -12, 8, -8)}
+    RULE = {"kind": "fail_to_yield_pedestrian", "zone": "zebra"}
+
+    def judged(self, car):
+        walker = Vehicle([(-10, -10, 14), (10, -10, 0)], kind="pedestrian")  # at x = 1.7 at second 8.2
+        return verdicts(site(self.RULE, zones=[self.ZONE]), [walker, car])
+
+    def test_close_before_and_close_behind(self):
+        # 5.2 m/s: on the pedestrian's path one second before, and one after.
+        assert self.judged(straight(1.7, at=4.6)) == [("fail_to_yield_pedestrian", "suspected")]
+        assert self.judged(straight(1.7, at=6.6)) == [("fail_to_yield_pedestrian", "suspected")]
+
+    def test_far_from_it_and_after_having_waited(self):
+        assert self.judged(straight(1.7, at=1)) == []
+        assert self.judged(straight(1.7, at=9)) == []
+        waits = Vehicle([(1.7, -40, 4), (1.7, -13, 4.6), (1.7, -13, 3), (1.7, 10, 0)])
+        assert self.judged(waits) == []
+
+
+class TestSpeed:
+    LANES = ({**LEFT_LANE, "speed_limit_kmh": 50}, RIGHT_LANE)
+    RULE = {"kind": "speeding"}
+
+    def test_an_estimate_accuses_nobody(self):
+        fast, fair = straight(1.7, seconds=3.5), straight(1.7, seconds=5, at=20)  # 72 and 50 km/h
+        (found,) = [o for o in outcomes(site(self.RULE, lanes=self.LANES), [fast, fair]) if hasattr(o, "kind")]
+        assert (found.kind, found.verdict) == ("speeding", "estimated")
+        assert found.explanation.facts["speed_kmh"] == pytest.approx(72, abs=0.5)
+
+    def test_a_jump_of_the_track_is_no_speed(self):
+        jumps = Vehicle([(1.7, -45, 2), (1.7, -35, 0.1), (1.7, -10, 2), (1.7, 0, 0)])
+        assert verdicts(site(self.RULE, lanes=self.LANES), [jumps]) == []
+
+    def meter(self, speed_kmh, *, certified):
+        def before(engine):
+            engine.reading(T0 + 2 * NS, "A", speed_kmh, certified)
+
+        return verdicts(site(self.RULE, lanes=self.LANES), [straight(1.7)], before=before)
+
+    def test_only_a_certified_meter_accuses(self):
+        assert self.meter(71, certified=True) == [("speeding", "suspected")]
+        assert self.meter(71, certified=False) == [("speeding", "undecided", "certificate_invalid")]
+        assert self.meter(54, certified=True) == []
+
+
+class TestConditions:
+    @staticmethod
+    def red(**condition):
+        def before(engine):
+            span = condition.pop("span", (0, 60))
+            name = condition.pop("name")
+            engine.condition(T0 + span[0] * NS, T0 + span[1] * NS, name, **condition)
+
+        return verdicts(site(*LIGHTS), [straight(1.7)], signals=RED, before=before)
+
+    @pytest.mark.parametrize("name", ["officer_control", "emergency_vehicle", "clock_invalid", "low_visibility"])
+    def test_what_lifts_a_red_light(self, name):
+        assert self.red(name=name) == [("red_light", "suppressed", name)]
+
+    @pytest.mark.parametrize("name", ["flood", "permit", "temporary_sign", "incident"])
+    def test_what_does_not(self, name):
+        assert self.red(name=name) == [("red_light", "suspected")]
+
+    def test_elsewhere_and_at_other_times_it_lifts_nothing(self):
+        assert self.red(name="officer_control", span=(20, 40)) == [("red_light", "suspected")]
+        assert self.red(name="officer_control", lane="B") == [("red_light", "suspected")]
+        assert self.red(name="officer_control", lane="A", camera="c") == [
+            ("red_light", "suppressed", "officer_control")
+        ]
