@@ -5,7 +5,7 @@
 //! Made traffic by default: lanes of vehicles at a junction, detector noise,
 //! gaps, weak and false detections, duplicates. With `--det`, MOT Challenge
 //! detection files instead. Reports, for each stretch of ten frames, the fastest of
-//! many passes, the usual estimator on a shared machine; shares come from separate, timed passes.
+//! many passes, the usual estimator on a shared machine; shares come from passes of their own.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -124,34 +124,50 @@ impl Probe for Stopwatch {
     }
 }
 
-/// One pass over the clip with a fresh tracker; keeps the least time of each stretch. Gives the rows.
-fn pass(frames: &[Vec<Detection>], probe: &mut impl Probe, least: &mut Vec<Duration>) -> usize {
+/// Least times of one stretch of frames, of many passes.
+#[derive(Clone, Copy)]
+struct Least {
+    whole: Duration,
+    steps: [Duration; Step::ALL.len()],
+}
+
+/// One pass over the clip with a fresh tracker. Gives the rows.
+fn pass(frames: &[Vec<Detection>], timed_steps: bool, least: &mut [Least]) -> usize {
     let mut tracker = Tracker::new(TrackerParams::vehicle()).unwrap_or_else(|e| panic!("{e}"));
     let mut rows = 0;
-    least.resize(frames.len().div_ceil(STRETCH), Duration::MAX);
     for (n, stretch) in frames.chunks(STRETCH).enumerate() {
-        let begin = Instant::now();
-        for (i, seen) in (n * STRETCH..).zip(stretch) {
-            rows += black_box(tracker.update_probed(EventTime(i as i64 * FRAME_NS), seen, probe)).len();
+        let frames = (n * STRETCH..).map(|i| EventTime(i as i64 * FRAME_NS)).zip(stretch);
+        if timed_steps {
+            let mut watch = Stopwatch::default();
+            for (time, seen) in frames {
+                rows += black_box(tracker.update_probed(time, seen, &mut watch)).len();
+            }
+            for (least, spent) in least[n].steps.iter_mut().zip(watch.spent) {
+                *least = spent.min(*least);
+            }
+        } else {
+            let begin = Instant::now();
+            for (time, seen) in frames {
+                rows += black_box(tracker.update(time, seen)).len();
+            }
+            least[n].whole = least[n].whole.min(begin.elapsed());
         }
-        least[n] = least[n].min(begin.elapsed());
     }
     rows
 }
 
 fn measure(name: &str, frames: &[Vec<Detection>], json: &mut Vec<String>) {
     let detections: usize = frames.iter().map(Vec::len).sum();
-    let (begin, mut least, mut rows) = (Instant::now(), Vec::new(), 0);
-    while begin.elapsed() < LOOKING {
-        rows = pass(frames, &mut (), &mut least);
+    let never = Least { whole: Duration::MAX, steps: [Duration::MAX; Step::ALL.len()] };
+    let mut least = vec![never; frames.len().div_ceil(STRETCH)];
+    let (begin, mut rows, mut passes) = (Instant::now(), 0, 0);
+    while begin.elapsed() < LOOKING || passes < 8 {
+        passes += 1;
+        rows = pass(frames, passes % 4 == 0, &mut least);
     }
-    let fastest: Duration = least.iter().sum();
-    let mut watch = Stopwatch::default();
-    let begin = Instant::now();
-    while begin.elapsed() < LOOKING / 4 {
-        pass(frames, &mut watch, &mut Vec::new());
-    }
-    let all: Duration = watch.spent.iter().sum();
+    let fastest: Duration = least.iter().map(|l| l.whole).sum();
+    let spent = Step::ALL.map(|step| least.iter().map(|l| l.steps[step as usize]).sum::<Duration>());
+    let all: Duration = spent.iter().sum();
     let ns = fastest.as_nanos() as f64 / frames.len() as f64;
     let per_second = detections as f64 / fastest.as_secs_f64();
     let mut line = format!(
@@ -162,7 +178,7 @@ fn measure(name: &str, frames: &[Vec<Detection>], json: &mut Vec<String>) {
     );
     let mut shares = String::new();
     for step in Step::ALL {
-        let share = watch.spent[step as usize].as_secs_f64() / all.as_secs_f64();
+        let share = spent[step as usize].as_secs_f64() / all.as_secs_f64();
         let _ = write!(line, "{:>8.0}%", 100.0 * share);
         let _ = write!(
             shares,

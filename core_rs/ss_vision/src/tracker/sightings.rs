@@ -108,7 +108,7 @@ impl Sightings {
     }
 }
 
-/// Number of cells along x.
+/// Largest number of cells along x; there are no more than boxes.
 const CELLS: usize = 64;
 
 /// Boxes edge by edge, ordered by left edge, and where along x to look for them.
@@ -140,9 +140,10 @@ impl Columns {
         }
         self.hits.resize(self.x1.len(), 0);
         let (Some(&first), Some(&last)) = (self.x1.first(), self.x1.last()) else { return };
-        self.cells = (first, CELLS as f32 / (last - first).max(f32::MIN_POSITIVE));
+        let cells = CELLS.min(self.x1.len());
+        self.cells = (first, cells as f32 / (last - first).max(f32::MIN_POSITIVE));
         self.span.clear();
-        self.span.resize(CELLS, (0, 0));
+        self.span.resize(cells, (0, 0));
         let mut reach = 0;
         for i in 0..self.x1.len() {
             let (begins, reached) = (self.cell(self.x1[i]), self.cell(self.x2[i]) + 1);
@@ -164,7 +165,7 @@ impl Columns {
     /// The cell of a place; those outside belong to the first and last.
     #[inline]
     fn cell(&self, x: f32) -> usize {
-        (((x - self.cells.0) * self.cells.1) as usize).min(CELLS - 1)
+        (((x - self.cells.0) * self.cells.1) as usize).min(self.span.len() - 1)
     }
 
     /// Indices of the strong sightings whose grown boxes touch `b`.
