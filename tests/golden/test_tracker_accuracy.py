@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from smartstream._core import Tracker
 from smartstream.bench.mot_score import read_set, score_set
+from smartstream.model.tracks import DOUBTFUL
 from smartstream.vision.mot import read_mot_detections, write_mot_result
 
 SHARED = Path(__file__).parents[3] / "shared" / "tracking"
@@ -74,3 +77,41 @@ def test_scores_equal_those_of_the_sets_own_evaluator(tmp_path):
     s = scores("kitti-car", "vehicle")
     assert (s.hota, s.deta, s.assa, s.mota, s.idf1) == pytest.approx((hota, deta, assa, mota, idf1), abs=0.02)
     assert s.switches == switches
+
+
+def overlap(labels, boxes):
+    """IoU of (N, 4) ltwh labels with (M, 4) corner boxes."""
+    labels = np.concatenate([labels[:, :2], labels[:, :2] + labels[:, 2:]], axis=1)
+    low = np.maximum(labels[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(labels[:, None, 2:], boxes[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    area = [np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (labels, boxes)]
+    return shared / (area[0][:, None] + area[1][None] - shared)
+
+
+@pytest.mark.parametrize(("name", "caught", "rows"), [("kitti-car", 0.7, 0.04), ("kitti-car-trainside", 0.7, 0.03)])
+def test_a_track_that_passes_to_another_car_says_so(name, caught, rows):
+    """Within half a second before the pass; flags stay rare."""
+    passes = doubted = flagged = total = 0
+    for sequence, (frames, tracks) in tracked(read_set(SHARED / name), "vehicle"):
+        car, last_doubt = {}, {}
+        for frame in range(1, sequence.frames + 1):
+            here = frames == frame
+            ids, flags = tracks.track[here].tolist(), tracks.flags[here] & DOUBTFUL
+            last_doubt |= {i: frame for i, flag in zip(ids, flags, strict=True) if flag}
+            flagged, total = flagged + int(flags.astype(bool).sum()), total + len(ids)
+            labels = sequence.labels.get(frame, ())
+            if not labels or not ids:
+                continue
+            likeness = overlap(np.array([box for _, box, _ in labels]), tracks.box[here].astype(float))
+            for a, b in itertools.product(range(len(labels)), range(len(ids))):
+                # Each other's best, and clearly so.
+                if likeness[a, b] < 0.4 or likeness[a].max() > likeness[a, b] or likeness[:, b].max() > likeness[a, b]:
+                    continue
+                if car.get(ids[b], labels[a][0]) != labels[a][0]:
+                    passes += 1
+                    doubted += frame - last_doubt.get(ids[b], -sequence.frames) <= 5
+                car[ids[b]] = labels[a][0]
+    assert passes > 10
+    assert doubted >= caught * passes
+    assert flagged <= rows * total
