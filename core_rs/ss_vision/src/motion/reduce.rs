@@ -20,6 +20,11 @@ impl Plane {
         Self { width, height, data: vec![value; width * height] }
     }
 
+    /// Has this size, and all its bytes; a snapshot may lie.
+    pub fn is(&self, width: usize, height: usize) -> bool {
+        self.width == width && self.height == height && self.data.len() == width * height
+    }
+
     pub fn row(&self, y: usize) -> &[u8] {
         &self.data[y * self.width..(y + 1) * self.width]
     }
