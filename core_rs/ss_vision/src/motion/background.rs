@@ -31,6 +31,8 @@ pub(crate) mod label {
     pub const MOVING: u8 = 1;
     /// Differs from the street and has settled.
     pub const SETTLED: u8 = 2;
+    /// Added to the others: differs from the street by no more than a shadow would.
+    pub const SHADOW: u8 = 4;
 }
 
 /// One row in this many takes part in the slow update of a frame: the
@@ -98,9 +100,11 @@ impl Background {
         while y < picture.height {
             let (level, threshold) = (self.level.row_mut(y), self.threshold.row_mut(y));
             for (((b, t), &i), &l) in level.iter_mut().zip(threshold).zip(picture.row(y)).zip(labels.row(y)) {
-                let street = l == label::STREET;
-                let step = u8::from(street);
                 let difference = i.abs_diff(*b);
+                // By its own level: beside a marking the tolerance for shake
+                // would let whatever stands there creep into the model.
+                let street = l == label::STREET && difference <= *t;
+                let step = u8::from(street);
                 *b = if i > *b { *b + step } else { *b - u8::from(street && i < *b) };
                 let wanted = difference.saturating_mul(NOISE_FACTOR);
                 let next =
@@ -163,8 +167,8 @@ impl Background {
 /// Threshold over mean absolute difference: 5 σ of Gaussian noise, whose mean
 /// absolute value is 0.8 σ, within rounding.
 const NOISE_FACTOR: u8 = 6;
-/// No street is so restless that a contrast of a quarter of the range is noise.
-const MAX_THRESHOLD: u8 = 64;
+/// No street is so restless that a contrast of an eighth of the range is noise.
+const MAX_THRESHOLD: u8 = 32;
 
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function

@@ -49,10 +49,24 @@ impl Rect {
         Self { x1: self.x1.max(o.x1), y1: self.y1.max(o.y1), x2: self.x2.min(o.x2), y2: self.y2.min(o.y2) }
     }
 
+    /// Every side moved outward by `margin`.
+    pub fn grown_by(&self, margin: f32) -> Self {
+        Self { x1: self.x1 - margin, y1: self.y1 - margin, x2: self.x2 + margin, y2: self.y2 + margin }
+    }
+
+    /// Shared area over joint area.
+    pub fn iou(&self, o: &Self) -> f32 {
+        let shared = self.intersect(o).area();
+        if shared > 0.0 { shared / (self.area() + o.area() - shared) } else { 0.0 }
+    }
+
     /// Columns and rows of the pixels inside, cut to a picture of `w`×`h`.
     pub fn pixels(&self, w: usize, h: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
-        // `as` saturates: negative and NaN become 0.
-        let range = |a: f32, b: f32, n: usize| (a.round() as usize).min(n)..(b.round() as usize).min(n);
+        let range = |a: f32, b: f32, n: usize| {
+            // `as` saturates: negative and NaN become 0.
+            let start = (a.round() as usize).min(n);
+            start..(b.round() as usize).clamp(start, n)
+        };
         (range(self.x1, self.x2, w), range(self.y1, self.y2, h))
     }
 

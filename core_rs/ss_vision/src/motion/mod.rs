@@ -7,9 +7,12 @@
 
 mod background;
 mod blobs;
+mod bootstrap;
 mod camera;
 mod flow;
+mod ghosts;
 mod reduce;
+mod shadow;
 mod targets;
 mod vehicles;
 
@@ -19,10 +22,15 @@ use ss_model::{BoxF, Detection, Error, EventTime, Homography, LumaFrame, Result,
 use background::Background;
 use blobs::{Components, majority};
 use camera::{Camera, Rect};
+use ghosts::{Ghosts, is_revealed};
 use reduce::{Plane, Reducer};
+use shadow::Shadow;
 use targets::{Target, Targets, Views};
-use vehicles::{Explainer, Found, class_by_size, texture};
+use vehicles::{Explainer, Found, Scene, class_by_size};
 
+/// Share of a newcomer's pixels that must move: what stands without ever
+/// having come is no road user.
+const MIN_MOVING: f32 = 0.3;
 /// First byte of a snapshot.
 const SNAPSHOT_VERSION: u8 = 1;
 
@@ -68,11 +76,14 @@ pub struct MotionDetector {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct State {
     background: Background,
+    shadow: Shadow,
+    ghosts: Ghosts,
     targets: Targets,
     /// The frame before, reduced, and its foreground.
     before: Plane,
     before_mask: Plane,
     time: EventTime,
+    frames: u64,
 }
 
 impl MotionDetector {
@@ -134,14 +145,19 @@ impl MotionDetector {
         self.reducer.reduce(frame, &mut self.picture);
         let scale = self.scale();
         let Some(state) = &mut self.state else {
-            self.state = Some(State::new(&self.picture, self.config.min_contrast, frame.time));
+            let (street, waiting) = bootstrap::street(&self.picture, self.camera.as_ref(), self.arch);
+            let mut state = State::new(&street, self.config.min_contrast, frame.time);
+            state.before.data.copy_from_slice(&self.picture.data);
+            state.targets.list.extend(waiting.iter().map(|f| Target::waiting(f.rect, frame.time)));
+            self.state = Some(state);
             return;
         };
         let elapsed_s = frame.time.seconds_since(state.time).clamp(0.0, 10.0);
         let ticks = (elapsed_s / 0.04).round() as u8;
         state.background.classify(&self.picture, ticks, &mut self.labels, self.arch);
+        state.shadow.remove(&self.picture, &state.background.level, &mut self.labels);
         majority(&self.labels, &mut self.sums, &mut self.mask, self.arch);
-        state.targets.sync(tracks, scale, state.time);
+        state.targets.sync(tracks, scale, (self.picture.width, self.picture.height), state.time);
         let camera = self.camera.as_ref();
         let views = Views {
             before: &state.before,
@@ -158,7 +174,7 @@ impl MotionDetector {
             x2: rect.x2 * scale.0,
             y2: rect.y2 * scale.1,
         };
-        for target in state.targets.list.iter().filter(|t| t.is_seen()) {
+        for target in state.targets.list.iter().filter(|t| t.is_reported(frame.time)) {
             out.push(Detection {
                 bbox: normalised(&target.rect),
                 score: 0.5 + 0.5 * target.coverage.min(1.0),
@@ -174,36 +190,65 @@ impl MotionDetector {
         }
         self.components.find(&self.mask);
         self.found.clear();
+        let scene = Scene {
+            components: &self.components,
+            mask: &self.mask,
+            owner: &self.owner,
+            camera,
+            min_moving: MIN_MOVING,
+        };
         for (i, blob) in self.components.blobs.iter().enumerate() {
-            let rect =
-                Rect { x1: blob.x1 as f32, y1: blob.y1 as f32, x2: blob.x2 as f32, y2: blob.y2 as f32 };
-            let settled = blob.settled * 10 > blob.area * 7;
-            if settled && is_ghost(&state.background.level, &self.picture, &rect) {
-                for (y, x1, x2) in self.components.runs_of(i) {
-                    state.background.absorb(y, x1, x2);
-                }
-                continue;
-            }
-            if blob.area >= 12 {
-                self.explainer.explain(&self.components, i, camera, &mut self.found);
+            if blob.area >= 12 && blob.settled < blob.area {
+                self.explainer.explain(&scene, i, &mut self.found);
             }
         }
-        self.found.retain(|f| !is_ghost(&state.background.level, &self.picture, &f.rect));
-        out.extend(self.found.iter().map(|f| Detection {
-            bbox: normalised(&f.rect),
-            score: f.score,
-            class: f.class,
-            flags: Track::CLASS_BY_SIZE,
-        }));
+        let street = &state.background.level;
+        let labels = &self.labels;
+        self.found.retain(|f| !is_revealed(street, &self.picture, labels, &f.rect.grown_by(1.0)));
+        for f in &self.found {
+            out.push(Detection {
+                bbox: normalised(&f.rect),
+                score: f.score,
+                class: f.class,
+                flags: Track::CLASS_BY_SIZE,
+            });
+        }
+        let (targets, owner, hold_s) = (&state.targets.list, &self.owner, self.config.hold_s);
+        let spared = |x: usize, y: usize| {
+            let place = usize::from(owner.row(y)[x]);
+            place > 0
+                && targets[place - 1].seen == frame.time
+                && frame.time.seconds_since(targets[place - 1].moved) < hold_s
+        };
+        state.ghosts.absorb(
+            &mut state.background,
+            (&self.picture, &self.labels),
+            (state.frames, elapsed_s as f32, hold_s as f32),
+            spared,
+        );
         state.background.update(&self.picture, &self.labels);
         std::mem::swap(&mut state.before, &mut self.picture);
         state.time = frame.time;
+        state.frames += 1;
     }
 
     /// Normalised units per pixel of the reduced picture.
     fn scale(&self) -> (f32, f32) {
         let k = self.reducer.factor as f32;
         (k / self.size.0 as f32, k / self.size.1 as f32)
+    }
+
+    /// Foreground of the latest frame for diagnosis: width, height and, per
+    /// reduced pixel, 0 street, 1 moving, 2 settled.
+    pub fn foreground(&self) -> (usize, usize, &[u8]) {
+        let mask = self.state.as_ref().map_or(&self.mask, |s| &s.before_mask);
+        (mask.width, mask.height, &mask.data)
+    }
+
+    /// The empty street as the model has it, for diagnosis: one level per
+    /// reduced pixel; `None` before the first frame.
+    pub fn street(&self) -> Option<&[u8]> {
+        self.state.as_ref().map(|s| &s.background.level.data[..])
     }
 
     /// The whole state; the first byte is a version.
@@ -249,15 +294,20 @@ impl State {
     fn new(picture: &Plane, floor: u8, time: EventTime) -> Self {
         Self {
             background: Background::new(picture, floor),
+            shadow: Shadow::default(),
+            ghosts: Ghosts::new(picture.width, picture.height),
             targets: Targets::default(),
             before: picture.clone(),
             before_mask: Plane::new(picture.width, picture.height, 0),
             time,
+            frames: 0,
         }
     }
 
     fn fits(&self, width: usize, height: usize) -> bool {
         self.background.fits(width, height)
+            && self.shadow.is_sound()
+            && self.ghosts.fits(width, height)
             && [&self.before, &self.before_mask].iter().all(|p| p.is(width, height))
     }
 }
@@ -265,14 +315,12 @@ impl State {
 /// Remove the pixels of `target` from `mask`; of one that stands, only what
 /// has settled: somebody may pass in front of it.
 fn claim(target: &Target, now: EventTime, mask: &mut Plane) {
-    if !target.is_seen() {
+    if target.seen != now {
         return;
     }
     let stands = now.seconds_since(target.moved) > 1.0;
     let margin = (0.08 * target.rect.width().min(target.rect.height())).max(1.0);
-    let r = target.rect;
-    let around = Rect { x1: r.x1 - margin, y1: r.y1 - margin, x2: r.x2 + margin, y2: r.y2 + margin };
-    let (xs, ys) = around.pixels(mask.width, mask.height);
+    let (xs, ys) = target.rect.grown_by(margin).pixels(mask.width, mask.height);
     for y in ys {
         for pixel in &mut mask.row_mut(y)[xs.clone()] {
             if !stands || *pixel != background::label::MOVING {
@@ -280,10 +328,4 @@ fn claim(target: &Target, now: EventTime, mask: &mut Plane) {
             }
         }
     }
-}
-
-/// What differs from the street here is smoother than the street was: the
-/// street has been revealed, nobody has come.
-fn is_ghost(street: &Plane, picture: &Plane, rect: &Rect) -> bool {
-    2.0 * texture(picture, rect) < texture(street, rect)
 }

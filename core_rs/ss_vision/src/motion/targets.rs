@@ -8,7 +8,7 @@
 //! contour-based detection goes wrong.
 
 use serde::{Deserialize, Serialize};
-use ss_model::{EventTime, Track, VehicleClass};
+use ss_model::{EventTime, Track};
 
 use super::background::label;
 use super::camera::{Camera, Rect};
@@ -17,6 +17,10 @@ use super::reduce::Plane;
 
 /// Share of a target's visible pixels that must be foreground.
 const MIN_COVERAGE: f32 = 0.3;
+/// Share of its box that must be in view.
+const MIN_VISIBLE: f32 = 0.15;
+/// Smaller boxes are noise.
+const MIN_SIDE_PX: f32 = 3.0;
 /// Share of an edge strip that must be foreground to belong to the target.
 const EDGE_FILL: f32 = 0.35;
 /// Share of the way to the observed edge taken per frame: averages over about
@@ -27,33 +31,52 @@ const MAX_SPEED_MPS: f64 = 33.0;
 /// Without calibration: own sizes per second.
 const MAX_SPEED_SIZES: f32 = 12.0;
 
-/// A tracked road user as the detector saw it last.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// A target is kept unseen for this long.
+const MEMORY_S: f64 = 1.0;
+/// A track is followed after this long whole in the picture: until then what
+/// it is may still change from frame to frame.
+const MATURE_S: f64 = 0.4;
+/// What counts as having moved: beyond drift and shake.
+const MOVED_M: f32 = 0.2;
+const MOVED_PX: f32 = 1.0;
+/// Overlap that makes a new track the name of a target.
+const SAME_IOU: f32 = 0.5;
+
+/// A road user as the detector saw it last.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Target {
+    /// Id of its track; 0 until the tracker has confirmed one.
     pub id: u32,
     /// Pixels of the reduced picture.
     pub rect: Rect,
     /// Pixels per second; `None` before the first flow.
     velocity: Option<(f32, f32)>,
-    pub class: VehicleClass,
-    /// When it last moved.
+    /// When it last moved, and was last seen.
     pub moved: EventTime,
-    /// Seen in this frame, and how well: share of visible pixels in the
-    /// foreground, share of the box that no nearer target hides.
-    #[serde(skip)]
+    pub seen: EventTime,
+    /// Share of its visible pixels in the foreground, share of the box that
+    /// no nearer target hides.
     pub coverage: f32,
-    #[serde(skip)]
     pub visible: f32,
-    #[serde(skip)]
+    /// Where its foot was in the first picture, as long as it has not moved
+    /// from there: it may be no road user at all and is not reported.
+    pub waiting: Option<(f32, f32)>,
+    /// No motion since the frame before.
     pub still: bool,
+}
+
+/// A track that is not followed yet.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Young {
+    id: u32,
+    since: EventTime,
 }
 
 /// Targets of the current frame, nearest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Targets {
     pub list: Vec<Target>,
-    #[serde(skip)]
-    before: Vec<Target>,
+    young: Vec<Young>,
     #[serde(skip)]
     hidden_by: Vec<Rect>,
     #[serde(skip)]
@@ -71,30 +94,43 @@ pub(crate) struct Views<'a> {
 }
 
 impl Targets {
-    /// Take over the tracks after the previous frame. `scale` are normalised
-    /// units per pixel.
-    pub fn sync(&mut self, tracks: &[Track], scale: (f32, f32), time: EventTime) {
-        std::mem::swap(&mut self.list, &mut self.before);
-        self.before.sort_unstable_by_key(|t| t.id);
-        self.list.clear();
-        for track in tracks.iter().filter(|t| t.bbox.is_valid()) {
-            let known = self.before.binary_search_by_key(&track.id, |t| t.id).ok().map(|i| self.before[i]);
+    /// Take over the tracks after the previous frame, taken at `time`, and
+    /// forget who has not been seen for too long. `scale` are normalised
+    /// units per pixel, `size` is that of the reduced picture.
+    pub fn sync(&mut self, tracks: &[Track], scale: (f32, f32), size: (usize, usize), time: EventTime) {
+        self.list.retain(|t| time.seconds_since(t.seen) <= MEMORY_S);
+        self.young.retain(|y| tracks.iter().any(|t| t.id == y.id));
+        for track in tracks.iter().filter(|t| t.bbox.is_valid() && t.id > 0) {
+            if self.list.iter().any(|t| t.id == track.id) {
+                continue;
+            }
             let b = track.bbox;
             let rect =
                 Rect { x1: b.x1 / scale.0, y1: b.y1 / scale.1, x2: b.x2 / scale.0, y2: b.y2 / scale.1 };
-            self.list.push(Target {
-                id: track.id,
-                rect,
-                velocity: known.and_then(|t| t.velocity),
-                class: track.class,
-                moved: known.map_or(time, |t| t.moved),
-                coverage: 0.0,
-                visible: 0.0,
-                still: false,
-            });
+            let unnamed = self.list.iter_mut().filter(|t| t.id == 0).map(|t| (t.rect.iou(&rect), t));
+            match unnamed.max_by(|a, b| a.0.total_cmp(&b.0)) {
+                Some((iou, target)) if iou >= SAME_IOU => target.id = track.id,
+                _ => self.mature(track.id, rect, size, time),
+            }
         }
         // Nearest first: the lower foot hides the higher one. Ids break ties.
-        self.list.sort_unstable_by(|a, b| b.rect.y2.total_cmp(&a.rect.y2).then(a.id.cmp(&b.id)));
+        self.list.sort_by(|a, b| b.rect.y2.total_cmp(&a.rect.y2).then(a.id.cmp(&b.id)));
+    }
+
+    /// A track becomes a target once it has been whole in the picture for a while.
+    fn mature(&mut self, id: u32, rect: Rect, size: (usize, usize), time: EventTime) {
+        let (w, h) = (size.0 as f32, size.1 as f32);
+        let whole = rect.x1 > 1.0 && rect.y1 > 1.0 && rect.x2 < w - 1.0 && rect.y2 < h - 1.0;
+        match self.young.iter_mut().find(|y| y.id == id) {
+            Some(young) if !whole => young.since = time,
+            Some(young) => {
+                if time.seconds_since(young.since) >= MATURE_S {
+                    self.list.push(Target { id, ..Target::new(rect, time) });
+                    self.young.retain(|y| y.id != id);
+                }
+            }
+            None => self.young.push(Young { id, since: time }),
+        }
     }
 
     /// Move every target to where it is now; `owner` receives, per pixel, the
@@ -108,8 +144,12 @@ impl Targets {
             let (visible, covered) = count(views.mask, owner, &target.rect, number);
             target.visible = visible / target.rect.area().max(1.0);
             target.coverage = if visible > 0.0 { covered / visible } else { 0.0 };
-            if target.is_seen() && !target.still {
-                lock_edges(&mut target.rect, views.mask, owner, number);
+            if target.shows() {
+                target.seen = views.time;
+                target.wait(camera);
+                if !target.still {
+                    lock_edges(&mut target.rect, views.mask, owner, number);
+                }
             }
         }
     }
@@ -157,9 +197,45 @@ impl Targets {
 }
 
 impl Target {
-    /// Enough of it shows in this frame to report it.
-    pub fn is_seen(&self) -> bool {
-        self.coverage >= MIN_COVERAGE && self.visible > 0.15
+    /// Found at `rect`, at `time`.
+    pub fn new(rect: Rect, time: EventTime) -> Self {
+        let (moved, seen) = (time, time);
+        Self {
+            id: 0,
+            rect,
+            velocity: None,
+            moved,
+            seen,
+            coverage: 1.0,
+            visible: 1.0,
+            waiting: None,
+            still: false,
+        }
+    }
+
+    /// Found at `rect` in the first picture.
+    pub fn waiting(rect: Rect, time: EventTime) -> Self {
+        Self { waiting: Some((rect.centre_x(), rect.y2)), ..Self::new(rect, time) }
+    }
+
+    /// To be reported as seen at `time`.
+    pub fn is_reported(&self, time: EventTime) -> bool {
+        self.seen == time && self.waiting.is_none()
+    }
+
+    /// End the waiting of one that has moved.
+    fn wait(&mut self, camera: Option<&Camera>) {
+        let Some((x, y)) = self.waiting else { return };
+        let metre = camera.and_then(|c| c.metre(x, y)).unwrap_or(0.0) as f32;
+        if (self.rect.centre_x() - x).hypot(self.rect.y2 - y) > (MOVED_M * metre).max(MOVED_PX) {
+            self.waiting = None;
+        }
+    }
+
+    /// Enough of it shows to report it.
+    pub fn shows(&self) -> bool {
+        let large = self.rect.width() >= MIN_SIDE_PX && self.rect.height() >= MIN_SIDE_PX;
+        large && self.coverage >= MIN_COVERAGE && self.visible > MIN_VISIBLE
     }
 }
 

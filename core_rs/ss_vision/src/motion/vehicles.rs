@@ -11,6 +11,7 @@
 
 use ss_model::VehicleClass;
 
+use super::background::label;
 use super::blobs::{Blob, Components};
 use super::camera::{Camera, Rect};
 use super::reduce::Plane;
@@ -20,16 +21,28 @@ use super::reduce::Plane;
 const MIN_AREA_PX: f32 = 20.0;
 /// A region must have this share of a rider's size to be anybody.
 const MIN_SHARE: f32 = 0.35;
+/// Share of a box that no tracked road user may hide.
+const MIN_VISIBLE: f32 = 0.35;
 /// Road users found in one region at most.
 const MAX_PER_BLOB: usize = 24;
 
-/// Outer sizes (length, width, height) in metres, riders included.
-pub(crate) const SIZES: [(VehicleClass, [f64; 3]); 5] = [
-    (VehicleClass::Motorcycle, [1.9, 0.8, 1.65]),
-    (VehicleClass::Car, [4.4, 1.8, 1.5]),
-    (VehicleClass::Truck, [6.5, 2.2, 2.8]),
-    (VehicleClass::Bus, [11.0, 2.5, 3.2]),
-    (VehicleClass::Pedestrian, [0.5, 0.5, 1.7]),
+/// A kind of road user by its size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub class: VehicleClass,
+    /// Outer length, width and height in metres, rider included.
+    pub size_m: [f64; 3],
+    /// Share of its box that must be foreground: riders are slender, coaches
+    /// are boxes, and a row of cars must not pass for one.
+    min_fill: f32,
+}
+
+pub(crate) const KINDS: [Kind; 5] = [
+    Kind { class: VehicleClass::Motorcycle, size_m: [1.9, 0.8, 1.65], min_fill: 0.5 },
+    Kind { class: VehicleClass::Car, size_m: [4.4, 1.8, 1.5], min_fill: 0.65 },
+    Kind { class: VehicleClass::Truck, size_m: [6.5, 2.2, 2.8], min_fill: 0.8 },
+    Kind { class: VehicleClass::Bus, size_m: [11.0, 2.5, 3.2], min_fill: 0.8 },
+    Kind { class: VehicleClass::Pedestrian, size_m: [0.5, 0.5, 1.7], min_fill: 0.6 },
 ];
 
 /// A road user seen for the first time, or seen but not tracked yet.
@@ -41,6 +54,27 @@ pub(crate) struct Found {
     pub score: f32,
 }
 
+/// What the regions are cut from.
+pub(crate) struct Scene<'a> {
+    pub components: &'a Components,
+    /// The foreground that nobody claims.
+    pub mask: &'a Plane,
+    /// Not 0 where a tracked road user is: it may hide part of another.
+    pub owner: &'a Plane,
+    pub camera: Option<&'a Camera>,
+    /// Share of a newcomer's pixels that must move.
+    pub min_moving: f32,
+}
+
+/// Pixels of a box by what they show.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    foreground: f32,
+    moving: f32,
+    /// Covered by a tracked road user.
+    hidden: f32,
+}
+
 /// Window around one region; buffers are kept between frames.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Explainer {
@@ -49,30 +83,31 @@ pub(crate) struct Explainer {
     width: usize,
     height: usize,
     pixels: Vec<u8>,
-    /// Summed-area table of `pixels`, one row and column larger.
-    sums: Vec<u32>,
+    /// Summed-area table of `pixels`, one row and column larger; the three
+    /// counts are packed into one word.
+    sums: Vec<u64>,
+    picture: Rect,
 }
+
+/// Mark of a hidden pixel in the window.
+const HIDDEN: u8 = 255;
+/// Bits per count in the table: enough for any reduced picture.
+const BITS: u32 = 21;
 
 impl Explainer {
     /// Append the road users of blob `number` to `found`.
-    pub fn explain(
-        &mut self,
-        components: &Components,
-        number: usize,
-        camera: Option<&Camera>,
-        found: &mut Vec<Found>,
-    ) {
-        let blob = components.blobs[number];
-        self.load(&blob, components, number);
+    pub fn explain(&mut self, scene: &Scene, number: usize, found: &mut Vec<Found>) {
+        let blob = scene.components.blobs[number];
+        self.load(&blob, scene, number);
         let whole = Rect { x1: blob.x1 as f32, y1: blob.y1 as f32, x2: blob.x2 as f32, y2: blob.y2 as f32 };
-        let Some(camera) = camera else {
+        let Some(camera) = scene.camera else {
             if blob.area as f32 >= 2.0 * MIN_AREA_PX {
                 let score = 0.5 + 0.5 * blob.area as f32 / whole.area();
                 found.push(Found { rect: whole, class: VehicleClass::Unknown, score });
             }
             return;
         };
-        let Some(rider) = camera.box_of((whole.centre_x(), whole.y2), SIZES[0].1, true) else { return };
+        let Some(rider) = camera.box_of((whole.centre_x(), whole.y2), KINDS[0].size_m, true) else { return };
         let least = MIN_AREA_PX.max(MIN_SHARE * rider.0 * rider.1);
         let mut left = blob.area as f32;
         for _ in 0..MAX_PER_BLOB {
@@ -81,25 +116,32 @@ impl Explainer {
             }
             self.integrate();
             let Some((rect, class)) = self.best(camera, rider.0) else { break };
-            let tight = self.tighten(&rect);
-            let taken = self.sum(&rect) as f32;
-            if taken < least {
+            let count = self.count(&rect);
+            if count.foreground < least {
                 break;
             }
-            found.push(Found { rect: tight, class, score: 0.5 + 0.5 * (taken / rect.area()).min(1.0) });
+            if count.moving >= scene.min_moving * count.foreground {
+                let fill = count.foreground / (rect.area() - count.hidden).max(1.0);
+                found.push(Found { rect: self.tighten(&rect), class, score: 0.5 + 0.5 * fill.min(1.0) });
+            }
             self.remove(&rect);
-            left -= taken;
+            left -= count.foreground;
         }
     }
 
-    fn load(&mut self, blob: &Blob, components: &Components, number: usize) {
+    fn load(&mut self, blob: &Blob, scene: &Scene, number: usize) {
+        let mask = scene.mask;
+        self.picture = Rect { x1: 0.0, y1: 0.0, x2: mask.width as f32, y2: mask.height as f32 };
         (self.x, self.y) = (blob.x1, blob.y1);
         (self.width, self.height) = (blob.x2 - blob.x1, blob.y2 - blob.y1);
         self.pixels.clear();
-        self.pixels.resize(self.width * self.height, 0);
-        for (y, x1, x2) in components.runs_of(number) {
+        for y in blob.y1..blob.y2 {
+            let owner = &scene.owner.row(y)[blob.x1..blob.x2];
+            self.pixels.extend(owner.iter().map(|&o| if o == 0 { label::STREET } else { HIDDEN }));
+        }
+        for (y, x1, x2) in scene.components.runs_of(number) {
             let row = (y - self.y) * self.width;
-            self.pixels[row + x1 - self.x..row + x2 - self.x].fill(1);
+            self.pixels[row + x1 - self.x..row + x2 - self.x].copy_from_slice(&mask.row(y)[x1..x2]);
         }
     }
 
@@ -110,7 +152,12 @@ impl Explainer {
         for y in 0..self.height {
             let mut row = 0;
             for x in 0..self.width {
-                row += u32::from(self.pixels[y * self.width + x]);
+                row += match self.pixels[y * self.width + x] {
+                    label::STREET => 0,
+                    label::MOVING => 1 | 1 << BITS,
+                    HIDDEN => 1 << (2 * BITS),
+                    _ => 1,
+                };
                 self.sums[(y + 1) * w + x + 1] = self.sums[y * w + x + 1] + row;
             }
         }
@@ -121,14 +168,12 @@ impl Explainer {
         rect.shifted(-(self.x as f32), -(self.y as f32)).pixels(self.width, self.height)
     }
 
-    fn sum(&self, rect: &Rect) -> u32 {
+    fn count(&self, rect: &Rect) -> Count {
         let (xs, ys) = self.clip(rect);
         let at = |x: usize, y: usize| self.sums[y * (self.width + 1) + x];
-        // Wrapping: the order of the terms may dip below zero, the result not.
-        at(xs.end, ys.end)
-            .wrapping_sub(at(xs.start, ys.end))
-            .wrapping_sub(at(xs.end, ys.start))
-            .wrapping_add(at(xs.start, ys.start))
+        let sum = at(xs.end, ys.end) + at(xs.start, ys.start) - at(xs.start, ys.end) - at(xs.end, ys.start);
+        let part = |i: u32| (sum >> (i * BITS) & ((1 << BITS) - 1)) as f32;
+        Count { foreground: part(0), moving: part(1), hidden: part(2) }
     }
 
     /// The box that explains most: foreground in it, less the street in it.
@@ -139,13 +184,19 @@ impl Explainer {
             let reach = (rider_width / 3.0).max(1.0) as usize;
             let Some(v) = self.lowest(u.saturating_sub(reach)..(u + reach).min(self.width)) else { continue };
             let (x, y) = ((self.x + u) as f32, (self.y + v) as f32);
-            for (class, size) in SIZES {
+            for kind in KINDS {
                 for along in [true, false] {
-                    let Some((w, h)) = camera.box_of((x, y), size, along) else { continue };
+                    let Some((w, h)) = camera.box_of((x, y), kind.size_m, along) else { continue };
                     let rect = Rect { x1: x - 0.5 * w, y1: y - h, x2: x + 0.5 * w, y2: y };
-                    let gain = 2.0 * self.sum(&rect) as f32 - rect.area();
-                    if gain > 0.0 && best.is_none_or(|(g, ..)| gain > g) {
-                        best = Some((gain, rect, class));
+                    let count = self.count(&rect);
+                    let area = rect.intersect(&self.picture).area();
+                    let visible = area - count.hidden;
+                    let gain = 2.0 * count.foreground - visible;
+                    if visible >= MIN_VISIBLE * area
+                        && count.foreground >= kind.min_fill * visible
+                        && best.is_none_or(|(g, ..)| gain > g)
+                    {
+                        best = Some((gain, rect, kind.class));
                     }
                 }
             }
@@ -157,7 +208,9 @@ impl Explainer {
     fn lowest(&self, columns: std::ops::Range<usize>) -> Option<usize> {
         (0..self.height)
             .rev()
-            .find(|&y| self.pixels[y * self.width..][..self.width][columns.clone()].contains(&1))
+            .find(|&y| {
+                self.pixels[y * self.width..][..self.width][columns.clone()].iter().any(|&p| is_foreground(p))
+            })
             .map(|y| y + 1)
     }
 
@@ -165,9 +218,13 @@ impl Explainer {
     fn tighten(&self, rect: &Rect) -> Rect {
         let (xs, ys) = self.clip(rect);
         let row = |y: usize| {
-            self.pixels[y * self.width..][..self.width][xs.clone()].iter().filter(|&&p| p != 0).count()
+            self.pixels[y * self.width..][..self.width][xs.clone()]
+                .iter()
+                .filter(|&&p| is_foreground(p))
+                .count()
         };
-        let column = |x: usize| ys.clone().filter(|&y| self.pixels[y * self.width + x] != 0).count();
+        let column =
+            |x: usize| ys.clone().filter(|&y| is_foreground(self.pixels[y * self.width + x])).count();
         let (wide, tall) = (xs.len() / 5 + 1, ys.len() / 5 + 1);
         let y1 = ys.clone().find(|&y| row(y) >= wide).unwrap_or(ys.start);
         let y2 = ys.clone().rev().find(|&y| row(y) >= wide).map_or(ys.end, |y| y + 1);
@@ -184,35 +241,30 @@ impl Explainer {
     fn remove(&mut self, rect: &Rect) {
         let (xs, ys) = self.clip(rect);
         for y in ys {
-            self.pixels[y * self.width..][..self.width][xs.clone()].fill(0);
+            for pixel in &mut self.pixels[y * self.width..][..self.width][xs.clone()] {
+                *pixel = HIDDEN;
+            }
         }
     }
+}
+
+fn is_foreground(pixel: u8) -> bool {
+    pixel != label::STREET && pixel != HIDDEN
 }
 
 /// Class by the size of the box: the road user whose box comes nearest.
 pub(crate) fn class_by_size(camera: &Camera, rect: &Rect) -> VehicleClass {
     let mut best = (f32::MAX, VehicleClass::Unknown);
-    for (class, size) in SIZES {
+    for kind in KINDS {
         for along in [true, false] {
-            let Some((w, h)) = camera.box_of((rect.centre_x(), rect.y2), size, along) else { continue };
+            let Some((w, h)) = camera.box_of((rect.centre_x(), rect.y2), kind.size_m, along) else {
+                continue;
+            };
             let off = (rect.width() / w).ln().abs() + (rect.height() / h).ln().abs();
             if off < best.0 {
-                best = (off, class);
+                best = (off, kind.class);
             }
         }
     }
     best.1
-}
-
-/// Mean gradient inside `rect`, in levels per pixel.
-pub(crate) fn texture(picture: &Plane, rect: &Rect) -> f32 {
-    let (xs, ys) = rect.pixels(picture.width.saturating_sub(1), picture.height.saturating_sub(1));
-    let (mut sum, n) = (0u32, xs.len() * ys.len());
-    for y in ys {
-        let (here, below) = (picture.row(y), picture.row(y + 1));
-        for x in xs.clone() {
-            sum += u32::from(here[x].abs_diff(here[x + 1])) + u32::from(here[x].abs_diff(below[x]));
-        }
-    }
-    if n == 0 { 0.0 } else { sum as f32 / n as f32 }
 }
