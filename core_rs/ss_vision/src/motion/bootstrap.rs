@@ -11,7 +11,8 @@ use super::background::label;
 use super::blobs::{Components, majority};
 use super::camera::Camera;
 use super::reduce::Plane;
-use super::vehicles::{Explainer, Found, Scene};
+use super::shadow::Shadow;
+use super::vehicles::{Explainer, Found, KINDS, Scene};
 
 /// Side of a tile, and the tiles to each side that make its surroundings: a
 /// few car lengths in the middle distance.
@@ -22,12 +23,19 @@ const SPREAD: usize = 8;
 /// Share of the surroundings that makes a level usual.
 const USUAL: f32 = 0.15;
 /// A surrounding has this many kinds of ground at most: asphalt, verge, marking.
-const KINDS: usize = 3;
+const MAX_GROUNDS: usize = 3;
 /// How well a box must explain what stands out.
 const MIN_SCORE: f32 = 0.8;
 
 /// Street without the probable road users of `picture`, and those.
-pub(crate) fn street(picture: &Plane, camera: Option<&Camera>, arch: pulp::Arch) -> (Plane, Vec<Found>) {
+///
+/// `shadow` learns from what stands out: a queue casts shadows, too.
+pub(crate) fn street(
+    picture: &Plane,
+    camera: Option<&Camera>,
+    shadow: &mut Shadow,
+    arch: pulp::Arch,
+) -> (Plane, Vec<Found>) {
     let (w, h) = (picture.width, picture.height);
     let mut street = picture.clone();
     let Some(camera) = camera else { return (street, Vec::new()) };
@@ -40,14 +48,31 @@ pub(crate) fn street(picture: &Plane, camera: Option<&Camera>, arch: pulp::Arch)
             *out = u8::from(!usual);
         }
     }
+    let mut ground = picture.clone();
+    for y in 0..h {
+        for (x, level) in ground.row_mut(y).iter_mut().enumerate() {
+            if let (Some(&g), true) = (grounds.at(x, y).first(), odd.row(y)[x] != label::STREET) {
+                *level = g as u8;
+            }
+        }
+    }
+    // Once to learn, once to remove.
+    shadow.remove(picture, &ground, &mut odd.clone());
+    shadow.remove(picture, &ground, &mut odd);
     let mut mask = Plane::new(w, h, 0);
     majority(&odd, &mut vec![0; w], &mut mask, arch);
     let (mut components, mut explainer, mut found) =
         (Components::default(), Explainer::default(), Vec::new());
     components.find(&mask);
     let owner = Plane::new(w, h, 0);
-    let scene =
-        Scene { components: &components, mask: &mask, owner: &owner, camera: Some(camera), min_moving: 0.0 };
+    let scene = Scene {
+        components: &components,
+        mask: &mask,
+        owner: &owner,
+        camera: Some(camera),
+        min_moving: 0.0,
+        kinds: &KINDS[..2],
+    };
     for number in 0..components.blobs.len() {
         explainer.explain(&scene, number, &mut found);
     }
@@ -56,11 +81,7 @@ pub(crate) fn street(picture: &Plane, camera: Option<&Camera>, arch: pulp::Arch)
         let around = f.rect.grown_by(2.0);
         let (xs, ys) = around.pixels(w, h);
         for y in ys {
-            for x in xs.clone() {
-                if let (Some(&ground), true) = (grounds.at(x, y).first(), odd.row(y)[x] != 0) {
-                    street.row_mut(y)[x] = ground as u8;
-                }
-            }
+            street.row_mut(y)[xs.clone()].copy_from_slice(&ground.row(y)[xs.clone()]);
         }
     }
     (street, found)
@@ -103,7 +124,7 @@ impl Grounds {
 fn peaks(mut histogram: [u32; 256]) -> Vec<usize> {
     let least = USUAL * histogram.iter().sum::<u32>() as f32;
     let mut found = Vec::new();
-    for _ in 0..KINDS {
+    for _ in 0..MAX_GROUNDS {
         let near = |level: usize, reach: usize| level.saturating_sub(reach)..(level + reach + 1).min(256);
         let mass = |level: usize| histogram[near(level, SPREAD / 2)].iter().sum::<u32>();
         // Of equal ones the lowest, so that the answer is one.

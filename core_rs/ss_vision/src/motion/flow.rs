@@ -36,6 +36,11 @@ pub(crate) struct Motion {
     pub residual: f32,
 }
 
+impl Motion {
+    /// Has not moved.
+    pub const NONE: Self = Self { dx: 0.0, dy: 0.0, residual: 0.0 };
+}
+
 impl Patch {
     /// Take the foreground points of `rect` that `hidden` does not exclude.
     pub fn take(&mut self, picture: &Plane, mask: &Plane, rect: &Rect, hidden: impl Fn(f32, f32) -> bool) {

@@ -26,7 +26,7 @@ use ghosts::{Ghosts, is_revealed};
 use reduce::{Plane, Reducer};
 use shadow::Shadow;
 use targets::{Target, Targets, Views};
-use vehicles::{Explainer, Found, Scene, class_by_size};
+use vehicles::{Explainer, Found, KINDS, Scene, class_by_size};
 
 /// Share of a newcomer's pixels that must move: what stands without ever
 /// having come is no road user.
@@ -145,8 +145,11 @@ impl MotionDetector {
         self.reducer.reduce(frame, &mut self.picture);
         let scale = self.scale();
         let Some(state) = &mut self.state else {
-            let (street, waiting) = bootstrap::street(&self.picture, self.camera.as_ref(), self.arch);
+            let mut shadow = Shadow::default();
+            let (street, waiting) =
+                bootstrap::street(&self.picture, self.camera.as_ref(), &mut shadow, self.arch);
             let mut state = State::new(&street, self.config.min_contrast, frame.time);
+            state.shadow = shadow;
             state.before.data.copy_from_slice(&self.picture.data);
             state.targets.list.extend(waiting.iter().map(|f| Target::waiting(f.rect, frame.time)));
             self.state = Some(state);
@@ -196,6 +199,7 @@ impl MotionDetector {
             owner: &self.owner,
             camera,
             min_moving: MIN_MOVING,
+            kinds: &KINDS,
         };
         for (i, blob) in self.components.blobs.iter().enumerate() {
             if blob.area >= 12 && blob.settled < blob.area {

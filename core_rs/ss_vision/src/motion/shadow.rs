@@ -18,10 +18,14 @@ const POSSIBLE: std::ops::Range<usize> = 16..58;
 const MIN_LEVEL: u8 = 40;
 /// Pixels in the histogram before it is believed, and before it is halved so
 /// that the sun may move.
-const ENOUGH: u32 = 4000;
+const ENOUGH: u32 = 1000;
 const HALVE_AT: u32 = 400_000;
 /// Height of the peak over the usual bin.
 const PEAK: u32 = 2;
+
+/// Mark, within this module, of a pixel lighter than a shadow and darker than
+/// the street: the rim of a shadow, no object.
+const PENUMBRA: u8 = 8;
 
 /// What is known about shadows in the scene.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -55,6 +59,8 @@ impl Shadow {
                     self.histogram[bin] += u32::from(row[x] == label::MOVING);
                     if range.contains(&bin) {
                         row[x] |= label::SHADOW;
+                    } else if !range.is_empty() && bin >= range.end {
+                        row[x] |= PENUMBRA;
                     }
                 }
                 x += 1;
@@ -91,6 +97,7 @@ impl Shadow {
                 }
             }
         }
+        labels.data.iter_mut().for_each(|l| *l &= !PENUMBRA);
     }
 
     fn find_peak(&mut self) {
@@ -106,9 +113,9 @@ impl Shadow {
         let height = smooth(peak);
         self.range = (0, 0);
         if total >= ENOUGH && height > PEAK * usual[usual.len() / 2] {
-            let holds = |k: &usize| POSSIBLE.contains(k) && 2 * smooth(*k) > height;
-            let first = (peak - 2..=peak).rev().take_while(holds).last().unwrap_or(peak);
-            let last = (peak..=peak + 2).take_while(holds).last().unwrap_or(peak);
+            let holds = |k: &usize| POSSIBLE.contains(k) && 3 * smooth(*k) > height;
+            let first = (peak - 3..=peak).rev().take_while(holds).last().unwrap_or(peak);
+            let last = (peak..=peak + 3).take_while(holds).last().unwrap_or(peak);
             self.range = (first as u8, last as u8 + 1);
         }
     }

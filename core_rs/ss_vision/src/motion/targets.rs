@@ -12,7 +12,7 @@ use ss_model::{EventTime, Track};
 
 use super::background::label;
 use super::camera::{Camera, Rect};
-use super::flow::Patch;
+use super::flow::{Motion, Patch};
 use super::reduce::Plane;
 
 /// Share of a target's visible pixels that must be foreground.
@@ -37,8 +37,12 @@ const MEMORY_S: f64 = 1.0;
 /// it is may still change from frame to frame.
 const MATURE_S: f64 = 0.4;
 /// What counts as having moved: beyond drift and shake.
-const MOVED_M: f32 = 0.2;
-const MOVED_PX: f32 = 1.0;
+const MOVED_M: f32 = 0.3;
+const MOVED_PX: f32 = 2.0;
+/// Share of a box's pixels that must change for it to move at all (the rim of
+/// a creeping car is more), and for something waiting to have departed.
+const MIN_STIRRING: f32 = 0.04;
+const MIN_DEPARTING: f32 = 0.2;
 /// Overlap that makes a new track the name of a target.
 const SAME_IOU: f32 = 0.5;
 
@@ -58,8 +62,8 @@ pub(crate) struct Target {
     /// no nearer target hides.
     pub coverage: f32,
     pub visible: f32,
-    /// Where its foot was in the first picture, as long as it has not moved
-    /// from there: it may be no road user at all and is not reported.
+    /// How far its pixels have gone since the first picture, as long as that
+    /// is next to nothing: it may be no road user at all and is not reported.
     pub waiting: Option<(f32, f32)>,
     /// No motion since the frame before.
     pub still: bool,
@@ -146,7 +150,6 @@ impl Targets {
             target.coverage = if visible > 0.0 { covered / visible } else { 0.0 };
             if target.shows() {
                 target.seen = views.time;
-                target.wait(camera);
                 if !target.still {
                     lock_edges(&mut target.rect, views.mask, owner, number);
                 }
@@ -165,7 +168,12 @@ impl Targets {
             });
             self.hidden_by.push(rect);
             let expected = target.velocity.map(|v| (v.0 * views.elapsed_s, v.1 * views.elapsed_s));
-            let motion = self.patch.find(views.now, expected, reach.ceil() as i32);
+            let stirring = moving_share(views.mask, &rect);
+            let motion = if stirring < MIN_STIRRING {
+                Some(Motion::NONE)
+            } else {
+                self.patch.find(views.now, expected, reach.ceil() as i32)
+            };
             let (dx, dy) = match motion {
                 Some(m) => (m.dx, m.dy),
                 None => expected.unwrap_or_default(),
@@ -181,6 +189,7 @@ impl Targets {
             if !target.still {
                 target.moved = views.time;
             }
+            target.travel(dx, dy, stirring, camera);
             target.rect = grown(&rect, dx, dy, camera);
         }
     }
@@ -215,7 +224,7 @@ impl Target {
 
     /// Found at `rect` in the first picture.
     pub fn waiting(rect: Rect, time: EventTime) -> Self {
-        Self { waiting: Some((rect.centre_x(), rect.y2)), ..Self::new(rect, time) }
+        Self { waiting: Some((0.0, 0.0)), ..Self::new(rect, time) }
     }
 
     /// To be reported as seen at `time`.
@@ -223,11 +232,15 @@ impl Target {
         self.seen == time && self.waiting.is_none()
     }
 
-    /// End the waiting of one that has moved.
-    fn wait(&mut self, camera: Option<&Camera>) {
-        let Some((x, y)) = self.waiting else { return };
-        let metre = camera.and_then(|c| c.metre(x, y)).unwrap_or(0.0) as f32;
-        if (self.rect.centre_x() - x).hypot(self.rect.y2 - y) > (MOVED_M * metre).max(MOVED_PX) {
+    /// End the waiting of one whose pixels have gone far enough.
+    fn travel(&mut self, dx: f32, dy: f32, stirring: f32, camera: Option<&Camera>) {
+        let Some((x, y)) = &mut self.waiting else { return };
+        (*x, *y) = (*x + dx, *y + dy);
+        let travelled = x.hypot(*y);
+        let metre = camera.and_then(|c| c.metre(self.rect.centre_x(), self.rect.y2)).unwrap_or(0.0) as f32;
+        if stirring < MIN_STIRRING {
+            (*x, *y) = (0.0, 0.0);
+        } else if travelled > (MOVED_M * metre).max(MOVED_PX) && stirring >= MIN_DEPARTING {
             self.waiting = None;
         }
     }
@@ -278,6 +291,15 @@ fn count(mask: &Plane, owner: &Plane, rect: &Rect, number: u8) -> (f32, f32) {
         }
     }
     (visible as f32, covered as f32)
+}
+
+/// Share of the pixels of `rect` that are moving foreground.
+fn moving_share(mask: &Plane, rect: &Rect) -> f32 {
+    let (xs, ys) = rect.pixels(mask.width, mask.height);
+    let all = xs.len() * ys.len();
+    let moving: usize =
+        ys.map(|y| mask.row(y)[xs.clone()].iter().filter(|&&l| l == label::MOVING).count()).sum();
+    if all == 0 { 0.0 } else { moving as f32 / all as f32 }
 }
 
 /// Pull each edge of `rect` towards where the foreground ends, if it shows.

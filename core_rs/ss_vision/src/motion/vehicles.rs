@@ -23,6 +23,11 @@ const MIN_AREA_PX: f32 = 20.0;
 const MIN_SHARE: f32 = 0.35;
 /// Share of a box that no tracked road user may hide.
 const MIN_VISIBLE: f32 = 0.35;
+/// Share of foreground in a box seen from the side: it hides nothing but itself.
+const ACROSS_FILL: f32 = 0.8;
+/// Sides of a region over those of a road user's box that make it one.
+const SINGLE_RATIO: (f32, f32) = (0.55, 1.3);
+const SINGLE_SCORE: f32 = 0.9;
 /// Road users found in one region at most.
 const MAX_PER_BLOB: usize = 24;
 
@@ -35,14 +40,16 @@ pub(crate) struct Kind {
     /// Share of its box that must be foreground: riders are slender, coaches
     /// are boxes, and a row of cars must not pass for one.
     min_fill: f32,
+    /// The same for a region that is as large as one and stands alone.
+    min_fill_alone: f32,
 }
 
 pub(crate) const KINDS: [Kind; 5] = [
-    Kind { class: VehicleClass::Motorcycle, size_m: [1.9, 0.8, 1.65], min_fill: 0.5 },
-    Kind { class: VehicleClass::Car, size_m: [4.4, 1.8, 1.5], min_fill: 0.65 },
-    Kind { class: VehicleClass::Truck, size_m: [6.5, 2.2, 2.8], min_fill: 0.8 },
-    Kind { class: VehicleClass::Bus, size_m: [11.0, 2.5, 3.2], min_fill: 0.8 },
-    Kind { class: VehicleClass::Pedestrian, size_m: [0.5, 0.5, 1.7], min_fill: 0.6 },
+    Kind { class: VehicleClass::Motorcycle, size_m: [1.9, 0.8, 1.65], min_fill: 0.5, min_fill_alone: 0.35 },
+    Kind { class: VehicleClass::Car, size_m: [4.4, 1.8, 1.5], min_fill: 0.65, min_fill_alone: 0.65 },
+    Kind { class: VehicleClass::Truck, size_m: [6.5, 2.2, 2.8], min_fill: 0.8, min_fill_alone: 0.7 },
+    Kind { class: VehicleClass::Bus, size_m: [11.0, 2.5, 3.2], min_fill: 0.8, min_fill_alone: 0.7 },
+    Kind { class: VehicleClass::Pedestrian, size_m: [0.5, 0.5, 1.7], min_fill: 0.6, min_fill_alone: 0.5 },
 ];
 
 /// A road user seen for the first time, or seen but not tracked yet.
@@ -64,6 +71,8 @@ pub(crate) struct Scene<'a> {
     pub camera: Option<&'a Camera>,
     /// Share of a newcomer's pixels that must move.
     pub min_moving: f32,
+    /// Who may be found.
+    pub kinds: &'a [Kind],
 }
 
 /// Pixels of a box by what they show.
@@ -110,12 +119,21 @@ impl Explainer {
         let Some(rider) = camera.box_of((whole.centre_x(), whole.y2), KINDS[0].size_m, true) else { return };
         let least = MIN_AREA_PX.max(MIN_SHARE * rider.0 * rider.1);
         let mut left = blob.area as f32;
+        if left < least {
+            return;
+        }
+        if let Some(class) = single(camera, &whole, left / whole.area(), scene.kinds) {
+            if (blob.area - blob.settled) as f32 >= scene.min_moving * left {
+                found.push(Found { rect: whole, class, score: SINGLE_SCORE });
+            }
+            return;
+        }
         for _ in 0..MAX_PER_BLOB {
             if left < least {
                 break;
             }
             self.integrate();
-            let Some((rect, class)) = self.best(camera, rider.0) else { break };
+            let Some((rect, class)) = self.best(camera, rider.0, scene.kinds) else { break };
             let count = self.count(&rect);
             if count.foreground < least {
                 break;
@@ -177,14 +195,14 @@ impl Explainer {
     }
 
     /// The box that explains most: foreground in it, less the street in it.
-    fn best(&self, camera: &Camera, rider_width: f32) -> Option<(Rect, VehicleClass)> {
+    fn best(&self, camera: &Camera, rider_width: f32, kinds: &[Kind]) -> Option<(Rect, VehicleClass)> {
         let step = ((rider_width / 4.0) as usize).max(1);
         let mut best: Option<(f32, Rect, VehicleClass)> = None;
         for u in (0..=self.width).step_by(step) {
             let reach = (rider_width / 3.0).max(1.0) as usize;
             let Some(v) = self.lowest(u.saturating_sub(reach)..(u + reach).min(self.width)) else { continue };
             let (x, y) = ((self.x + u) as f32, (self.y + v) as f32);
-            for kind in KINDS {
+            for kind in kinds {
                 for along in [true, false] {
                     let Some((w, h)) = camera.box_of((x, y), kind.size_m, along) else { continue };
                     let rect = Rect { x1: x - 0.5 * w, y1: y - h, x2: x + 0.5 * w, y2: y };
@@ -193,7 +211,7 @@ impl Explainer {
                     let visible = area - count.hidden;
                     let gain = 2.0 * count.foreground - visible;
                     if visible >= MIN_VISIBLE * area
-                        && count.foreground >= kind.min_fill * visible
+                        && count.foreground >= if along { kind.min_fill } else { ACROSS_FILL } * visible
                         && best.is_none_or(|(g, ..)| gain > g)
                     {
                         best = Some((gain, rect, kind.class));
@@ -250,6 +268,22 @@ impl Explainer {
 
 fn is_foreground(pixel: u8) -> bool {
     pixel != label::STREET && pixel != HIDDEN
+}
+
+/// The class of a region that is as large as one road user, and as solid.
+fn single(camera: &Camera, whole: &Rect, fill: f32, kinds: &[Kind]) -> Option<VehicleClass> {
+    let near = |a: f32, b: f32| (SINGLE_RATIO.0..=SINGLE_RATIO.1).contains(&(a / b));
+    kinds
+        .iter()
+        .filter(|kind| fill >= kind.min_fill_alone)
+        .find(|kind| {
+            [true, false].into_iter().any(|along| {
+                camera
+                    .box_of((whole.centre_x(), whole.y2), kind.size_m, along)
+                    .is_some_and(|(w, h)| near(whole.width(), w) && near(whole.height(), h))
+            })
+        })
+        .map(|kind| kind.class)
 }
 
 /// Class by the size of the box: the road user whose box comes nearest.
