@@ -31,6 +31,8 @@ pub(crate) mod label {
     pub const MOVING: u8 = 1;
     /// Differs from the street and has settled.
     pub const SETTLED: u8 = 2;
+    /// Added to the others: differs from the street by no more than a shadow would.
+    pub const SHADOW: u8 = 4;
 }
 
 /// One row in this many takes part in the slow update of a frame: the
@@ -54,6 +56,9 @@ pub(crate) struct Background {
     /// Fast model: level and how long it has held, in ticks.
     candidate: Plane,
     age: Plane,
+    /// Level that settled last: what was hidden for a moment is known again
+    /// at once when it reappears.
+    settled: Plane,
     /// Least threshold, from the noise of the whole picture.
     floor: u8,
     /// Row phase of the slow update.
@@ -71,6 +76,7 @@ impl Background {
             threshold: like(floor),
             candidate: picture.clone(),
             age: like(0),
+            settled: picture.clone(),
             floor,
             phase: 0,
         };
@@ -84,8 +90,8 @@ impl Background {
     pub fn classify(&mut self, picture: &Plane, ticks: u8, labels: &mut Plane, arch: pulp::Arch) {
         let settle = self.floor;
         let planes = (&self.low.data[..], &self.high.data[..], &self.threshold.data[..]);
-        let (candidate, age) = (&mut self.candidate.data[..], &mut self.age.data[..]);
-        arch.dispatch(|| classify(&picture.data, planes, candidate, age, settle, ticks, &mut labels.data));
+        let fast = (&mut self.candidate.data[..], &mut self.age.data[..], &mut self.settled.data[..]);
+        arch.dispatch(|| classify(&picture.data, planes, fast, settle, ticks, &mut labels.data));
     }
 
     /// Slow update of this frame's share of the rows where `labels` say street.
@@ -94,9 +100,11 @@ impl Background {
         while y < picture.height {
             let (level, threshold) = (self.level.row_mut(y), self.threshold.row_mut(y));
             for (((b, t), &i), &l) in level.iter_mut().zip(threshold).zip(picture.row(y)).zip(labels.row(y)) {
-                let street = l == label::STREET;
-                let step = u8::from(street);
                 let difference = i.abs_diff(*b);
+                // By its own level: beside a marking the tolerance for shake
+                // would let whatever stands there creep into the model.
+                let street = l == label::STREET && difference <= *t;
+                let step = u8::from(street);
                 *b = if i > *b { *b + step } else { *b - u8::from(street && i < *b) };
                 let wanted = difference.saturating_mul(NOISE_FACTOR);
                 let next =
@@ -149,9 +157,9 @@ impl Background {
 
     /// Sizes agree with a picture of `width`×`height`; a snapshot may lie.
     pub fn fits(&self, width: usize, height: usize) -> bool {
-        [&self.level, &self.low, &self.high, &self.threshold, &self.candidate, &self.age]
+        [&self.level, &self.low, &self.high, &self.threshold, &self.candidate, &self.age, &self.settled]
             .iter()
-            .all(|p| p.width == width && p.height == height && p.data.len() == width * height)
+            .all(|p| p.is(width, height))
             && self.phase < STRIDE
     }
 }
@@ -159,27 +167,30 @@ impl Background {
 /// Threshold over mean absolute difference: 5 σ of Gaussian noise, whose mean
 /// absolute value is 0.8 σ, within rounding.
 const NOISE_FACTOR: u8 = 6;
-/// No street is so restless that a contrast of a quarter of the range is noise.
-const MAX_THRESHOLD: u8 = 64;
+/// No street is so restless that a contrast of an eighth of the range is noise.
+const MAX_THRESHOLD: u8 = 32;
 
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
 fn classify(
     picture: &[u8],
     (low, high, threshold): (&[u8], &[u8], &[u8]),
-    candidate: &mut [u8],
-    age: &mut [u8],
+    (candidate, age, settled): (&mut [u8], &mut [u8], &mut [u8]),
     settle: u8,
     ticks: u8,
     labels: &mut [u8],
 ) {
-    let model = low.iter().zip(high).zip(threshold).zip(candidate.iter_mut()).zip(age.iter_mut());
-    for ((label, &i), ((((&low, &high), &threshold), c), a)) in labels.iter_mut().zip(picture).zip(model) {
+    let slow = low.iter().zip(high).zip(threshold);
+    let fast = candidate.iter_mut().zip(age).zip(settled);
+    for ((label, &i), (((&low, &high), &threshold), ((c, a), s))) in
+        labels.iter_mut().zip(picture).zip(slow.zip(fast))
+    {
         let outside = i.saturating_sub(high) | low.saturating_sub(i);
         let foreground = u8::from(outside > threshold);
         let holds = i.abs_diff(*c) <= settle;
         *a = if holds { a.saturating_add(ticks) } else { 0 };
         *c = if holds { *c } else { i };
-        *label = foreground + (foreground & u8::from(*a >= SETTLED_TICKS));
+        *s = if *a >= SETTLED_TICKS { *c } else { *s };
+        *label = foreground + (foreground & u8::from(i.abs_diff(*s) <= settle));
     }
 }

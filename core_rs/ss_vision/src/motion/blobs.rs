@@ -40,11 +40,16 @@ impl Components {
     /// the order of their first pixel. Pixels equal to
     /// [`label::SETTLED`] are counted apart.
     pub fn find(&mut self, mask: &Plane) {
+        self.find_where(mask, |label| label != 0);
+    }
+
+    /// The same for the pixels that `is_part` chooses; it must refuse 0.
+    pub fn find_where(&mut self, mask: &Plane, is_part: impl Fn(u8) -> bool) {
         self.runs.clear();
         let mut above = 0..0;
         for y in 0..mask.height {
             let start = self.runs.len();
-            self.runs_of_row(mask.row(y), y as u32);
+            self.runs_of_row(mask.row(y), y as u32, &is_part);
             let end = self.runs.len();
             let mut a = above.start;
             for i in start..end {
@@ -63,15 +68,19 @@ impl Components {
         self.collect();
     }
 
-    fn runs_of_row(&mut self, row: &[u8], y: u32) {
+    fn runs_of_row(&mut self, row: &[u8], y: u32, is_part: impl Fn(u8) -> bool) {
         let mut x = 0;
         while let Some(skip) = first_set(&row[x..]) {
-            let x1 = x + skip;
+            x += skip;
+            let x1 = x;
             let mut settled = 0;
-            x = x1;
-            while x < row.len() && row[x] != 0 {
+            while x < row.len() && is_part(row[x]) {
                 settled += u32::from(row[x] == label::SETTLED);
                 x += 1;
+            }
+            if x == x1 {
+                x += 1;
+                continue;
             }
             let parent = self.runs.len() as u32;
             self.runs.push(Run { y, x1: x1 as u32, x2: x as u32, settled, parent });
@@ -128,7 +137,7 @@ impl Components {
 }
 
 /// Index of the first byte that is not zero, eight at a time.
-fn first_set(row: &[u8]) -> Option<usize> {
+pub(crate) fn first_set(row: &[u8]) -> Option<usize> {
     let (chunks, _) = row.as_chunks::<8>();
     let whole = chunks.iter().position(|c| u64::from_ne_bytes(*c) != 0).unwrap_or(chunks.len()) * 8;
     row[whole..].iter().position(|&v| v != 0).map(|i| whole + i)
@@ -145,11 +154,11 @@ pub(crate) fn majority(labels: &Plane, sums: &mut [u8], out: &mut Plane, arch: p
         let (sums, out) = (&mut sums[..w], out.row_mut(y));
         arch.dispatch(|| {
             for (((s, &a), &b), &c) in sums.iter_mut().zip(above).zip(here).zip(below) {
-                *s = u8::from(a != 0) + u8::from(b != 0) + u8::from(c != 0);
+                *s = is_set(a) + is_set(b) + is_set(c);
             }
         });
         if w < 3 {
-            out.copy_from_slice(here);
+            out.fill(label::STREET);
             continue;
         }
         out[0] = vote(here[0], 2 * sums[0] + sums[1]);
@@ -165,11 +174,18 @@ pub(crate) fn majority(labels: &Plane, sums: &mut [u8], out: &mut Plane, arch: p
     }
 }
 
+/// 1 for foreground, 0 for street and shadow.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn is_set(pixel: u8) -> u8 {
+    u8::from(pixel == label::MOVING) + u8::from(pixel == label::SETTLED)
+}
+
 /// Label after the vote of `count` foreground pixels among nine.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
 fn vote(label: u8, count: u8) -> u8 {
     let kept = if count >= 5 { label } else { 0 };
     let filled = u8::from(count >= 6);
-    if label == 0 { filled } else { kept }
+    if is_set(label) == 0 { filled } else { kept }
 }

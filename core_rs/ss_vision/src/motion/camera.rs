@@ -49,6 +49,31 @@ impl Rect {
         Self { x1: self.x1.max(o.x1), y1: self.y1.max(o.y1), x2: self.x2.min(o.x2), y2: self.y2.min(o.y2) }
     }
 
+    /// Every side moved outward by `margin`.
+    pub fn grown_by(&self, margin: f32) -> Self {
+        Self { x1: self.x1 - margin, y1: self.y1 - margin, x2: self.x2 + margin, y2: self.y2 + margin }
+    }
+
+    /// Shared area over joint area.
+    pub fn iou(&self, o: &Self) -> f32 {
+        let shared = self.intersect(o).area();
+        if shared > 0.0 { shared / (self.area() + o.area() - shared) } else { 0.0 }
+    }
+
+    /// Columns and rows of the pixels inside, cut to a picture of `w`×`h`.
+    pub fn pixels(&self, w: usize, h: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+        let range = |a: f32, b: f32, n: usize| {
+            // `as` saturates: negative and NaN become 0.
+            let start = (a.round() as usize).min(n);
+            start..(b.round() as usize).clamp(start, n)
+        };
+        (range(self.x1, self.x2, w), range(self.y1, self.y2, h))
+    }
+
+    pub fn contains(&self, x: f32, y: f32) -> bool {
+        self.x1 <= x && x < self.x2 && self.y1 <= y && y < self.y2
+    }
+
     pub fn shifted(&self, dx: f32, dy: f32) -> Self {
         Self { x1: self.x1 + dx, y1: self.y1 + dy, x2: self.x2 + dx, y2: self.y2 + dy }
     }
@@ -106,6 +131,46 @@ impl Camera {
             self.columns[0][i] * p.x + self.columns[1][i] * p.y + self.columns[2][i] * up + self.columns[3][i]
         });
         (w > 0.0).then(|| ((x / w) as f32, (y / w) as f32))
+    }
+
+    /// Pixels per metre of height at the ground point seen at `(x, y)`.
+    pub fn metre(&self, x: f32, y: f32) -> Option<f64> {
+        let (_, top) = self.project(self.ground(x, y)?, 1.0)?;
+        let pixels = f64::from(y - top);
+        (pixels.is_finite() && pixels > 0.0).then_some(pixels)
+    }
+
+    /// Size in pixels of the box around a cuboid of `length`×`width`×`height`
+    /// metres that stands with its foot at pixel `(x, y)`, its length along
+    /// the line of sight or across it.
+    pub fn box_of(
+        &self,
+        (x, y): (f32, f32),
+        [length, width, height]: [f64; 3],
+        along: bool,
+    ) -> Option<(f32, f32)> {
+        let foot = self.ground(x, y)?;
+        // Ground direction of the line of sight: what lies one pixel higher up.
+        let ahead = self.ground(x, y - 1.0)? - foot;
+        let unit = ahead.scale(ahead.length().recip());
+        let (deep, wide) = if along { (length, width) } else { (width, length) };
+        let side = Point { x: -unit.y, y: unit.x }.scale(0.5 * wide);
+        let mut rect = Rect { x1: f32::MAX, y1: f32::MAX, x2: f32::MIN, y2: f32::MIN };
+        for depth in [0.0, deep] {
+            for corner in [side, side.scale(-1.0)] {
+                for up in [0.0, height] {
+                    let (px, py) = self.project(foot + unit.scale(depth) + corner, up)?;
+                    rect = Rect {
+                        x1: rect.x1.min(px),
+                        y1: rect.y1.min(py),
+                        x2: rect.x2.max(px),
+                        y2: rect.y2.max(py),
+                    };
+                }
+            }
+        }
+        let size = (rect.width(), rect.height());
+        (size.0.is_finite() && size.1.is_finite()).then_some(size)
     }
 
     fn depth(&self, p: Point, up: f64) -> f64 {

@@ -7,18 +7,30 @@
 
 mod background;
 mod blobs;
+mod bootstrap;
 mod camera;
+mod flow;
+mod ghosts;
 mod reduce;
+mod shadow;
+mod targets;
 mod vehicles;
 
 use serde::{Deserialize, Serialize};
-use ss_model::{Detection, Error, EventTime, Homography, LumaFrame, Result, Track};
+use ss_model::{BoxF, Detection, Error, EventTime, Homography, LumaFrame, Result, Track, VehicleClass};
 
 use background::Background;
 use blobs::{Components, majority};
-use camera::Camera;
+use camera::{Camera, Rect};
+use ghosts::{Ghosts, is_revealed};
 use reduce::{Plane, Reducer};
+use shadow::Shadow;
+use targets::{Target, Targets, Views};
+use vehicles::{Explainer, Found, KINDS, Scene, class_by_size};
 
+/// Share of a newcomer's pixels that must move: what stands without ever
+/// having come is no road user.
+const MIN_MOVING: f32 = 0.3;
 /// First byte of a snapshot.
 const SNAPSHOT_VERSION: u8 = 1;
 
@@ -53,15 +65,25 @@ pub struct MotionDetector {
     picture: Plane,
     labels: Plane,
     mask: Plane,
+    owner: Plane,
     sums: Vec<u8>,
     components: Components,
+    explainer: Explainer,
+    found: Vec<Found>,
 }
 
 /// What is carried from frame to frame.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct State {
     background: Background,
+    shadow: Shadow,
+    ghosts: Ghosts,
+    targets: Targets,
+    /// The frame before, reduced, and its foreground.
+    before: Plane,
+    before_mask: Plane,
     time: EventTime,
+    frames: u64,
 }
 
 impl MotionDetector {
@@ -101,8 +123,11 @@ impl MotionDetector {
             picture: Plane::new(w, h, 0),
             labels: Plane::new(w, h, 0),
             mask: Plane::new(w, h, 0),
+            owner: Plane::new(w, h, 0),
             sums: vec![0; w],
             components: Components::default(),
+            explainer: Explainer::default(),
+            found: Vec::new(),
             reducer,
         }
     }
@@ -113,30 +138,121 @@ impl MotionDetector {
     /// tracked, standing still does not make it part of the street. A frame
     /// whose size differs from the detector's is ignored: `out` stays empty.
     pub fn detect(&mut self, frame: &LumaFrame, tracks: &[Track], out: &mut Vec<Detection>) {
-        let _ = tracks;
         out.clear();
         if (frame.width, frame.height) != self.size || self.picture.data.is_empty() || !holds(frame) {
             return;
         }
         self.reducer.reduce(frame, &mut self.picture);
+        let scale = self.scale();
         let Some(state) = &mut self.state else {
-            let background = Background::new(&self.picture, self.config.min_contrast);
-            self.state = Some(State { background, time: frame.time });
+            let mut shadow = Shadow::default();
+            let (street, waiting) =
+                bootstrap::street(&self.picture, self.camera.as_ref(), &mut shadow, self.arch);
+            let mut state = State::new(&street, self.config.min_contrast, frame.time);
+            state.shadow = shadow;
+            state.before.data.copy_from_slice(&self.picture.data);
+            state.targets.list.extend(waiting.iter().map(|f| Target::waiting(f.rect, frame.time)));
+            self.state = Some(state);
             return;
         };
         let elapsed_s = frame.time.seconds_since(state.time).clamp(0.0, 10.0);
         let ticks = (elapsed_s / 0.04).round() as u8;
-        state.time = frame.time;
         state.background.classify(&self.picture, ticks, &mut self.labels, self.arch);
+        state.shadow.remove(&self.picture, &state.background.level, &mut self.labels);
         majority(&self.labels, &mut self.sums, &mut self.mask, self.arch);
-        state.background.update(&self.picture, &self.labels);
-        self.components.find(&self.mask);
-        let scale = (
-            self.reducer.factor as f32 / self.size.0 as f32,
-            self.reducer.factor as f32 / self.size.1 as f32,
-        );
+        state.targets.sync(tracks, scale, (self.picture.width, self.picture.height), state.time);
         let camera = self.camera.as_ref();
-        out.extend(self.components.blobs.iter().filter_map(|b| vehicles::detection(b, camera, scale)));
+        let views = Views {
+            before: &state.before,
+            before_mask: &state.before_mask,
+            now: &self.picture,
+            mask: &self.mask,
+            time: frame.time,
+            elapsed_s: elapsed_s as f32,
+        };
+        state.targets.follow(&views, camera, &mut self.owner);
+        let normalised = |rect: &Rect| BoxF {
+            x1: rect.x1 * scale.0,
+            y1: rect.y1 * scale.1,
+            x2: rect.x2 * scale.0,
+            y2: rect.y2 * scale.1,
+        };
+        for target in state.targets.list.iter().filter(|t| t.is_reported(frame.time)) {
+            out.push(Detection {
+                bbox: normalised(&target.rect),
+                score: 0.5 + 0.5 * target.coverage.min(1.0),
+                class: camera.map_or(VehicleClass::Unknown, |c| class_by_size(c, &target.rect)),
+                flags: Track::CLASS_BY_SIZE | if target.visible < 0.4 { Track::DOUBTFUL } else { 0 },
+            });
+        }
+        // The mask keeps what nobody claims.
+        std::mem::swap(&mut state.before_mask, &mut self.mask);
+        self.mask.data.copy_from_slice(&state.before_mask.data);
+        for target in &state.targets.list {
+            claim(target, frame.time, &mut self.mask);
+        }
+        self.components.find(&self.mask);
+        self.found.clear();
+        let scene = Scene {
+            components: &self.components,
+            mask: &self.mask,
+            owner: &self.owner,
+            camera,
+            min_moving: MIN_MOVING,
+            kinds: &KINDS,
+        };
+        for (i, blob) in self.components.blobs.iter().enumerate() {
+            if blob.area >= 12 && blob.settled < blob.area {
+                self.explainer.explain(&scene, i, &mut self.found);
+            }
+        }
+        let street = &state.background.level;
+        let labels = &self.labels;
+        self.found.retain(|f| !is_revealed(street, &self.picture, labels, &f.rect.grown_by(1.0)));
+        for f in &self.found {
+            out.push(Detection {
+                bbox: normalised(&f.rect),
+                score: f.score,
+                class: f.class,
+                flags: Track::CLASS_BY_SIZE,
+            });
+        }
+        let (targets, owner, hold_s) = (&state.targets.list, &self.owner, self.config.hold_s);
+        let spared = |x: usize, y: usize| {
+            let place = usize::from(owner.row(y)[x]);
+            place > 0
+                && targets[place - 1].seen == frame.time
+                && frame.time.seconds_since(targets[place - 1].moved) < hold_s
+        };
+        state.ghosts.absorb(
+            &mut state.background,
+            (&self.picture, &self.labels),
+            (state.frames, elapsed_s as f32, hold_s as f32),
+            spared,
+        );
+        state.background.update(&self.picture, &self.labels);
+        std::mem::swap(&mut state.before, &mut self.picture);
+        state.time = frame.time;
+        state.frames += 1;
+    }
+
+    /// Normalised units per pixel of the reduced picture.
+    fn scale(&self) -> (f32, f32) {
+        let k = self.reducer.factor as f32;
+        (k / self.size.0 as f32, k / self.size.1 as f32)
+    }
+
+    /// Foreground of the latest frame for diagnosis: width, height and, per
+    /// reduced pixel, 0 street, 1 moving, 2 settled.
+    pub fn foreground(&self) -> (usize, usize, &[u8]) {
+        let mask = self.state.as_ref().map_or(&self.mask, |s| &s.before_mask);
+        (mask.width, mask.height, &mask.data)
+    }
+
+    /// The empty street as the model has it, for diagnosis: one level per
+    /// reduced pixel; `None` before the first frame.
+    pub fn street(&self) -> Option<&[u8]> {
+        self.state.as_ref().map(|s| &s.background.level.data[..])
     }
 
     /// The whole state; the first byte is a version.
@@ -163,7 +279,7 @@ impl MotionDetector {
         }
         let state: Option<State> = postcard::from_bytes(rest).map_err(|e| bad(&e.to_string()))?;
         let (w, h) = (self.picture.width, self.picture.height);
-        if state.as_ref().is_some_and(|s| !s.background.fits(w, h)) {
+        if state.as_ref().is_some_and(|s| !s.fits(w, h)) {
             return Err(bad(&format!("of another picture size, expected {w}×{h}")));
         }
         self.state = state;
@@ -176,4 +292,44 @@ fn holds(frame: &LumaFrame) -> bool {
     frame.stride >= frame.width
         && frame.height > 0
         && frame.data.len() >= frame.stride * (frame.height - 1) + frame.width
+}
+
+impl State {
+    fn new(picture: &Plane, floor: u8, time: EventTime) -> Self {
+        Self {
+            background: Background::new(picture, floor),
+            shadow: Shadow::default(),
+            ghosts: Ghosts::new(picture.width, picture.height),
+            targets: Targets::default(),
+            before: picture.clone(),
+            before_mask: Plane::new(picture.width, picture.height, 0),
+            time,
+            frames: 0,
+        }
+    }
+
+    fn fits(&self, width: usize, height: usize) -> bool {
+        self.background.fits(width, height)
+            && self.shadow.is_sound()
+            && self.ghosts.fits(width, height)
+            && [&self.before, &self.before_mask].iter().all(|p| p.is(width, height))
+    }
+}
+
+/// Remove the pixels of `target` from `mask`; of one that stands, only what
+/// has settled: somebody may pass in front of it.
+fn claim(target: &Target, now: EventTime, mask: &mut Plane) {
+    if target.seen != now {
+        return;
+    }
+    let stands = now.seconds_since(target.moved) > 1.0;
+    let margin = (0.08 * target.rect.width().min(target.rect.height())).max(1.0);
+    let (xs, ys) = target.rect.grown_by(margin).pixels(mask.width, mask.height);
+    for y in ys {
+        for pixel in &mut mask.row_mut(y)[xs.clone()] {
+            if !stands || *pixel != background::label::MOVING {
+                *pixel = background::label::STREET;
+            }
+        }
+    }
 }

@@ -1,0 +1,139 @@
+//! The street behind the vehicles of the very first picture.
+//!
+//! A stream often begins with a queue at red. Taken for street, it leaves
+//! ghosts and hides whoever drives over its place for minutes. So the first
+//! picture is read like a person would: what has the usual levels of its
+//! surroundings is ground, and what stands out and is as large as a road user
+//! probably is one. Those are left out of the model and watched; they are
+//! reported only once they have moved.
+
+use super::background::label;
+use super::blobs::{Components, majority};
+use super::camera::Camera;
+use super::reduce::Plane;
+use super::shadow::Shadow;
+use super::vehicles::{Explainer, Found, KINDS, Scene};
+
+/// Side of a tile, and the tiles to each side that make its surroundings: a
+/// few car lengths in the middle distance.
+const TILE: usize = 32;
+const AROUND: (usize, usize) = (3, 2);
+/// Levels of one kind of ground: noise and grain.
+const SPREAD: usize = 8;
+/// Share of the surroundings that makes a level usual.
+const USUAL: f32 = 0.15;
+/// A surrounding has this many kinds of ground at most: asphalt, verge, marking.
+const MAX_GROUNDS: usize = 3;
+/// How well a box must explain what stands out.
+const MIN_SCORE: f32 = 0.8;
+
+/// Street without the probable road users of `picture`, and those.
+///
+/// `shadow` learns from what stands out: a queue casts shadows, too.
+pub(crate) fn street(
+    picture: &Plane,
+    camera: Option<&Camera>,
+    shadow: &mut Shadow,
+    arch: pulp::Arch,
+) -> (Plane, Vec<Found>) {
+    let (w, h) = (picture.width, picture.height);
+    let mut street = picture.clone();
+    let Some(camera) = camera else { return (street, Vec::new()) };
+    let grounds = Grounds::of(picture);
+    let mut odd = Plane::new(w, h, label::STREET);
+    for y in (0..h).filter(|&y| camera.ground(0.5 * w as f32, y as f32).is_some()) {
+        let levels = picture.row(y);
+        for (x, out) in odd.row_mut(y).iter_mut().enumerate() {
+            let usual = grounds.at(x, y).iter().any(|&g| usize::from(levels[x]).abs_diff(g) <= SPREAD);
+            *out = u8::from(!usual);
+        }
+    }
+    let mut ground = picture.clone();
+    for y in 0..h {
+        for (x, level) in ground.row_mut(y).iter_mut().enumerate() {
+            if let (Some(&g), true) = (grounds.at(x, y).first(), odd.row(y)[x] != label::STREET) {
+                *level = g as u8;
+            }
+        }
+    }
+    // Once to learn, once to remove.
+    shadow.remove(picture, &ground, &mut odd.clone());
+    shadow.remove(picture, &ground, &mut odd);
+    let mut mask = Plane::new(w, h, 0);
+    majority(&odd, &mut vec![0; w], &mut mask, arch);
+    let (mut components, mut explainer, mut found) =
+        (Components::default(), Explainer::default(), Vec::new());
+    components.find(&mask);
+    let owner = Plane::new(w, h, 0);
+    let scene = Scene {
+        components: &components,
+        mask: &mask,
+        owner: &owner,
+        camera: Some(camera),
+        min_moving: 0.0,
+        kinds: &KINDS[..2],
+    };
+    for number in 0..components.blobs.len() {
+        explainer.explain(&scene, number, &mut found);
+    }
+    found.retain(|f| f.score >= MIN_SCORE);
+    for f in &found {
+        let around = f.rect.grown_by(2.0);
+        let (xs, ys) = around.pixels(w, h);
+        for y in ys {
+            street.row_mut(y)[xs.clone()].copy_from_slice(&ground.row(y)[xs.clone()]);
+        }
+    }
+    (street, found)
+}
+
+/// Usual levels around every tile, the commonest first.
+struct Grounds {
+    columns: usize,
+    levels: Vec<Vec<usize>>,
+}
+
+impl Grounds {
+    fn of(picture: &Plane) -> Self {
+        let (columns, rows) = (picture.width.div_ceil(TILE), picture.height.div_ceil(TILE));
+        let mut histograms = vec![[0u32; 256]; columns * rows];
+        for y in 0..picture.height {
+            for (x, &level) in picture.row(y).iter().enumerate() {
+                histograms[y / TILE * columns + x / TILE][usize::from(level)] += 1;
+            }
+        }
+        let around = |i: usize| {
+            let (tx, ty) = (i % columns, i / columns);
+            let mut sum = [0u32; 256];
+            for y in ty.saturating_sub(AROUND.1)..(ty + AROUND.1 + 1).min(rows) {
+                for x in tx.saturating_sub(AROUND.0)..(tx + AROUND.0 + 1).min(columns) {
+                    sum.iter_mut().zip(&histograms[y * columns + x]).for_each(|(s, n)| *s += n);
+                }
+            }
+            peaks(sum)
+        };
+        Self { columns, levels: (0..columns * rows).map(around).collect() }
+    }
+
+    fn at(&self, x: usize, y: usize) -> &[usize] {
+        &self.levels[y / TILE * self.columns + x / TILE]
+    }
+}
+
+/// Levels around which at least the usual share of `histogram` lies.
+fn peaks(mut histogram: [u32; 256]) -> Vec<usize> {
+    let least = USUAL * histogram.iter().sum::<u32>() as f32;
+    let mut found = Vec::new();
+    for _ in 0..MAX_GROUNDS {
+        let near = |level: usize, reach: usize| level.saturating_sub(reach)..(level + reach + 1).min(256);
+        let mass = |level: usize| histogram[near(level, SPREAD / 2)].iter().sum::<u32>();
+        // Of equal ones the lowest, so that the answer is one.
+        let Some(level) = (0..256).rev().max_by_key(|&l| mass(l)) else { break };
+        if (mass(level) as f32) < least {
+            break;
+        }
+        found.push(level);
+        histogram[near(level, SPREAD)].fill(0);
+    }
+    found
+}

@@ -1,0 +1,120 @@
+//! Settled foreground that is no road user: the street that a vehicle had
+//! hidden since the first picture, or litter that nobody tracks.
+
+use serde::{Deserialize, Serialize};
+
+use super::background::{Background, label};
+use super::camera::Rect;
+use super::reduce::Plane;
+
+/// Side of the tiles that are judged together.
+const TILE: usize = 8;
+/// Tiles are judged in turn, one in this many per frame.
+const TURNS: usize = 4;
+/// Age in ticks of 40 ms before settled foreground is judged: 1 s.
+const JUDGE_TICKS: u8 = 25;
+/// Pixel pairs across an outline that are enough to judge it.
+const MIN_PAIRS: u32 = 4;
+/// Levels up to which neighbours are of one surface.
+const SAME: u8 = 8;
+/// Settled pixels that make a tile worth a look.
+const MIN_SETTLED: usize = 4;
+
+/// How long each tile has held settled foreground that nobody tracks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ghosts {
+    /// Seconds; columns of tiles first.
+    waited_s: Vec<f32>,
+}
+
+impl Ghosts {
+    pub fn new(width: usize, height: usize) -> Self {
+        Self { waited_s: vec![0.0; width.div_ceil(TILE) * height.div_ceil(TILE)] }
+    }
+
+    /// A snapshot may lie.
+    pub fn fits(&self, width: usize, height: usize) -> bool {
+        self.waited_s.len() == width.div_ceil(TILE) * height.div_ceil(TILE)
+    }
+
+    /// Make settled foreground that `spared` does not hold on to part of the
+    /// street: at once where it shows what was hidden, else after `hold_s`.
+    ///
+    /// Inside a large ghost there is no outline to judge; it is eaten from its
+    /// rim, one tile per turn.
+    pub fn absorb(
+        &mut self,
+        background: &mut Background,
+        (picture, labels): (&Plane, &Plane),
+        (frame, elapsed_s, hold_s): (u64, f32, f32),
+        spared: impl Fn(usize, usize) -> bool,
+    ) {
+        let turn = frame as usize % TURNS;
+        let columns = picture.width.div_ceil(TILE);
+        for (i, waited_s) in self.waited_s.iter_mut().enumerate() {
+            let (row, column) = (i / columns, i % columns);
+            if (row + column) % TURNS != turn {
+                continue;
+            }
+            let xs = column * TILE..((column + 1) * TILE).min(picture.width);
+            let ys = row * TILE..((row + 1) * TILE).min(picture.height);
+            let lies = |x: usize, y: usize| labels.row(y)[x] == label::SETTLED && !spared(x, y);
+            let settled = ys
+                .clone()
+                .map(|y| {
+                    let row = labels.row(y);
+                    xs.clone()
+                        .filter(|&x| {
+                            row[x] == label::SETTLED && background.age(x, y) >= JUDGE_TICKS && !spared(x, y)
+                        })
+                        .count()
+                })
+                .sum::<usize>();
+            if settled < MIN_SETTLED {
+                *waited_s = 0.0;
+                continue;
+            }
+            *waited_s += elapsed_s * TURNS as f32;
+            let rect = Rect {
+                x1: xs.start as f32 - 1.0,
+                y1: ys.start as f32 - 1.0,
+                x2: xs.end as f32 + 1.0,
+                y2: ys.end as f32 + 1.0,
+            };
+            if *waited_s >= hold_s || is_revealed(&background.level, picture, labels, &rect) {
+                for y in ys {
+                    for x in xs.clone().filter(|&x| lies(x, y)) {
+                        background.absorb(y, x, x + 1);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The outline of the foreground in `rect` is in the model but not in the
+/// picture: street has been revealed, nobody has come.
+pub(crate) fn is_revealed(street: &Plane, picture: &Plane, labels: &Plane, rect: &Rect) -> bool {
+    let (xs, ys) = rect.pixels(picture.width.saturating_sub(1), picture.height.saturating_sub(1));
+    let (mut pairs, mut model, mut now) = (0u32, 0u32, 0u32);
+    for y in ys {
+        for x in xs.clone() {
+            for (nx, ny) in [(x + 1, y), (x, y + 1)] {
+                // One of the two is street, the other is not.
+                let is_street = labels.row(y)[x] == label::STREET;
+                if is_street == (labels.row(ny)[nx] == label::STREET) {
+                    continue;
+                }
+                let ((sx, sy), (x, y)) = if is_street { ((x, y), (nx, ny)) } else { ((nx, ny), (x, y)) };
+                let beside = picture.row(sy)[sx];
+                // Street by the tolerance for shake alone proves nothing.
+                if beside.abs_diff(street.row(sy)[sx]) <= SAME {
+                    pairs += 1;
+                    model += u32::from(street.row(y)[x].abs_diff(beside));
+                    now += u32::from(picture.row(y)[x].abs_diff(beside));
+                }
+            }
+        }
+    }
+    pairs >= MIN_PAIRS && now <= u32::from(SAME) * pairs && model > 2 * now.max(u32::from(SAME) * pairs)
+}

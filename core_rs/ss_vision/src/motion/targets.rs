@@ -1,0 +1,358 @@
+//! Following what is already tracked.
+//!
+//! Tracks come back as feedback, so each picture is first explained by the
+//! road users known to be in it: every one is moved by the flow of its own
+//! visible pixels and then locked to those of its edges that show against the
+//! street. Where neighbours hide an edge, the flow alone carries it. This
+//! keeps box and foot point steady through merging blobs, which is where
+//! contour-based detection goes wrong.
+
+use serde::{Deserialize, Serialize};
+use ss_model::{EventTime, Track};
+
+use super::background::label;
+use super::camera::{Camera, Rect};
+use super::flow::{Motion, Patch};
+use super::reduce::Plane;
+
+/// Share of a target's visible pixels that must be foreground.
+const MIN_COVERAGE: f32 = 0.3;
+/// Share of its box that must be in view.
+const MIN_VISIBLE: f32 = 0.15;
+/// Smaller boxes are noise.
+const MIN_SIDE_PX: f32 = 3.0;
+/// Share of an edge strip that must be foreground to belong to the target.
+const EDGE_FILL: f32 = 0.35;
+/// Share of the way to the observed edge taken per frame: averages over about
+/// three frames, so single noisy outlines do not move the foot.
+const EDGE_GAIN: f32 = 0.3;
+/// No road user is faster in the street of a town, metres per second.
+const MAX_SPEED_MPS: f64 = 33.0;
+/// Without calibration: own sizes per second.
+const MAX_SPEED_SIZES: f32 = 12.0;
+
+/// A target is kept unseen for this long.
+const MEMORY_S: f64 = 1.0;
+/// A track is followed after this long whole in the picture: until then what
+/// it is may still change from frame to frame.
+const MATURE_S: f64 = 0.4;
+/// What counts as having moved: beyond drift and shake.
+const MOVED_M: f32 = 0.3;
+const MOVED_PX: f32 = 2.0;
+/// Share of a box's pixels that must change for it to move at all (the rim of
+/// a creeping car is more), and for something waiting to have departed.
+const MIN_STIRRING: f32 = 0.04;
+const MIN_DEPARTING: f32 = 0.2;
+/// Overlap that makes a new track the name of a target.
+const SAME_IOU: f32 = 0.5;
+
+/// A road user as the detector saw it last.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Target {
+    /// Id of its track; 0 until the tracker has confirmed one.
+    pub id: u32,
+    /// Pixels of the reduced picture.
+    pub rect: Rect,
+    /// Pixels per second; `None` before the first flow.
+    velocity: Option<(f32, f32)>,
+    /// When it last moved, and was last seen.
+    pub moved: EventTime,
+    pub seen: EventTime,
+    /// Share of its visible pixels in the foreground, share of the box that
+    /// no nearer target hides.
+    pub coverage: f32,
+    pub visible: f32,
+    /// How far its pixels have gone since the first picture, as long as that
+    /// is next to nothing: it may be no road user at all and is not reported.
+    pub waiting: Option<(f32, f32)>,
+    /// No motion since the frame before.
+    pub still: bool,
+}
+
+/// A track that is not followed yet.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Young {
+    id: u32,
+    since: EventTime,
+}
+
+/// Targets of the current frame, nearest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Targets {
+    pub list: Vec<Target>,
+    young: Vec<Young>,
+    #[serde(skip)]
+    hidden_by: Vec<Rect>,
+    #[serde(skip)]
+    patch: Patch,
+}
+
+/// The picture before and now, with what is known about their pixels.
+pub(crate) struct Views<'a> {
+    pub before: &'a Plane,
+    pub before_mask: &'a Plane,
+    pub now: &'a Plane,
+    pub mask: &'a Plane,
+    pub time: EventTime,
+    pub elapsed_s: f32,
+}
+
+impl Targets {
+    /// Take over the tracks after the previous frame, taken at `time`, and
+    /// forget who has not been seen for too long. `scale` are normalised
+    /// units per pixel, `size` is that of the reduced picture.
+    pub fn sync(&mut self, tracks: &[Track], scale: (f32, f32), size: (usize, usize), time: EventTime) {
+        self.list.retain(|t| time.seconds_since(t.seen) <= MEMORY_S);
+        self.young.retain(|y| tracks.iter().any(|t| t.id == y.id));
+        for track in tracks.iter().filter(|t| t.bbox.is_valid() && t.id > 0) {
+            if self.list.iter().any(|t| t.id == track.id) {
+                continue;
+            }
+            let b = track.bbox;
+            let rect =
+                Rect { x1: b.x1 / scale.0, y1: b.y1 / scale.1, x2: b.x2 / scale.0, y2: b.y2 / scale.1 };
+            let unnamed = self.list.iter_mut().filter(|t| t.id == 0).map(|t| (t.rect.iou(&rect), t));
+            match unnamed.max_by(|a, b| a.0.total_cmp(&b.0)) {
+                Some((iou, target)) if iou >= SAME_IOU => target.id = track.id,
+                _ => self.mature(track.id, rect, size, time),
+            }
+        }
+        // Nearest first: the lower foot hides the higher one. Ids break ties.
+        self.list.sort_by(|a, b| b.rect.y2.total_cmp(&a.rect.y2).then(a.id.cmp(&b.id)));
+    }
+
+    /// A track becomes a target once it has been whole in the picture for a while.
+    fn mature(&mut self, id: u32, rect: Rect, size: (usize, usize), time: EventTime) {
+        let (w, h) = (size.0 as f32, size.1 as f32);
+        let whole = rect.x1 > 1.0 && rect.y1 > 1.0 && rect.x2 < w - 1.0 && rect.y2 < h - 1.0;
+        match self.young.iter_mut().find(|y| y.id == id) {
+            Some(young) if !whole => young.since = time,
+            Some(young) => {
+                if time.seconds_since(young.since) >= MATURE_S {
+                    self.list.push(Target { id, ..Target::new(rect, time) });
+                    self.young.retain(|y| y.id != id);
+                }
+            }
+            None => self.young.push(Young { id, since: time }),
+        }
+    }
+
+    /// Move every target to where it is now; `owner` receives, per pixel, the
+    /// 1-based place in `list` of the nearest target there, 0 for none.
+    pub fn follow(&mut self, views: &Views, camera: Option<&Camera>, owner: &mut Plane) {
+        self.flow(views, camera);
+        self.paint(owner);
+        for i in 0..self.list.len() {
+            let number = place(i);
+            let target = &mut self.list[i];
+            let (visible, covered) = count(views.mask, owner, &target.rect, number);
+            target.visible = visible / target.rect.area().max(1.0);
+            target.coverage = if visible > 0.0 { covered / visible } else { 0.0 };
+            if target.shows() {
+                target.seen = views.time;
+                if !target.still {
+                    lock_edges(&mut target.rect, views.mask, owner, number);
+                }
+            }
+        }
+    }
+
+    fn flow(&mut self, views: &Views, camera: Option<&Camera>) {
+        self.hidden_by.clear();
+        for target in &mut self.list {
+            let rect = target.rect;
+            let reach = reach(&rect, camera, views.elapsed_s);
+            let hidden_by = &self.hidden_by;
+            self.patch.take(views.before, views.before_mask, &rect, |x, y| {
+                hidden_by.iter().any(|r| r.contains(x, y))
+            });
+            self.hidden_by.push(rect);
+            let expected = target.velocity.map(|v| (v.0 * views.elapsed_s, v.1 * views.elapsed_s));
+            let stirring = moving_share(views.mask, &rect);
+            let motion = if stirring < MIN_STIRRING {
+                Some(Motion::NONE)
+            } else {
+                self.patch.find(views.now, expected, reach.ceil() as i32)
+            };
+            let (dx, dy) = match motion {
+                Some(m) => (m.dx, m.dy),
+                None => expected.unwrap_or_default(),
+            };
+            target.still = motion.is_some_and(|m| m.dx == 0.0 && m.dy == 0.0);
+            if motion.is_some() && views.elapsed_s > 0.0 {
+                let seen = (dx / views.elapsed_s, dy / views.elapsed_s);
+                target.velocity = Some(match target.velocity {
+                    Some(v) => (0.6 * v.0 + 0.4 * seen.0, 0.6 * v.1 + 0.4 * seen.1),
+                    None => seen,
+                });
+            }
+            if !target.still {
+                target.moved = views.time;
+            }
+            target.travel(dx, dy, stirring, camera);
+            target.rect = grown(&rect, dx, dy, camera);
+        }
+    }
+
+    fn paint(&self, owner: &mut Plane) {
+        owner.data.fill(0);
+        for (i, target) in self.list.iter().enumerate().rev() {
+            let (xs, ys) = target.rect.pixels(owner.width, owner.height);
+            for y in ys {
+                owner.row_mut(y)[xs.clone()].fill(place(i));
+            }
+        }
+    }
+}
+
+impl Target {
+    /// Found at `rect`, at `time`.
+    pub fn new(rect: Rect, time: EventTime) -> Self {
+        let (moved, seen) = (time, time);
+        Self {
+            id: 0,
+            rect,
+            velocity: None,
+            moved,
+            seen,
+            coverage: 1.0,
+            visible: 1.0,
+            waiting: None,
+            still: false,
+        }
+    }
+
+    /// Found at `rect` in the first picture.
+    pub fn waiting(rect: Rect, time: EventTime) -> Self {
+        Self { waiting: Some((0.0, 0.0)), ..Self::new(rect, time) }
+    }
+
+    /// To be reported as seen at `time`.
+    pub fn is_reported(&self, time: EventTime) -> bool {
+        self.seen == time && self.waiting.is_none()
+    }
+
+    /// End the waiting of one whose pixels have gone far enough.
+    fn travel(&mut self, dx: f32, dy: f32, stirring: f32, camera: Option<&Camera>) {
+        let Some((x, y)) = &mut self.waiting else { return };
+        (*x, *y) = (*x + dx, *y + dy);
+        let travelled = x.hypot(*y);
+        let metre = camera.and_then(|c| c.metre(self.rect.centre_x(), self.rect.y2)).unwrap_or(0.0) as f32;
+        if stirring < MIN_STIRRING {
+            (*x, *y) = (0.0, 0.0);
+        } else if travelled > (MOVED_M * metre).max(MOVED_PX) && stirring >= MIN_DEPARTING {
+            self.waiting = None;
+        }
+    }
+
+    /// Enough of it shows to report it.
+    pub fn shows(&self) -> bool {
+        let large = self.rect.width() >= MIN_SIDE_PX && self.rect.height() >= MIN_SIDE_PX;
+        large && self.coverage >= MIN_COVERAGE && self.visible > MIN_VISIBLE
+    }
+}
+
+/// Mark of the target at `i` in the owner plane; the last marks are shared by
+/// all beyond 255, whose edges then only follow the flow.
+fn place(i: usize) -> u8 {
+    (i + 1).min(255) as u8
+}
+
+/// How far a road user may move in `elapsed_s`, in pixels.
+fn reach(rect: &Rect, camera: Option<&Camera>, elapsed_s: f32) -> f32 {
+    let pixels = camera
+        .and_then(|c| c.metre(rect.centre_x(), rect.y2))
+        .map_or(MAX_SPEED_SIZES * rect.width().max(rect.height()) * elapsed_s, |metre| {
+            (MAX_SPEED_MPS * metre) as f32 * elapsed_s
+        });
+    pixels.clamp(2.0, 16.0)
+}
+
+/// `rect` moved by `(dx, dy)` and scaled with its distance.
+fn grown(rect: &Rect, dx: f32, dy: f32, camera: Option<&Camera>) -> Rect {
+    let moved = rect.shifted(dx, dy);
+    let metre = |r: &Rect| camera.and_then(|c| c.metre(r.centre_x(), r.y2));
+    let Some((before, after)) = metre(rect).zip(metre(&moved)) else { return moved };
+    let k = ((after / before) as f32).clamp(0.8, 1.25);
+    let half = 0.5 * k * moved.width();
+    let x = moved.centre_x();
+    Rect { x1: x - half, x2: x + half, y1: moved.y2 - k * moved.height(), y2: moved.y2 }
+}
+
+/// Visible pixels of target `number` in `rect`, and how many of them are foreground.
+fn count(mask: &Plane, owner: &Plane, rect: &Rect, number: u8) -> (f32, f32) {
+    let (xs, ys) = rect.pixels(mask.width, mask.height);
+    let (mut visible, mut covered) = (0u32, 0u32);
+    for y in ys {
+        for (&o, &m) in owner.row(y)[xs.clone()].iter().zip(&mask.row(y)[xs.clone()]) {
+            let mine = u32::from(o == number);
+            visible += mine;
+            covered += mine & u32::from(m != label::STREET);
+        }
+    }
+    (visible as f32, covered as f32)
+}
+
+/// Share of the pixels of `rect` that are moving foreground.
+fn moving_share(mask: &Plane, rect: &Rect) -> f32 {
+    let (xs, ys) = rect.pixels(mask.width, mask.height);
+    let all = xs.len() * ys.len();
+    let moving: usize =
+        ys.map(|y| mask.row(y)[xs.clone()].iter().filter(|&&l| l == label::MOVING).count()).sum();
+    if all == 0 { 0.0 } else { moving as f32 / all as f32 }
+}
+
+/// Pull each edge of `rect` towards where the foreground ends, if it shows.
+fn lock_edges(rect: &mut Rect, mask: &Plane, owner: &Plane, number: u8) {
+    let (w, h) = (rect.width(), rect.height());
+    let look = |x: i32, y: i32| -> Option<bool> {
+        if x < 0 || y < 0 || x >= mask.width as i32 || y >= mask.height as i32 {
+            return None;
+        }
+        let at = y as usize * mask.width + x as usize;
+        let mine = owner.data[at] == 0 || owner.data[at] == number;
+        mine.then(|| mask.data[at] != label::STREET)
+    };
+    let columns = (rect.x1 + 0.2 * w).round() as i32..(rect.x2 - 0.2 * w).round() as i32;
+    let rows = (rect.y1 + 0.2 * h).round() as i32..(rect.y2 - 0.1 * h).round() as i32;
+    let row = |y: i32| fill(columns.clone().map(|x| look(x, y)));
+    let column = |x: i32| fill(rows.clone().map(|y| look(x, y)));
+    let (rx, ry) = ((0.15 * w).clamp(2.0, 6.0) as i32, (0.15 * h).clamp(2.0, 6.0) as i32);
+    let pull = |edge: f32, reach: i32, outward: i32, strip: &dyn Fn(i32) -> Option<f32>| {
+        let observed = edge_at(edge, reach, outward, strip);
+        observed.map_or(edge, |o| edge + EDGE_GAIN * (o - edge))
+    };
+    *rect = Rect {
+        x1: pull(rect.x1, rx, -1, &column),
+        y1: pull(rect.y1, ry, -1, &row),
+        x2: pull(rect.x2, rx, 1, &column),
+        y2: pull(rect.y2, ry, 1, &row),
+    };
+}
+
+/// Foreground share of a strip; `None` when less than half of it is visible.
+fn fill(pixels: impl Iterator<Item = Option<bool>>) -> Option<f32> {
+    let (mut all, mut seen, mut set) = (0u32, 0u32, 0u32);
+    for pixel in pixels {
+        all += 1;
+        if let Some(foreground) = pixel {
+            seen += 1;
+            set += u32::from(foreground);
+        }
+    }
+    (seen > 0 && 2 * seen >= all).then(|| set as f32 / seen as f32)
+}
+
+/// Walk outward over an edge and return where the foreground ends; `None`
+/// when the way is hidden or the foreground does not end within reach.
+fn edge_at(edge: f32, reach: i32, outward: i32, strip: &dyn Fn(i32) -> Option<f32>) -> Option<f32> {
+    // Pixel just inside the edge: edges are pixel boundaries.
+    let inside = edge.round() as i32 + if outward > 0 { -1 } else { 0 };
+    for step in -reach..=reach {
+        let at = inside + outward * step;
+        if strip(at)? < EDGE_FILL {
+            return Some(if outward > 0 { at as f32 } else { (at + 1) as f32 });
+        }
+    }
+    None
+}
