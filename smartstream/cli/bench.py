@@ -7,6 +7,7 @@ import importlib
 import click
 
 BENCHMARKS = {
+    "fanout": "broker: events acknowledged per second, latency of live subscribers",
     "rules": "rule engine: observations per second",
     "track": "tracker: accuracy and speed on recorded detections",
 }

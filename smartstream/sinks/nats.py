@@ -134,6 +134,7 @@ class _Partition(StatefulSinkPartition[CloudEvent, bytes]):
         self._sink = sink
         self._thinner = Thinner(state.thinning)
         self._refused: list[CloudEvent] = []
+        self._offered = 0
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="nats", daemon=True).start()
         self._outbox = self._call(self._build(sink.outbox(state.position or None, self._on_refused)))
@@ -147,15 +148,22 @@ class _Partition(StatefulSinkPartition[CloudEvent, bytes]):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def write_batch(self, values: list[CloudEvent]) -> None:
-        passed = [event for event in values if self._thinner.passes(event)]
-        self._call(self._outbox.put([self._sink.message(event) for event in passed]))
+        self._offer([event for event in values if self._thinner.passes(event)])
+        if self._offered - self._outbox.done > 2 * self._outbox.window:
+            self._call(self._outbox.room())
+
+    def _offer(self, events: list[CloudEvent]) -> None:
+        """Hand over without waiting for the other thread, which would cost more than the publishing."""
+        messages = [self._sink.message(event) for event in events]
+        self._offered += len(messages)
+        self._loop.call_soon_threadsafe(self._outbox.offer, messages)
 
     def snapshot(self) -> bytes:
-        self._call(self._outbox.put([self._sink.message(event) for event in self._thinner.close_epoch()]))
+        self._offer(self._thinner.close_epoch())
         position = self._call(self._outbox.settle())
         while self._refused:
             letters, self._refused = self._refused, []
-            self._call(self._outbox.put([self._sink.message(event) for event in letters]))
+            self._offer(letters)
             position = self._call(self._outbox.settle())
         return _VERSION + msgspec.msgpack.encode(_State(position, self._thinner.state()))
 

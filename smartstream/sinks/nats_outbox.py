@@ -66,7 +66,7 @@ _decode_ack = msgspec.json.Decoder(_Ack).decode
 
 
 class Outbox:
-    """Publishes from one event loop; use ``put``, ``settle`` and ``close`` from the same loop.
+    """Publishes from one event loop; all but ``done`` belong to that loop.
 
     Args:
         access: The server.
@@ -74,7 +74,7 @@ class Outbox:
         scope: How the subjects of this run begin; nothing else is read back.
         position: Where a former run had got to; None starts behind what the streams hold.
         window: Most messages on their way at once.
-        patience_s: How long without any acknowledgement before ``put`` and ``settle`` give up.
+        patience_s: How long without any acknowledgement before ``room`` and ``settle`` give up.
         refused: Called with a message that the server will never take, and why.
     """
 
@@ -90,7 +90,10 @@ class Outbox:
         refused: Callable[[Outgoing, str], None],
     ) -> None:
         self._access, self._limits, self._scope = access, limits, scope
-        self._window, self._patience_s, self._refused = window, patience_s, refused
+        self.window = window
+        self.done = 0
+        """How many of the messages offered so far need nothing more; may be read from any thread."""
+        self._patience_s, self._refused = patience_s, refused
         self._position = position
         self._resuming = position is not None
         self._known: set[str] = set()
@@ -119,22 +122,26 @@ class Outbox:
         assert self._position is not None
         return dict(self._position)
 
-    async def put(self, messages: Iterable[Outgoing]) -> None:
-        """Take messages over; waits while too many are pending.
-
-        Raises:
-            UnavailableError: The server has acknowledged nothing for the whole patience.
-        """
+    def offer(self, messages: Iterable[Outgoing]) -> None:
+        """Take messages over. How many may be pending is the caller's to bound, by ``done`` and ``room``."""
         if not self._pending():
             self._progress_s = time.monotonic()
         known = self._known
         for message in messages:
             if known and message.id in known:
                 known.remove(message.id)  # published before the stop, acknowledged or not
+                self.done += 1
             else:
                 self._queue.append(message)
         self._wake.set()
-        await self._wait_pending(self._window)
+
+    async def room(self) -> None:
+        """Wait until no more than half a window of messages is pending.
+
+        Raises:
+            UnavailableError: The server has acknowledged nothing for the whole patience.
+        """
+        await self._wait_pending(self.window // 2)
 
     async def settle(self) -> Position:
         """Wait until every message is acknowledged (or refused); the position after them.
@@ -247,7 +254,7 @@ class Outbox:
         queue, flight = self._queue, self._flight
         limit = nc.max_payload - _HEADER_BYTES
         while not lost.is_set() and self._trouble is None:
-            room = min(len(queue), self._window - len(flight), _CHUNK)
+            room = min(len(queue), self.window - len(flight), _CHUNK)
             for _ in range(room):
                 message = queue.popleft()
                 if len(message.payload) > limit:
@@ -298,6 +305,7 @@ class Outbox:
         self._settled_one()
 
     def _settled_one(self) -> None:
+        self.done += 1
         self._progress_s = time.monotonic()
         if self._pending() <= self._threshold:
             self._moved.set()
