@@ -77,11 +77,13 @@ def tail(
         left -= 1
         return left != 0
 
+    pattern = full_subject(subject)
     follower = Follower(
         lambda: _find(site, url),
-        full_subject(subject),
+        pattern,
         start=start,
         on_event=on_event,
+        on_ready=lambda: notes.print(f"following {pattern} (Ctrl-C ends)", style="dim"),
         on_lost=lambda reason: notes.print(f"{reason}; waiting for the broker (Ctrl-C ends)", style="yellow"),
     )
     with suppress(BrokenPipeError):

@@ -18,7 +18,7 @@ from smartstream.model.event import CloudEvent, nats_subject
 from smartstream.observe.logging import get_logger
 from smartstream.observe.metrics import count_dead_letter
 from smartstream.sinks.dead_letters import Thinner, Thinning, refused_event
-from smartstream.sinks.nats_access import NatsAccess, connect
+from smartstream.sinks.nats_access import NatsAccess, connect, quiet
 from smartstream.sinks.nats_outbox import Mark, Outbox, Outgoing, Position
 from smartstream.sinks.nats_streams import DEFAULT_LIMITS, StreamLimits, ensure_streams, stream_of
 from smartstream.sinks.one_partition import OnePartitionSink
@@ -136,6 +136,7 @@ class _Partition(StatefulSinkPartition[CloudEvent, bytes]):
         self._refused: list[CloudEvent] = []
         self._offered = 0
         self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(quiet)
         threading.Thread(target=self._loop.run_forever, name="nats", daemon=True).start()
         self._outbox = self._call(self._build(sink.outbox(state.position or None, self._on_refused)))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -15,7 +16,9 @@ from nats.aio.client import Client
 
 from smartstream.config.settings import Settings
 from smartstream.errors import InvalidInputError, UnavailableError
+from smartstream.observe.logging import get_logger
 
+_log = get_logger("nats")
 _CONNECT_S: Final = 5
 _PENDING_BYTES: Final = 16 << 20
 
@@ -55,7 +58,7 @@ class NatsAccess(msgspec.Struct, frozen=True, kw_only=True):
         return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
 
 
-async def connect(access: NatsAccess, *, closed: Callable[[], Awaitable[None]] | None = None) -> Client:
+async def connect(access: NatsAccess) -> Client:
     """One connection that does not reconnect by itself: what was on its way is the caller's to settle.
 
     With ``tls://`` no password leaves before the server has proved who it is (by the system's authorities, or
@@ -86,7 +89,6 @@ async def connect(access: NatsAccess, *, closed: Callable[[], Awaitable[None]] |
             connect_timeout=_CONNECT_S,
             pending_size=_PENDING_BYTES,
             error_cb=note,
-            closed_cb=closed,
             **options,
         )
     except ssl.SSLError as e:
@@ -97,8 +99,23 @@ async def connect(access: NatsAccess, *, closed: Callable[[], Awaitable[None]] |
             raise InvalidInputError(f"NATS server {access.shown}: not trusted: {cause.reason}") from e
         if "authorization" in str(cause).lower() or "authentication" in str(cause).lower():
             raise InvalidInputError(f"NATS server {access.shown}: credentials refused") from e
-        why = getattr(cause, "strerror", None) or str(cause) or "no answer"
+        refused = isinstance(cause, ConnectionRefusedError)
+        why = "connection refused" if refused else getattr(cause, "strerror", None) or str(cause) or "no answer"
         raise UnavailableError(f"NATS server {access.shown}: cannot be reached ({why})") from e
+
+
+async def lost(nc: Client) -> None:
+    """Return when the connection is gone.
+
+    Asked again and again, for the client's own callback stays away where closing meets a reset connection.
+    """
+    while nc.is_connected:
+        await asyncio.sleep(0.05)
+
+
+def quiet(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handler for event loops of ours: what the client leaves behind when a connection breaks is no news."""
+    _log.debug("event loop", message=context.get("message"), error=repr(context.get("exception")))
 
 
 def _credentials(access: NatsAccess, parts: SplitResult) -> dict[str, Any]:

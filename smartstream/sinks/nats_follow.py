@@ -16,7 +16,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from smartstream.errors import SmartstreamError
-from smartstream.sinks.nats_access import NatsAccess, connect
+from smartstream.sinks.nats_access import NatsAccess, connect, lost, quiet
 from smartstream.sinks.nats_streams import SUBJECTS, covers, overlap
 
 _PAUSE_S: Final = 1.0
@@ -44,6 +44,7 @@ class Follower:
         subject: Pattern.
         start: From ``new`` events on, from the oldest kept (``all``), or from an instant on.
         on_event: Gets the body; False ends the following.
+        on_ready: Told when no event from now on will be missed.
         on_lost: Told once per interruption, with the reason.
     """
 
@@ -54,12 +55,12 @@ class Follower:
         *,
         start: Start,
         on_event: Callable[[bytes], bool],
+        on_ready: Callable[[], None],
         on_lost: Callable[[str], None],
     ) -> None:
         self._find, self._subject, self._start = find, subject, start
-        self._on_event, self._on_lost = on_event, on_lost
-        self._turn = asyncio.Event()  # the connection is lost, or there was enough
-        self._enough = False
+        self._on_event, self._on_ready, self._on_lost = on_event, on_ready, on_lost
+        self._enough = asyncio.Event()
         self._seen: dict[str, tuple[str, int]] = {}  # stream: when created, last sequence handed on
 
     async def run(self) -> None:
@@ -68,35 +69,38 @@ class Follower:
         Raises:
             SmartstreamError: The first connection fails; later ones are tried again.
         """
-        nc = await self._connect()
+        asyncio.get_running_loop().set_exception_handler(quiet)
+        nc = await connect(self._find())
         while True:
             reason = "connection lost"
             try:
                 await self._subscribe(nc)
-                await self._turn.wait()
+                self._on_ready()
+                await self._turn(nc)
             except (nats.errors.Error, SmartstreamError, TimeoutError) as e:
                 reason = str(e) or "no answer"
             finally:
                 with suppress(Exception):
                     await nc.close()
-            if self._enough:
+            if self._enough.is_set():
                 return
             self._on_lost(reason)
             nc = await self._reconnect()
 
-    async def _connect(self) -> Client:
-        turn = self._turn = asyncio.Event()
-
-        async def closed() -> None:
-            turn.set()
-
-        return await connect(self._find(), closed=closed)
+    async def _turn(self, nc: Client) -> None:
+        """Until the connection is lost, or there was enough."""
+        ways = {asyncio.create_task(lost(nc)), asyncio.create_task(self._enough.wait())}
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in ways:
+                task.cancel()
 
     async def _reconnect(self) -> Client:
         while True:
             await asyncio.sleep(_PAUSE_S)
             with suppress(SmartstreamError):
-                return await self._connect()
+                return await connect(self._find())
 
     async def _subscribe(self, nc: Client) -> None:
         js = nc.jetstream(timeout=5)
@@ -151,6 +155,5 @@ class Follower:
         self._hand_on(msg.data)
 
     def _hand_on(self, body: bytes) -> None:
-        if not self._enough and not self._on_event(body):
-            self._enough = True
-            self._turn.set()
+        if not self._enough.is_set() and not self._on_event(body):
+            self._enough.set()

@@ -21,17 +21,17 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, DeliverPolicy, StreamInfo
+from nats.js.api import StreamInfo
 
 from smartstream.errors import InvalidInputError, SmartstreamError, UnavailableError
 from smartstream.observe.logging import get_logger
-from smartstream.sinks.nats_access import NatsAccess, connect
+from smartstream.sinks.nats_access import NatsAccess, connect, lost
+from smartstream.sinks.nats_ids import ids_after
 from smartstream.sinks.nats_streams import StreamLimits, ensure_streams
 
 _log = get_logger("nats")
 _ACK_S: Final = 10.0
 _CHUNK: Final = 256
-_KNOWN_MAX: Final = 1_000_000
 _HEADER_BYTES: Final = 256
 _CONTENT_TYPE: Final = "application/cloudevents+json"
 _TOO_LARGE: Final = 10054
@@ -117,7 +117,7 @@ class Outbox:
             SmartstreamError: The server cannot be reached or used within the patience.
         """
         self._task = asyncio.create_task(self._run())
-        self._progress_s = time.monotonic()
+        self._progress()
         await self._until(lambda: self._nc is not None)
         assert self._position is not None
         return dict(self._position)
@@ -125,7 +125,7 @@ class Outbox:
     def offer(self, messages: Iterable[Outgoing]) -> None:
         """Take messages over. How many may be pending is the caller's to bound, by ``done`` and ``room``."""
         if not self._pending():
-            self._progress_s = time.monotonic()
+            self._progress()
         known = self._known
         for message in messages:
             if known and message.id in known:
@@ -153,7 +153,7 @@ class Outbox:
             UnavailableError: The server has acknowledged nothing for the whole patience.
         """
         if not self._pending():
-            self._progress_s = time.monotonic()
+            self._progress()
         while True:
             await self._wait_pending(0)
             if not self._acked:
@@ -165,6 +165,7 @@ class Outbox:
                 await nc.flush(timeout=5)
                 if nc is self._nc and not self._pending():
                     break
+            await asyncio.sleep(0.02)  # a closed connection fails without ever giving way
         self._acked.clear()
         assert self._position is not None
         return dict(self._position)
@@ -172,9 +173,7 @@ class Outbox:
     async def close(self) -> None:
         """End the connection; what is pending stays unpublished."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await _stop(self._task)
 
     def _pending(self) -> int:
         return len(self._queue) + len(self._flight)
@@ -225,35 +224,38 @@ class Outbox:
         self._moved.set()
 
     async def _session(self) -> None:
-        lost = asyncio.Event()
-
-        async def closed() -> None:
-            lost.set()
-            self._wake.set()
-
-        nc = await connect(self._access, closed=closed)
+        """Connect, catch up, publish; ends with the connection, whatever it was waiting for."""
+        nc = await connect(self._access)
+        work, end = asyncio.create_task(self._publish(nc)), asyncio.create_task(lost(nc))
         try:
-            js = nc.jetstream(timeout=5)
-            streams = await ensure_streams(js, self._limits)
-            await self._catch_up(js, streams)
-            if self._trouble:
-                _log.warning("NATS publishing again", pending=self._pending())
-            self._trouble = None
-            self._progress_s = time.monotonic()
-            inbox = nc.new_inbox()
-            await nc.subscribe(f"{inbox}.*", cb=self._on_ack)
-            self._nc = nc
-            self._moved.set()
-            await self._pump(nc, inbox, lost)
+            await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+            raise UnavailableError("connection lost")
         finally:
             self._nc = None
+            await _stop(work)
+            await _stop(end)
             with suppress(Exception):
-                await nc.close()
+                await asyncio.wait_for(nc.close(), 2.0)
 
-    async def _pump(self, nc: Client, inbox: str, lost: asyncio.Event) -> None:
+    async def _publish(self, nc: Client) -> None:
+        js = nc.jetstream(timeout=5)
+        await self._catch_up(js, await ensure_streams(js, self._limits))
+        if self._trouble:
+            _log.warning("NATS publishing again", pending=self._pending())
+        self._trouble = None
+        self._progress()
+        inbox = nc.new_inbox()
+        await nc.subscribe(f"{inbox}.*", cb=self._on_ack)
+        self._nc = nc
+        self._moved.set()
+        await self._pump(nc, inbox)
+
+    async def _pump(self, nc: Client, inbox: str) -> None:
         queue, flight = self._queue, self._flight
         limit = nc.max_payload - _HEADER_BYTES
-        while not lost.is_set() and self._trouble is None:
+        while self._trouble is None:
             room = min(len(queue), self.window - len(flight), _CHUNK)
             for _ in range(room):
                 message = queue.popleft()
@@ -277,7 +279,7 @@ class Outbox:
             except TimeoutError:
                 if flight and time.monotonic() - self._progress_s > _ACK_S:
                     raise UnavailableError(f"no acknowledgement for {_ACK_S:g} s") from None
-        raise UnavailableError(self._trouble or "connection lost")
+        raise UnavailableError(self._trouble)
 
     async def _on_ack(self, msg: Msg) -> None:
         token = int(msg.subject.rpartition(".")[2])
@@ -304,9 +306,12 @@ class Outbox:
         self._acked.append((message, ack.seq))
         self._settled_one()
 
+    def _progress(self) -> None:
+        self._progress_s = time.monotonic()
+
     def _settled_one(self) -> None:
         self.done += 1
-        self._progress_s = time.monotonic()
+        self._progress()
         if self._pending() <= self._threshold:
             self._moved.set()
         if self._queue:
@@ -326,7 +331,7 @@ class Outbox:
         first = self._position is None
         position = dict(self._position or {})
         held: set[str] = set()
-        lost: list[Outgoing] = []
+        missing: list[Outgoing] = []
         for name, info in streams.items():
             created, last = str(info.created), info.state.last_seq
             mark = position.get(name)
@@ -339,10 +344,10 @@ class Outbox:
 
                 _log.error("NATS stream lost what it had acknowledged", stream=name, up_to=mark.seq,
                            found=last, publishing_again=len(again))  # fmt: skip
-                lost += again
+                missing += again
                 mark = position[name] = Mark(created, seq)
             if last > mark.seq:
-                held |= await self._ids(js, name, mark.seq, last)
+                held |= await ids_after(js, name, mark.seq, last=last, scope=self._scope, progress=self._progress)
         self._position = position
         if self._resuming:
             self._known, self._resuming = held, False
@@ -350,7 +355,7 @@ class Outbox:
             return
         unsettled = [self._flight[token] for token in sorted(self._flight)]
         self._flight.clear()
-        for message in reversed([*lost, *unsettled]):
+        for message in reversed([*missing, *unsettled]):
             if message.id in held:
                 self._settled_one()
             else:
@@ -358,37 +363,11 @@ class Outbox:
         if not self._pending():
             self._moved.set()
 
-    async def _ids(self, js: JetStreamContext, stream: str, after: int, last: int) -> set[str]:
-        """Our ids that the stream holds after a sequence number and up to another, headers only.
 
-        Filtered here: servers before 2.10 refuse a filter that only overlaps a stream's subjects.
-        """
-        ids: set[str] = set()
-        done = asyncio.Event()
-
-        async def on_message(msg: Msg) -> None:
-            self._progress_s = time.monotonic()
-            if msg.subject.startswith(self._scope) and msg.headers:
-                ids.add(msg.headers.get("Nats-Msg-Id", ""))
-            at = msg.metadata
-            if at.num_pending == 0 or at.sequence.stream >= last or len(ids) >= _KNOWN_MAX:
-                done.set()
-
-        sub = await js.subscribe(
-            "ioc.>",
-            stream=stream,
-            ordered_consumer=True,
-            config=ConsumerConfig(
-                deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1, headers_only=True
-            ),
-            cb=on_message,
-        )
-        try:
-            if (await sub.consumer_info()).num_pending or sub.delivered:
-                await asyncio.wait_for(done.wait(), self._patience_s)
-        finally:
-            with suppress(nats.errors.Error):
-                await sub.unsubscribe()
-        if len(ids) >= _KNOWN_MAX:
-            _log.warning("NATS stream holds too much to know all of it", stream=stream, known=len(ids))
-        return ids
+async def _stop(task: asyncio.Task[Any]) -> None:
+    """Cancel a task until it is over: the client swallows a cancellation where it is closing itself."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.2)
+    if not task.cancelled():
+        task.exception()  # seen; the session says what went wrong

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +77,8 @@ def test_live_across_a_restart_then_ctrl_c(
             command("--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
         assert tail.stdout is not None
-        time.sleep(2)  # it subscribes; there is nothing to see yet
+        assert tail.stderr is not None
+        assert "following" in tail.stderr.readline()
         publish(server.access, range(3, 6))
         first = [tail.stdout.readline() for _ in range(3)]
     with EmbeddedServer(store, program=program) as server:  # another run: other port, other password
