@@ -63,6 +63,8 @@ def test_what_it_leaves_and_what_it_hides(tmp_path: Path, program: Path) -> None
         assert discovery.find(store) == server.access
         assert discovery.running() == [store]
         assert server.access.url.startswith("nats://127.0.0.1:")
+        old = "v2.9." in subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+        assert ('"sync_interval": "1s"' in (store / "run/nats.conf").read_text()) != old
         assert server.access.password not in Path(f"/proc/{server.pid}/cmdline").read_text()
         for private in ("run/nats.conf", "server.json", "lock"):
             assert stat.S_IMODE((store / private).stat().st_mode) == 0o600

@@ -105,7 +105,7 @@ def test_tables_say_all(tmp_path: Path) -> None:
     part.snapshot()
     part.close()
     (text,) = seen
-    for word in ("red_light", "u_turn: not armed, not built yet", "cam/stop", "late", "frames"):
+    for word in ("red_light", "u_turn is not armed: not built yet", "cam/stop", "late", "frames"):
         assert word in text
 
 
