@@ -338,7 +338,7 @@ class Site(Table):
 
     def fingerprint(self) -> str:
         """SHA-256 of what the file says, in hexadecimal; without layout, comments, order of keys."""
-        said = self.model_dump(mode="json")
+        said = self.model_dump(mode="json", exclude_defaults=True)  # a new version may know more keys
         return sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
