@@ -92,6 +92,13 @@ def still(path: str, at_s: float = 0.0) -> npt.NDArray[np.uint8]:
         InvalidInputError: As ``probe``.
     """
 
+def scan(path: str) -> dict[str, int]:
+    """Decode a whole file: ``frames_seen``, ``frames_doubtful`` (after a damaged one), ``gaps``, ``lost_<reason>``.
+
+    Raises:
+        InvalidInputError: As ``probe``; a file without a frame that can be decoded is told by its losses.
+    """
+
 @final
 class Tracks:
     """R rows of tracks in columns. One frame's rows are ordered by track.

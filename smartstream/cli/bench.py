@@ -7,9 +7,11 @@ import importlib
 import click
 
 BENCHMARKS = {
-    "fanout": "broker: events acknowledged per second, latency of live subscribers",
-    "rules": "rule engine: observations per second",
+    "decode": "file to luma frames: CPU beside bare ffmpeg, PyAV, OpenCV",
+    "vision": "file to tracks: CPU beside bare ffmpeg and the usual chain",
     "track": "tracker: accuracy and speed on recorded detections",
+    "rules": "rule engine: observations per second",
+    "fanout": "broker: events acknowledged per second, latency of live subscribers",
 }
 """Benchmark to its line in the overview; ``smartstream.bench.<name>`` has a click command called ``bench``."""
 

@@ -9,6 +9,9 @@ from typing import Any
 from smartstream import _core
 from smartstream.model.items import DeadLetter, Gap, Item, Mark, Tally, Tracks
 from smartstream.model.time import MAX_NS
+from smartstream.observe.logging import get_logger
+
+_log = get_logger("camera")
 
 
 class CameraFeed:
@@ -63,6 +66,8 @@ class CameraFeed:
                     out.append(DeadLetter(stage, reason, self.side, at_ns, place, detail, count=count))
                 case ("gap", run, at_ns, reason):
                     out.append(Gap(self.side, run, at_ns, reason))
+                case ("note", what, text):
+                    _log.warning(what, detail=text)
                 case ("end",):
                     self.ended = True
                     out.append(Mark(self.side, MAX_NS))

@@ -13,6 +13,6 @@ mod timeline;
 mod video;
 
 pub use position::{Resumed, VideoPosition};
-pub use probe::{Probe, Still, probe, still};
+pub use probe::{Probe, Scan, Still, probe, scan, still};
 pub use timeline::{Placed, Timeline};
 pub use video::{Loss, LossReason, Next, RunBreak, VideoRun};

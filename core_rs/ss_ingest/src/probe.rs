@@ -1,10 +1,12 @@
-//! A look at a video file before anything runs, and one still of it.
+//! A look at a video file before anything runs: its header, a still of it, or the whole.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use ss_model::{Error, Result};
+use ss_model::{Error, EventTime, Result};
 
 use crate::reader::{Event, FileReader};
+use crate::video::{Next, VideoRun};
 
 /// What a file holds, as far as its header and its first frame tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,4 +103,37 @@ fn first_frame(reader: &mut FileReader, path: &Path) -> Result<(usize, usize)> {
 fn copy(reader: &mut FileReader, width: usize, height: usize) -> Vec<u8> {
     let Ok((data, stride)) = reader.luma() else { return Vec::new() };
     data.chunks(stride).take(height).flat_map(|row| row[..width.min(row.len())].iter().copied()).collect()
+}
+
+/// What came of decoding a whole file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// Frames given out.
+    pub frames: u64,
+    /// Of those, frames that may build on a damaged one.
+    pub doubtful: u64,
+    /// Frames and packets lost, by reason.
+    pub lost: BTreeMap<&'static str, u64>,
+    /// Runs that broke: size or clock changed.
+    pub gaps: u64,
+}
+
+/// Decode the whole of `path`.
+///
+/// # Errors
+/// As [`probe`], except that a file without a decodable frame is told by its losses.
+pub fn scan(path: &Path) -> Result<Scan> {
+    let mut video = VideoRun::open(vec![path.to_owned()], EventTime(0))?;
+    let mut found = Scan::default();
+    loop {
+        match video.next() {
+            Next::Frame { doubtful, begins, .. } => {
+                found.frames += 1;
+                found.doubtful += u64::from(doubtful);
+                found.gaps += u64::from(begins.is_some());
+            }
+            Next::Lost(loss) => *found.lost.entry(loss.reason.name()).or_default() += loss.count,
+            Next::End => return Ok(found),
+        }
+    }
 }

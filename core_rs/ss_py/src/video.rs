@@ -1,4 +1,4 @@
-//! `probe` and `still`: a look at a video file.
+//! `probe`, `still` and `scan`: a look at a video file.
 
 use std::path::PathBuf;
 
@@ -30,7 +30,21 @@ fn still(py: Python<'_>, path: PathBuf, at_s: f64) -> PyResult<Bound<'_, PyArray
     PyArray1::from_vec(py, still.luma).reshape([still.height, still.width])
 }
 
+#[pyfunction]
+fn scan(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+    let found = enter(py, || ss_ingest::scan(&path))?;
+    let dict = PyDict::new(py);
+    dict.set_item("frames_seen", found.frames)?;
+    dict.set_item("frames_doubtful", found.doubtful)?;
+    dict.set_item("gaps", found.gaps)?;
+    for (reason, n) in found.lost {
+        dict.set_item(format!("lost_{reason}"), n)?;
+    }
+    Ok(dict)
+}
+
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(probe, m)?)?;
-    m.add_function(wrap_pyfunction!(still, m)?)
+    m.add_function(wrap_pyfunction!(still, m)?)?;
+    m.add_function(wrap_pyfunction!(scan, m)?)
 }

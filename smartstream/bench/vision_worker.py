@@ -1,0 +1,95 @@
+"""One contestant on one clip, in a process of its own: ``python -m smartstream.bench.vision_worker NAME CLIP``.
+
+Peers run as their documentation shows, one thread where they let it be chosen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from smartstream import _core
+
+
+def smartstream(path: str) -> int:
+    """Decode, detect, track: what `smartstream run` does with a camera."""
+    config = {"camera": "bench", "files": [path], "start_time_ns": 0}
+    run = _core.CameraRun(json.dumps(config).encode())
+    while ("end",) not in run.poll(100):
+        time.sleep(0.02)
+    return run.counts()["frames_seen"]
+
+
+def decode(path: str) -> int:
+    """Decode luma and times, nothing else."""
+    return _core.scan(path)["frames_seen"]
+
+
+def usual_chain(path: str) -> int:
+    """What people build: OpenCV's capture, MOG2 on a small gray picture, contours, Roboflow's ByteTrack."""
+    cv2 = _opencv()
+    import numpy as np
+    import supervision
+    from trackers import ByteTrackTracker
+
+    capture = cv2.VideoCapture(path)
+    tracker = ByteTrackTracker(frame_rate=capture.get(cv2.CAP_PROP_FPS))
+    background = cv2.createBackgroundSubtractorMOG2()
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
+    frames = 0
+    while True:
+        read, picture = capture.read()
+        if not read:
+            return frames
+        height, width = picture.shape[:2]
+        small = cv2.cvtColor(cv2.resize(picture, (640, 640 * height // width)), cv2.COLOR_BGR2GRAY)
+        # 127 is MOG2's mark for shadow.
+        _, mask = cv2.threshold(background.apply(small), 200, 255, cv2.THRESH_BINARY)
+        mask = cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel), cv2.MORPH_CLOSE, kernel)
+        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        boxes = [cv2.boundingRect(c) for c in contours if cv2.contourArea(c) >= 100]
+        xyxy = np.array([(x, y, x + w, y + h) for x, y, w, h in boxes], np.float32).reshape(-1, 4)
+        found = supervision.Detections(
+            xyxy=xyxy, confidence=np.ones(len(xyxy), np.float32), class_id=np.zeros(len(xyxy), int)
+        )
+        tracker.update(found)
+        frames += 1
+
+
+def opencv_grab(path: str) -> int:
+    """OpenCV's capture, pictures not converted."""
+    capture = _opencv().VideoCapture(path)
+    frames = 0
+    while capture.grab():
+        frames += 1
+    return frames
+
+
+def pyav(path: str) -> int:
+    """PyAV, frames not converted."""
+    import av
+
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        return sum(1 for _ in container.decode(stream))
+
+
+def _opencv() -> Any:
+    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "threads;1"
+    import cv2
+
+    cv2.setNumThreads(1)
+    return cv2
+
+
+CONTESTANTS: Final[dict[str, Callable[[str], int]]] = {
+    f.__name__: f for f in (smartstream, decode, usual_chain, opencv_grab, pyav)
+}
+
+if __name__ == "__main__":
+    print(CONTESTANTS[sys.argv[1]](sys.argv[2]))
