@@ -32,6 +32,9 @@ pub(crate) struct Components {
     runs: Vec<Run>,
     /// Blob of each root run, and of every run after [`Components::find`].
     blob_of: Vec<u32>,
+    /// Runs blob by blob, and where each blob's begin.
+    by_blob: Vec<u32>,
+    starts: Vec<u32>,
     pub blobs: Vec<Blob>,
 }
 
@@ -123,16 +126,38 @@ impl Components {
             blob.area += x2 - x1;
             blob.settled += run.settled as usize;
         }
+        self.group();
+    }
+
+    /// Put the runs of each blob together (counting sort), so that walking one
+    /// blob does not look at the runs of all.
+    fn group(&mut self) {
+        self.starts.clear();
+        self.starts.resize(self.blobs.len() + 1, 0);
+        for &blob in &self.blob_of {
+            self.starts[blob as usize] += 1;
+        }
+        let mut end = 0;
+        for start in &mut self.starts {
+            end += *start;
+            *start = end;
+        }
+        self.by_blob.clear();
+        self.by_blob.resize(self.runs.len(), 0);
+        for (run, &blob) in self.blob_of.iter().enumerate().rev() {
+            let start = &mut self.starts[blob as usize];
+            *start -= 1;
+            self.by_blob[*start as usize] = run as u32;
+        }
     }
 
     /// Rows and columns `(y, x1, x2)` of every run of blob `number`.
     pub fn runs_of(&self, number: usize) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
-        let wanted = number as u32;
-        self.runs
-            .iter()
-            .zip(&self.blob_of)
-            .filter(move |(_, b)| **b == wanted)
-            .map(|(r, _)| (r.y as usize, r.x1 as usize, r.x2 as usize))
+        let range = self.starts[number] as usize..self.starts[number + 1] as usize;
+        self.by_blob[range].iter().map(|&i| {
+            let run = &self.runs[i as usize];
+            (run.y as usize, run.x1 as usize, run.x2 as usize)
+        })
     }
 }
 
@@ -188,4 +213,32 @@ fn vote(label: u8, count: u8) -> u8 {
     let kept = if count >= 5 { label } else { 0 };
     let filled = u8::from(count >= 6);
     if is_set(label) == 0 { filled } else { kept }
+}
+
+#[cfg(test)]
+mod grouping {
+    use super::*;
+
+    #[test]
+    fn the_runs_of_a_blob_are_its_own_and_in_order() {
+        let mut mask = Plane::new(40, 30, 0);
+        for (i, pixel) in mask.data.iter_mut().enumerate() {
+            *pixel = u8::from((i * i / 7) % 5 == 0);
+        }
+        let mut found = Components::default();
+        found.find(&mask);
+        assert!(found.blobs.len() > 10, "{}", found.blobs.len());
+        let mut seen = 0;
+        for (number, blob) in found.blobs.iter().enumerate() {
+            let runs: Vec<_> = found.runs_of(number).collect();
+            let of_all: Vec<_> = (found.runs.iter().zip(&found.blob_of))
+                .filter(|(_, b)| **b == number as u32)
+                .map(|(r, _)| (r.y as usize, r.x1 as usize, r.x2 as usize))
+                .collect();
+            assert_eq!(runs, of_all);
+            assert_eq!(runs.iter().map(|r| r.2 - r.1).sum::<usize>(), blob.area);
+            seen += runs.len();
+        }
+        assert_eq!(seen, found.runs.len());
+    }
 }
