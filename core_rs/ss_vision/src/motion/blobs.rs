@@ -227,7 +227,7 @@ mod grouping {
         }
         let mut found = Components::default();
         found.find(&mask);
-        assert!(found.blobs.len() > 10, "{}", found.blobs.len());
+        assert!(found.blobs.len() > 5, "{}", found.blobs.len());
         let mut seen = 0;
         for (number, blob) in found.blobs.iter().enumerate() {
             let runs: Vec<_> = found.runs_of(number).collect();
