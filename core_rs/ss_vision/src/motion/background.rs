@@ -124,12 +124,6 @@ impl Background {
         self.threshold.data[range].fill(self.floor.saturating_mul(2).min(MAX_THRESHOLD));
     }
 
-    /// Take all of `picture` for the street: after a change of the lighting
-    /// that no gain explains.
-    pub fn restart(&mut self, picture: &Plane) {
-        *self = Self::new(picture, self.floor);
-    }
-
     /// How long the pixel has looked as it does, in ticks of 40 ms, up to 255.
     pub fn age(&self, x: usize, y: usize) -> u8 {
         self.age.data[y * self.age.width + x]
@@ -180,17 +174,78 @@ fn classify(
     ticks: u8,
     labels: &mut [u8],
 ) {
-    let slow = low.iter().zip(high).zip(threshold);
-    let fast = candidate.iter_mut().zip(age).zip(settled);
-    for ((label, &i), (((&low, &high), &threshold), ((c, a), s))) in
-        labels.iter_mut().zip(picture).zip(slow.zip(fast))
-    {
-        let outside = i.saturating_sub(high) | low.saturating_sub(i);
-        let foreground = u8::from(outside > threshold);
-        let holds = i.abs_diff(*c) <= settle;
-        *a = if holds { a.saturating_add(ticks) } else { 0 };
-        *c = if holds { *c } else { i };
-        *s = if *a >= SETTLED_TICKS { *c } else { *s };
-        *label = foreground + (foreground & u8::from(i.abs_diff(*s) <= settle));
+    // Blocks of a fixed size: the compiler makes vector code of these, and of
+    // nothing less plain.
+    let n = picture.len() / BLOCK * BLOCK;
+    for at in (0..n).step_by(BLOCK) {
+        classify_block(
+            block(picture, at),
+            [block(low, at), block(high, at), block(threshold, at)],
+            [block_mut(candidate, at), block_mut(age, at), block_mut(settled, at)],
+            (settle, ticks),
+            block_mut(labels, at),
+        );
+    }
+    let (mut fast, mut out) = ([[0; BLOCK]; 3], [0; BLOCK]);
+    let tail = picture.len() - n;
+    let rest = |plane: &[u8]| {
+        let mut padded = [0; BLOCK];
+        padded[..tail].copy_from_slice(&plane[n..]);
+        padded
+    };
+    for (padded, plane) in fast.iter_mut().zip([&*candidate, &*age, &*settled]) {
+        *padded = rest(plane);
+    }
+    let [c, a, s] = &mut fast;
+    classify_block(
+        &rest(picture),
+        [&rest(low), &rest(high), &rest(threshold)],
+        [c, a, s],
+        (settle, ticks),
+        &mut out,
+    );
+    candidate[n..].copy_from_slice(&fast[0][..tail]);
+    age[n..].copy_from_slice(&fast[1][..tail]);
+    settled[n..].copy_from_slice(&fast[2][..tail]);
+    labels[n..].copy_from_slice(&out[..tail]);
+}
+
+/// Pixels classified at a time: two AVX2 registers.
+const BLOCK: usize = 64;
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn block(plane: &[u8], at: usize) -> &[u8; BLOCK] {
+    plane[at..].first_chunk().unwrap_or(&[0; BLOCK])
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+#[allow(clippy::expect_used)] // callers stay BLOCK short of the end
+fn block_mut(plane: &mut [u8], at: usize) -> &mut [u8; BLOCK] {
+    plane[at..].first_chunk_mut().expect("whole block")
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn classify_block(
+    picture: &[u8; BLOCK],
+    [low, high, threshold]: [&[u8; BLOCK]; 3],
+    [candidate, age, settled]: [&mut [u8; BLOCK]; 3],
+    (settle, ticks): (u8, u8),
+    labels: &mut [u8; BLOCK],
+) {
+    for k in 0..BLOCK {
+        let i = picture[k];
+        let outside = i.saturating_sub(high[k]) | low[k].saturating_sub(i);
+        let foreground = u8::from(outside > threshold[k]);
+        let holds = i.abs_diff(candidate[k]) <= settle;
+        let older = if holds { age[k].saturating_add(ticks) } else { 0 };
+        let level = if holds { candidate[k] } else { i };
+        let known = if older >= SETTLED_TICKS { level } else { settled[k] };
+        age[k] = older;
+        candidate[k] = level;
+        settled[k] = known;
+        labels[k] = foreground + (foreground & u8::from(i.abs_diff(known) <= settle));
     }
 }

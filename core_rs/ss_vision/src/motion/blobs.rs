@@ -172,30 +172,30 @@ pub(crate) fn first_set(row: &[u8]) -> Option<usize> {
 /// foreground, and fill a street pixel when at least six are: lone noise goes,
 /// pinholes close, outlines stay where they are.
 pub(crate) fn majority(labels: &Plane, sums: &mut [u8], out: &mut Plane, arch: pulp::Arch) {
+    arch.dispatch(|| majority_of(labels, sums, out));
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn majority_of(labels: &Plane, sums: &mut [u8], out: &mut Plane) {
     let (w, h) = (labels.width, labels.height);
     for y in 0..h {
         let above = labels.row(y.saturating_sub(1));
         let (here, below) = (labels.row(y), labels.row((y + 1).min(h - 1)));
         let (sums, out) = (&mut sums[..w], out.row_mut(y));
-        arch.dispatch(|| {
-            for (((s, &a), &b), &c) in sums.iter_mut().zip(above).zip(here).zip(below) {
-                *s = is_set(a) + is_set(b) + is_set(c);
-            }
-        });
         if w < 3 {
             out.fill(label::STREET);
             continue;
         }
+        for (((s, &a), &b), &c) in sums.iter_mut().zip(above).zip(here).zip(below) {
+            *s = is_set(a) + is_set(b) + is_set(c);
+        }
         out[0] = vote(here[0], 2 * sums[0] + sums[1]);
         out[w - 1] = vote(here[w - 1], 2 * sums[w - 1] + sums[w - 2]);
-        let inner = out[1..w - 1].iter_mut().zip(&here[1..w - 1]);
-        arch.dispatch(|| {
-            for (((o, &v), (&a, &b)), &c) in
-                inner.zip(sums[..w - 2].iter().zip(&sums[1..w - 1])).zip(&sums[2..])
-            {
-                *o = vote(v, a + b + c);
-            }
-        });
+        let around = sums[..w - 2].iter().zip(&sums[1..w - 1]).zip(&sums[2..]);
+        for ((o, &v), ((&a, &b), &c)) in out[1..w - 1].iter_mut().zip(&here[1..w - 1]).zip(around) {
+            *o = vote(v, a + b + c);
+        }
     }
 }
 

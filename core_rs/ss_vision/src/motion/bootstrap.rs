@@ -24,6 +24,9 @@ const SPREAD: usize = 8;
 const USUAL: f32 = 0.15;
 /// A surrounding has this many kinds of ground at most: asphalt, verge, marking.
 const MAX_GROUNDS: usize = 3;
+/// A queue in one picture teaches as much about shadows as its vehicles would
+/// one after the other, each seen in this many frames.
+const WEIGHT: u32 = 8;
 /// How well a box must explain what stands out.
 const MIN_SCORE: f32 = 0.8;
 
@@ -57,8 +60,8 @@ pub(crate) fn street(
         }
     }
     // Once to learn, once to remove.
-    shadow.remove(picture, &ground, &mut odd.clone());
-    shadow.remove(picture, &ground, &mut odd);
+    shadow.remove(picture, &ground, &mut odd.clone(), WEIGHT);
+    shadow.remove(picture, &ground, &mut odd, 0);
     let mut mask = Plane::new(w, h, 0);
     majority(&odd, &mut vec![0; w], &mut mask, arch);
     let (mut components, mut explainer, mut found) =

@@ -13,6 +13,9 @@ const TILE: usize = 8;
 const TURNS: usize = 4;
 /// Age in ticks of 40 ms before settled foreground is judged: 1 s.
 const JUDGE_TICKS: u8 = 25;
+/// Pixels from the inside of an outline to the outside: one between them may
+/// pass for street by the tolerance for shake.
+const RIM: usize = 2;
 /// Pixel pairs across an outline that are enough to judge it.
 const MIN_PAIRS: u32 = 4;
 /// Levels up to which neighbours are of one surface.
@@ -58,33 +61,28 @@ impl Ghosts {
             }
             let xs = column * TILE..((column + 1) * TILE).min(picture.width);
             let ys = row * TILE..((row + 1) * TILE).min(picture.height);
-            let lies = |x: usize, y: usize| labels.row(y)[x] == label::SETTLED && !spared(x, y);
-            let settled = ys
-                .clone()
-                .map(|y| {
-                    let row = labels.row(y);
-                    xs.clone()
-                        .filter(|&x| {
-                            row[x] == label::SETTLED && background.age(x, y) >= JUDGE_TICKS && !spared(x, y)
-                        })
-                        .count()
-                })
-                .sum::<usize>();
-            if settled < MIN_SETTLED {
+            // What shows revealed street may look like its shadow.
+            let settled = |x: usize, y: usize| {
+                labels.row(y)[x] & !label::SHADOW == label::SETTLED
+                    && background.age(x, y) >= JUDGE_TICKS
+                    && !spared(x, y)
+            };
+            let count: usize = ys.clone().map(|y| xs.clone().filter(|&x| settled(x, y)).count()).sum();
+            if count < MIN_SETTLED {
                 *waited_s = 0.0;
                 continue;
             }
             *waited_s += elapsed_s * TURNS as f32;
-            let rect = Rect {
-                x1: xs.start as f32 - 1.0,
-                y1: ys.start as f32 - 1.0,
-                x2: xs.end as f32 + 1.0,
-                y2: ys.end as f32 + 1.0,
-            };
-            if *waited_s >= hold_s || is_revealed(&background.level, picture, labels, &rect) {
+            let tile =
+                Rect { x1: xs.start as f32, y1: ys.start as f32, x2: xs.end as f32, y2: ys.end as f32 };
+            if *waited_s >= hold_s || is_revealed(&background.level, picture, labels, &tile) {
+                // The rim that passes for street by the tolerance for shake goes, too.
+                let (xs, ys) = tile.grown_by(RIM as f32).pixels(picture.width, picture.height);
                 for y in ys {
-                    for x in xs.clone().filter(|&x| lies(x, y)) {
-                        background.absorb(y, x, x + 1);
+                    for x in xs.clone() {
+                        if background.age(x, y) >= JUDGE_TICKS && !spared(x, y) {
+                            background.absorb(y, x, x + 1);
+                        }
                     }
                 }
             }
@@ -95,11 +93,15 @@ impl Ghosts {
 /// The outline of the foreground in `rect` is in the model but not in the
 /// picture: street has been revealed, nobody has come.
 pub(crate) fn is_revealed(street: &Plane, picture: &Plane, labels: &Plane, rect: &Rect) -> bool {
-    let (xs, ys) = rect.pixels(picture.width.saturating_sub(1), picture.height.saturating_sub(1));
+    let (xs, ys) = rect.grown_by(RIM as f32).pixels(picture.width, picture.height);
+    let (right, bottom) = (picture.width, picture.height);
     let (mut pairs, mut model, mut now) = (0u32, 0u32, 0u32);
     for y in ys {
         for x in xs.clone() {
-            for (nx, ny) in [(x + 1, y), (x, y + 1)] {
+            for (nx, ny) in [(x + RIM, y), (x, y + RIM)] {
+                if nx >= right || ny >= bottom {
+                    continue;
+                }
                 // One of the two is street, the other is not.
                 let is_street = labels.row(y)[x] == label::STREET;
                 if is_street == (labels.row(ny)[nx] == label::STREET) {

@@ -158,7 +158,7 @@ impl MotionDetector {
         let elapsed_s = frame.time.seconds_since(state.time).clamp(0.0, 10.0);
         let ticks = (elapsed_s / 0.04).round() as u8;
         state.background.classify(&self.picture, ticks, &mut self.labels, self.arch);
-        state.shadow.remove(&self.picture, &state.background.level, &mut self.labels);
+        state.shadow.remove(&self.picture, &state.background.level, &mut self.labels, 1);
         majority(&self.labels, &mut self.sums, &mut self.mask, self.arch);
         state.targets.sync(tracks, scale, (self.picture.width, self.picture.height), state.time);
         let camera = self.camera.as_ref();
@@ -171,6 +171,8 @@ impl MotionDetector {
             elapsed_s: elapsed_s as f32,
         };
         state.targets.follow(&views, camera, &mut self.owner);
+        let (street, picture, labels) = (&state.background.level, &self.picture, &self.labels);
+        state.targets.unmask(state.frames, |rect| is_revealed(street, picture, labels, rect));
         let normalised = |rect: &Rect| BoxF {
             x1: rect.x1 * scale.0,
             y1: rect.y1 * scale.1,
@@ -208,7 +210,7 @@ impl MotionDetector {
         }
         let street = &state.background.level;
         let labels = &self.labels;
-        self.found.retain(|f| !is_revealed(street, &self.picture, labels, &f.rect.grown_by(1.0)));
+        self.found.retain(|f| !is_revealed(street, &self.picture, labels, &f.rect));
         for f in &self.found {
             out.push(Detection {
                 bbox: normalised(&f.rect),
@@ -333,3 +335,6 @@ fn claim(target: &Target, now: EventTime, mask: &mut Plane) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

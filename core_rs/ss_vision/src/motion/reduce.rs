@@ -66,25 +66,30 @@ impl Reducer {
     /// Fill `out` with the means of `factor`×`factor` source pixels; rows
     /// and columns that do not fill a whole box are left out.
     pub fn reduce(&mut self, frame: &LumaFrame, out: &mut Plane) {
-        let k = self.factor;
-        let arch = self.arch;
-        let columns = self.width * k;
-        for y in 0..self.height {
-            let row = |i: usize| &frame.data[(y * k + i) * frame.stride..][..columns];
-            let out = out.row_mut(y);
-            match k {
-                1 => out.copy_from_slice(row(0)),
-                2 => arch.dispatch(|| halve(row(0), row(1), out)),
-                3 => arch.dispatch(|| third(row(0), row(1), row(2), &mut self.sums, out)),
-                _ => arch.dispatch(|| {
-                    self.sums.fill(0);
-                    for i in 0..k {
-                        for (s, &p) in self.sums.iter_mut().zip(row(i)) {
-                            *s += u16::from(p);
-                        }
+        let (k, sums) = (self.factor, &mut self.sums[..]);
+        self.arch.dispatch(|| reduce(frame, k, sums, out));
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn reduce(frame: &LumaFrame, k: usize, sums: &mut [u16], out: &mut Plane) {
+    let columns = out.width * k;
+    for y in 0..out.height {
+        let row = |i: usize| &frame.data[(y * k + i) * frame.stride..][..columns];
+        let out = out.row_mut(y);
+        match k {
+            1 => out.copy_from_slice(row(0)),
+            2 => halve(row(0), row(1), out),
+            3 => third(row(0), row(1), row(2), sums, out),
+            _ => {
+                sums.fill(0);
+                for i in 0..k {
+                    for (s, &p) in sums.iter_mut().zip(row(i)) {
+                        *s += u16::from(p);
                     }
-                    average(&self.sums, k, out);
-                }),
+                }
+                average(sums, k, out);
             }
         }
     }
@@ -93,9 +98,11 @@ impl Reducer {
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
 fn halve(a: &[u8], b: &[u8], out: &mut [u8]) {
-    for ((o, a), b) in out.iter_mut().zip(a.chunks_exact(2)).zip(b.chunks_exact(2)) {
-        let sum = u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]);
-        *o = ((sum + 2) >> 2) as u8;
+    let (a, b) = (a.as_chunks::<2>().0, b.as_chunks::<2>().0);
+    for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        // Both pixels of a pair in one word: vector code without shuffles.
+        let (a, b) = (u16::from_le_bytes(a), u16::from_le_bytes(b));
+        *o = (((a & 255) + (a >> 8) + (b & 255) + (b >> 8) + 2) >> 2) as u8;
     }
 }
 

@@ -16,9 +16,10 @@ const BINS: usize = 64;
 const POSSIBLE: std::ops::Range<usize> = 16..58;
 /// Streets darker than this (night) give no usable ratio.
 const MIN_LEVEL: u8 = 40;
-/// Pixels in the histogram before it is believed, and before it is halved so
-/// that the sun may move.
-const ENOUGH: u32 = 1000;
+/// Pixels in the histogram before it is believed (a dozen vehicles passing, so
+/// that the colour of one is no peak), and before it is halved so that the sun
+/// may move.
+const ENOUGH: u32 = 20_000;
 const HALVE_AT: u32 = 400_000;
 /// Height of the peak over the usual bin.
 const PEAK: u32 = 2;
@@ -45,7 +46,9 @@ impl Default for Shadow {
 
 impl Shadow {
     /// Relabel shadows in `labels` as [`label::SHADOW`] and learn from the moving pixels.
-    pub fn remove(&mut self, picture: &Plane, street: &Plane, labels: &mut Plane) {
+    ///
+    /// `weight` is the number of frames the picture stands for.
+    pub fn remove(&mut self, picture: &Plane, street: &Plane, labels: &mut Plane, weight: u32) {
         let range = usize::from(self.range.0)..usize::from(self.range.1);
         for y in 0..labels.height {
             let (picture, street) = (picture.row(y), street.row(y));
@@ -56,7 +59,7 @@ impl Shadow {
                 let (i, b) = (picture[x], street[x]);
                 if i < b && b >= MIN_LEVEL {
                     let bin = usize::from(i) * BINS / usize::from(b);
-                    self.histogram[bin] += u32::from(row[x] == label::MOVING);
+                    self.histogram[bin] += weight * u32::from(row[x] == label::MOVING);
                     if range.contains(&bin) {
                         row[x] |= label::SHADOW;
                     } else if !range.is_empty() && bin >= range.end {

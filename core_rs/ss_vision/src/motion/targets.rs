@@ -43,6 +43,8 @@ const MOVED_PX: f32 = 2.0;
 /// a creeping car is more), and for something waiting to have departed.
 const MIN_STIRRING: f32 = 0.04;
 const MIN_DEPARTING: f32 = 0.2;
+/// A standing target is checked once in this many frames.
+const GHOST_TURNS: u64 = 8;
 /// Overlap that makes a new track the name of a target.
 const SAME_IOU: f32 = 0.5;
 
@@ -153,6 +155,17 @@ impl Targets {
                 if !target.still {
                     lock_edges(&mut target.rect, views.mask, owner, number);
                 }
+            }
+        }
+    }
+
+    /// End the targets that stand and `is_ghost` says are none; every one is
+    /// asked in one of a few frames.
+    pub fn unmask(&mut self, frame: u64, is_ghost: impl Fn(&Rect) -> bool) {
+        for (i, target) in self.list.iter_mut().enumerate() {
+            let asked = (frame + i as u64).is_multiple_of(GHOST_TURNS);
+            if asked && target.still && target.waiting.is_none() && is_ghost(&target.rect) {
+                target.seen = EventTime::MIN;
             }
         }
     }
@@ -297,8 +310,8 @@ fn count(mask: &Plane, owner: &Plane, rect: &Rect, number: u8) -> (f32, f32) {
 fn moving_share(mask: &Plane, rect: &Rect) -> f32 {
     let (xs, ys) = rect.pixels(mask.width, mask.height);
     let all = xs.len() * ys.len();
-    let moving: usize =
-        ys.map(|y| mask.row(y)[xs.clone()].iter().filter(|&&l| l == label::MOVING).count()).sum();
+    let moving: u32 =
+        ys.map(|y| mask.row(y)[xs.clone()].iter().map(|&l| u32::from(l == label::MOVING)).sum::<u32>()).sum();
     if all == 0 { 0.0 } else { moving as f32 / all as f32 }
 }
 
