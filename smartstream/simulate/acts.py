@@ -189,6 +189,7 @@ class Spawn:
         if self.speed_factor:
             road.vehicle.setSpeedFactor(self.id, self.speed_factor)
         if self.stop_y_m is not None:
+            road.vehicle.setLaneChangeMode(self.id, 0)
             edge = "S_far" if self.stop_y_m < -50 else "S_in"
             end = self.stop_y_m + (260 if edge == "S_far" else 50)
             road.vehicle.setStop(self.id, edge, end, self.lane, self.stop_s)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import pi
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -237,7 +238,7 @@ def _read(fcd: Path, seconds: float) -> list[Mover]:
     for id_, path in rows.items():
         kind = KINDS[types[id_].partition("@")[0]]
         table = np.array(path)
-        angle = np.radians(table[:, 3])  # clockwise from north
+        angle = _steered(np.radians(table[:, 3]), table[:, 4], kind.size_m[0])  # clockwise from north
         heading = np.stack([np.sin(angle), np.cos(angle)], axis=1)
         movers.append(
             Mover(
@@ -252,3 +253,15 @@ def _read(fcd: Path, seconds: float) -> list[Mover]:
             )
         )
     return movers
+
+
+def _steered(angle: npt.NDArray[np.float64], speed_mps: npt.NDArray[np.float64], length_m: float) -> list[float]:
+    """Headings that a vehicle can steer: SUMO's sublane model turns them on the spot."""
+    tightest_m = 0.6 * length_m + 0.5
+    out, now = [], float(angle[0])
+    for wanted, speed in zip(angle.tolist(), speed_mps.tolist(), strict=True):
+        turn = (wanted - now + pi) % (2 * pi) - pi
+        most = speed * STEP_S / tightest_m
+        now += min(max(turn, -most), most)
+        out.append(now)
+    return out

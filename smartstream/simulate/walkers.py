@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from smartstream.simulate.judge import encroachment
+from smartstream.simulate.judge import PET_S, encroachment
 from smartstream.simulate.kinds import KINDS
 from smartstream.simulate.layout import CROSSWALK_M, HALF_WIDTH_M, Point
 from smartstream.simulate.sight import Sighting
@@ -67,7 +67,7 @@ def pedestrians(rng: random.Random, vehicles: Sequence[Sighting], *, seconds: fl
     out: list[Mover] = []
     near = [crop for s in vehicles if (crop := _at_the_crosswalk(s)) is not None]
     wanted = {"safe": max(2, round(seconds / 9)), "cut": round(seconds / 25 * offences) + (offences > 0)}
-    starts = [round(rng.uniform(-8, seconds - 6), 2) for _ in range(round(seconds * 6))]
+    starts = [round(rng.uniform(-8, seconds - 6), 2) for _ in range(round(seconds * 10))]
     blamed: set[str] = set()
     for start in starts:
         if not any(wanted.values()):
@@ -82,13 +82,14 @@ def pedestrians(rng: random.Random, vehicles: Sequence[Sighting], *, seconds: fl
         begin, end = walker.t_s[0] - _SAFE_S, walker.t_s[-1] + _SAFE_S
         close = (s for s in near if s.t_s[0] < end and s.t_s[-1] > begin)
         met = ((s.mover.id, encroachment(s, walker)) for s in close)
-        meetings = [(id_, m) for id_, m in met if m is not None and m[1] < _SAFE_S]
+        meetings = [(id_, m) for id_, m in met if m is not None and m.gap_s < _SAFE_S]
         if not meetings and wanted["safe"]:
             wanted["safe"] -= 1
             out.append(mover)
         elif len(meetings) == 1 and wanted["cut"]:
-            who, (_, gap_s, vehicle_first) = meetings[0]
-            if vehicle_first and 0.5 < gap_s < 1.1 and who not in blamed:
+            who, meeting = meetings[0]
+            cut = meeting.vehicle_first and meeting.gap_s > 0.1 and meeting.point_gap_s < PET_S - 0.35
+            if cut and who not in blamed:
                 blamed.add(who)
                 wanted["cut"] -= 1
                 out.append(mover)
