@@ -10,7 +10,9 @@ from pipelines.launch import Options, launch
 from smartstream.observe.logging import configure
 
 
-class _Speed(click.ParamType[float | None]):
+class Pace(click.ParamType[float | None]):
+    """A pace by event time: ``max``, ``1x``, ``2.5x``."""
+
     name = "max|1x|10x"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
@@ -39,7 +41,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--no-nats", is_flag=True, help="No broker at all.")
 @click.option("--summary", type=click.Path(dir_okay=False, path_type=Path), help="Write the ledger as JSON.")
-@click.option("--speed", type=_Speed(), default="max", help="Pace of file sources by event time; default max.")
+@click.option("--speed", type=Pace(), default="max", help="Pace of file sources by event time; default max.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Worker threads per process.")
 @click.option("--processes", type=click.IntRange(1, 64), default=1, help="Processes on this machine.")
 @click.option("--recovery", type=_FOLDER, help="Resume from the last committed epoch after any kind of stop.")

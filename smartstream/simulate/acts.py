@@ -321,23 +321,21 @@ class BlockBox:
         if not {self.first, self.second} <= road.present:
             return road.now_s > self.at_s + 5  # departed at last
         if self._stopped_at is None:
-            if road.vehicle.getLaneID(self.second) == "S_in_2" and self._is_green(road):
-                road.vehicle.setSpeedMode(self.second, SAFE_ONLY)
-                road.vehicle.setSpeed(self.second, 7.0)
+            if road.vehicle.getLaneID(self.second) == "S_in_2" and road.vehicle.getLanePosition(self.second) > 26:
+                road.vehicle.setSpeed(self.second, 0.0)  # he hesitates, so that he cannot say he did not see
             x, y = road.vehicle.getPosition(self.first)
             if x < -14.2 and y > -6:
                 road.vehicle.setSpeedMode(self.first, FREE)
                 road.vehicle.setSpeed(self.first, 0.0)
                 self._stopped_at = road.now_s
+                road.vehicle.setSpeedMode(self.second, SAFE_ONLY)
+                road.vehicle.setSpeed(self.second, 7.0)
                 _note(road, "box_blocking", self.second)
         elif road.now_s > self._stopped_at + self.hold_s:
             _release(road, self.first)
             _release(road, self.second)
             return True
         return False
-
-    def _is_green(self, road: Road) -> bool:
-        return road.plan.phase("NS-left", road.now_s)[0] == "green"
 
 
 def _note(road: Road, name: str, vehicle: str) -> None:

@@ -384,22 +384,31 @@ def _box_blocking(s: Sighting, vehicles: Sequence[Sighting]) -> Iterator[Finding
         why = None
         if stood is None or stood_s < BOX_DWELL_S + 1:
             why = "slow in the box, or stood about as long as the limit"
-        elif not _someone_ahead(s, a + (stood[0] + stood[1]) // 2, vehicles):
-            why = "stood in the box with the way out free"
+        else:
+            ahead = _who_stands_ahead(s, a + (stood[0] + stood[1]) // 2, vehicles)
+            if ahead is None:
+                why = "stood in the box with the way out free"
+            elif not _stands(ahead, float(s.t_s[a])):
+                why = "the way out was taken after it had entered"
         yield Finding("box_blocking", float(s.t_s[a]), s, float(s.t_s[b - 1]), None, why)
 
 
-def _someone_ahead(s: Sighting, row: int, vehicles: Sequence[Sighting]) -> bool:
-    """Whether another vehicle stands right in front."""
+def _stands(s: Sighting, t_s: float) -> bool:
+    at = round((t_s - s.t_s[0]) / STEP_S)
+    return 0 <= at < len(s.t_s) and bool(s.speed_mps[at] < STANDING_MPS)
+
+
+def _who_stands_ahead(s: Sighting, row: int, vehicles: Sequence[Sighting]) -> Sighting | None:
+    """The vehicle that stands right in front."""
     t, front, heading = s.t_s[row], s.front_m[row], s.heading[row]
     for other in vehicles:
-        at = round((t - other.t_s[0]) / STEP_S)
-        if other is s or not 0 <= at < len(other.t_s) or other.speed_mps[at] > STANDING_MPS:
+        if other is s or not _stands(other, float(t)):
             continue
+        at = round((t - other.t_s[0]) / STEP_S)
         gap = other.front_m[at] - other.mover.size_m[0] * other.heading[at] - front
         if -1 < gap @ heading < 5 and abs(gap @ np.array([-heading[1], heading[0]])) < 2:
-            return True
-    return False
+            return other
+    return None
 
 
 def _illegal_stops(vehicles: Sequence[Sighting]) -> Iterator[Finding]:

@@ -103,7 +103,7 @@ LANES_JUDGED: Final = (
 )
 
 STOP_LINE: Final = Line("S-stop", "stop", ((0.2, -STOP_M), (HALF_WIDTH_M, -STOP_M)))
-WEST_EXIT: Final = Line("west-exit", "exit", ((-6.8, -14.5), (-6.8, 2.0)), "left")
+WEST_EXIT: Final = Line("west-exit", "exit", ((-6.8, -14.5), (-6.8, 7.0)), "left")
 EAST_EXIT: Final = Line("east-exit", "exit", ((11.5, -5.0), (11.5, -16.0)), "right")
 SOUTH_EXIT: Final = Line("south-exit", "exit", ((-HALF_WIDTH_M, -STOP_M), (-0.2, -STOP_M)), "u_turn")
 SOLID_LINE: Final = Line("S-median", "count", ((0.0, -STOP_M - 0.5), (0.0, -LANE_END_M)))

@@ -58,9 +58,8 @@ class SignalPlan:
         return out
 
 
-def draw_plan(rng: random.Random, *, seconds: float) -> SignalPlan:
-    """A plan whose clip of ``seconds`` sees both red and green at the southern approach."""
+def draw_plan(rng: random.Random) -> SignalPlan:
+    """A plan with the clip's first frame anywhere in its cycle."""
     green = (rng.choice((18.0, 20.0, 22.0)), rng.choice((9.0, 10.0)), rng.choice((11.0, 13.0)), 6.0)
-    # The clip opens on red, so that riders filter and offenders run it before the queue leaves.
-    latest = min(20.0, 0.3 * seconds)
-    return SignalPlan(green, float(round(rng.uniform(0.5 * latest, latest))))
+    cycle_s = SignalPlan(green, 0.0).cycle_s
+    return SignalPlan(green, float(round(rng.uniform(0, cycle_s))))

@@ -67,7 +67,7 @@ def make_scene(options: SceneOptions, out: Path, progress: Progress) -> dict[str
     """
     sumo_home()
     rng = random.Random(f"scene {options.seed}")
-    plan = draw_plan(rng, seconds=options.seconds)
+    plan = draw_plan(rng)
     acts = plan_acts(rng, plan, seconds=options.seconds, offences=options.offences)
     movers, _ = run_traffic(
         options.seed, plan, acts, seconds=options.seconds, density=options.density,

@@ -89,7 +89,7 @@ def pedestrians(rng: random.Random, vehicles: Sequence[Sighting], *, seconds: fl
         elif len(meetings) == 1 and wanted["cut"]:
             who, meeting = meetings[0]
             cut = meeting.vehicle_first and meeting.gap_s > 0.1 and meeting.point_gap_s < PET_S - 0.35
-            if cut and who not in blamed:
+            if cut and who not in blamed and meeting.t_s < seconds - 3:
                 blamed.add(who)
                 wanted["cut"] -= 1
                 out.append(mover)
