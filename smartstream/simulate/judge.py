@@ -52,6 +52,7 @@ TOLERANCE_KMH: Final = 5.0
 SIDEWALK_S: Final = 1.0
 PET_S: Final = 1.5
 STANDING_MPS: Final = 0.4
+_SEEN_AFTER_S: Final = 0.3
 _ASTRIDE: Final = "astride two lanes with different signals"
 
 
@@ -141,6 +142,8 @@ def stop_line_crossings(sighting: Sighting) -> Iterator[Crossing]:
         x = float(sighting.front_m[row, 0])
         if not left <= x <= right or past[row:after].max() < 0.5:
             continue
+        if len(past) - row < _SEEN_AFTER_S / STEP_S:
+            continue  # the clip or the picture ends: nobody could tell
         offset = HALF_WIDTH_M - x
         lane = min(int(offset // LANE_WIDTH_M), 2)
         gap = abs(x - (HALF_WIDTH_M - 2 * LANE_WIDTH_M))

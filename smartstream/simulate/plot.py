@@ -155,8 +155,8 @@ def _spawned(
                     speed_factor=factor,
                 )
     parked = False
-    for t in (t for t in through if t > -8):
-        y, at = rng.uniform(-60, -53), t + rng.uniform(-1, 3)
+    for t in through:
+        y, at = rng.uniform(-60, -53), max(t, -4.0) + rng.uniform(-1, 3)
         if offences > 0 and (not parked or rng.random() < 0.3 * offences):
             parked, length = True, rng.uniform(24, 30)
             add("illegal_stop", "truck_stop", "truck", "S_through", 0, at, 120, stop_y_m=y, stop_s=length)
