@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,15 +10,16 @@ from zoneinfo import ZoneInfo
 from pipelines.environment import SENSORS, StationSpec
 from pipelines.reports import REPORTS, DeskSpec
 from smartstream.config.site import ReportFeed, SensorFeed, Site
+from smartstream.ingest.line_feed import TURN_LINES
 from smartstream.ingest.report_file import ReportFile
 from smartstream.ingest.sensor_file import SensorFile
 from smartstream.ingest.source import Feed, SideSpec
 from smartstream.ingest.station_file import StationFile
-from smartstream.model.time import NS
+from smartstream.model.time import MIN_NS, NS
 from smartstream.streams.wards import WardIndex
 
 
-def sensor_side(site: Site, i: int, feed: SensorFeed) -> SideSpec:
+def sensor_side(site: Site, i: int, feed: SensorFeed, paced: bool) -> SideSpec:  # noqa: FBT001
     """A sensor feed from a file: a station file by its suffix ``.txt``, otherwise NDJSON.
 
     Raises:
@@ -26,16 +28,29 @@ def sensor_side(site: Site, i: int, feed: SensorFeed) -> SideSpec:
     path = Path(site.address(feed.url).target)
     side = f"sensors/{i}"
     lateness_ns = round(feed.allowed_lateness_s * NS)
+    turn = 1 if paced else TURN_LINES
     is_station = path.name.removesuffix(".gz").endswith(".txt")
 
     def open_side(resume: dict[str, Any] | None) -> Feed:
         if is_station:
             zone = ZoneInfo(site.site.timezone)
-            return StationFile(side=side, path=path, timezone=zone, lateness_ns=lateness_ns, resume=resume)
-        return SensorFile(side=side, path=path, lateness_ns=lateness_ns, resume=resume)
+            return StationFile(
+                side=side, path=path, timezone=zone, lateness_ns=lateness_ns, turn_lines=turn, resume=resume
+            )
+        return SensorFile(side=side, path=path, lateness_ns=lateness_ns, turn_lines=turn, resume=resume)
 
-    open_side(None).close()
-    return SideSpec(side, SENSORS, open_side, None)
+    return SideSpec(side, SENSORS, open_side, _start_ns(site, open_side))
+
+
+def _start_ns(site: Site, open_side: Callable[[dict[str, Any] | None], Feed]) -> int | None:
+    """Event time of a feed's first lines, where no camera paces the run."""
+    feed = open_side(None)
+    try:
+        while not site.camera and feed.position_ns == MIN_NS and not feed.ended:
+            feed.read()
+        return None if feed.position_ns == MIN_NS else feed.position_ns
+    finally:
+        feed.close()
 
 
 def station_spec(site: Site) -> StationSpec | None:
@@ -47,7 +62,7 @@ def station_spec(site: Site) -> StationSpec | None:
     return StationSpec(site.site.id, tuple(read), site.site.timezone, lateness_ns)
 
 
-def report_side(site: Site, i: int, feed: ReportFeed) -> SideSpec:
+def report_side(site: Site, i: int, feed: ReportFeed, paced: bool) -> SideSpec:  # noqa: FBT001
     """A report feed from a file: NDJSON, or a table by its suffix ``.json`` or ``.csv``.
 
     Raises:
@@ -56,15 +71,21 @@ def report_side(site: Site, i: int, feed: ReportFeed) -> SideSpec:
     path = Path(site.address(feed.url).target)
     side = f"reports/{i}"
     lateness_ns = round(feed.allowed_lateness_s * NS)
+    turn = 1 if paced else TURN_LINES
     zone = ZoneInfo(site.site.timezone)
 
     def open_side(resume: dict[str, Any] | None) -> Feed:
         return ReportFile(
-            side=side, path=path, site=site.site.id, timezone=zone, lateness_ns=lateness_ns, resume=resume
+            side=side,
+            path=path,
+            site=site.site.id,
+            timezone=zone,
+            lateness_ns=lateness_ns,
+            turn_lines=turn,
+            resume=resume,
         )
 
-    open_side(None).close()
-    return SideSpec(side, REPORTS, open_side, None)
+    return SideSpec(side, REPORTS, open_side, _start_ns(site, open_side))
 
 
 def desk_spec(site: Site) -> DeskSpec | None:

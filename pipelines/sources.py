@@ -43,10 +43,10 @@ def site_sides(site: Site, *, state_dir: Path | None, paced: bool) -> dict[str, 
         _add(sides, mistakes, f"camera[{i}].url", partial(_camera_side, site, camera, state_dir, paced))
     for i, sensors in enumerate(site.sensor_feed):
         if is_file(site, sensors.url):
-            _add(sides, mistakes, f"sensor_feed[{i}].url", partial(sensor_side, site, i, sensors))
+            _add(sides, mistakes, f"sensor_feed[{i}].url", partial(sensor_side, site, i, sensors, paced))
     for i, reports in enumerate(site.report_feed):
         if is_file(site, reports.url):
-            _add(sides, mistakes, f"report_feed[{i}].url", partial(report_side, site, i, reports))
+            _add(sides, mistakes, f"report_feed[{i}].url", partial(report_side, site, i, reports, paced))
     try:
         ward_index(site)
     except InvalidInputError as e:

@@ -14,7 +14,8 @@ from smartstream.model.items import DeadLetter, Item, Tally
 from smartstream.model.time import MIN_NS, NS
 
 T = TypeVar("T")
-_CHUNK: Final = 256  # lines per turn: what one turn may hold in memory, however sparse the feed
+TURN_LINES: Final = 256
+"""Lines per turn: what one turn may hold in memory, however sparse the feed."""
 
 
 class RefusedError(Exception):
@@ -54,6 +55,7 @@ class LineFeed(ABC, Generic[T]):
         lateness_ns: How far behind the newest line a line may be and still be in time.
         horizon_ns: A line more than this behind is too late to be used at all.
         jump_ns: A jump ahead that needs no second line to be believed.
+        turn_lines: Lines per turn.
         resume: What ``snapshot`` returned.
         reader: Where the lines come from, when ``path`` is no file of lines.
     """
@@ -66,12 +68,14 @@ class LineFeed(ABC, Generic[T]):
         lateness_ns: int,
         horizon_ns: int,
         jump_ns: int,
+        turn_lines: int = TURN_LINES,
         resume: dict[str, Any] | None = None,
         reader: Lines | None = None,
     ) -> None:
         state = resume or {}
         self.side = side
         self._horizon = horizon_ns
+        self._turn_lines = turn_lines
         self._reader: Lines = reader or LineReader(path, offset=state.get("offset", 0), line_no=state.get("line_no", 0))
         self._guard: JumpGuard[tuple[int, str, T]] = JumpGuard(limit_ns=jump_ns, lateness_ns=lateness_ns)
         self._guard.last_ns, self._guard.held = state.get("last_ns"), list(state.get("held", ()))
@@ -94,7 +98,7 @@ class LineFeed(ABC, Generic[T]):
             return []
         out: list[Item] = []
         values: list[T] = []
-        for _ in range(_CHUNK):
+        for _ in range(self._turn_lines):
             found = self._reader.next_line()
             if found is None:
                 for decided in self._guard.end():

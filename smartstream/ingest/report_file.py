@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.line_feed import TURN_LINES, LineFeed, RefusedError, decode_line
 from smartstream.ingest.report_tables import TableReader
 from smartstream.model.items import Item, Report, Reports, ReportStatus
 from smartstream.model.report_text import anonymous, fold, tidy
@@ -80,6 +80,7 @@ class ReportFile(LineFeed[Report]):
         site: Site id; pseudonyms of reporters hold within it.
         timezone: Of times in a table that do not say theirs.
         lateness_ns: How long a report waits for earlier ones.
+        turn_lines: Lines per turn.
         resume: What ``snapshot`` returned.
     """
 
@@ -91,6 +92,7 @@ class ReportFile(LineFeed[Report]):
         site: str,
         timezone: ZoneInfo,
         lateness_ns: int,
+        turn_lines: int = TURN_LINES,
         resume: dict[str, Any] | None = None,
     ) -> None:
         table = path.suffix in (".json", ".csv")
@@ -104,6 +106,7 @@ class ReportFile(LineFeed[Report]):
             lateness_ns=lateness_ns,
             horizon_ns=_ANY_NS if table else max(HORIZON_NS, lateness_ns),
             jump_ns=_ANY_NS if table else _JUMP_NS,
+            turn_lines=turn_lines,
             resume=resume,
             reader=reader,
         )

@@ -8,7 +8,7 @@ from typing import Any, Final, cast, get_args
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.line_feed import TURN_LINES, LineFeed, RefusedError, decode_line
 from smartstream.model.items import Item, Reading, Readings
 from smartstream.model.quantities import QUANTITIES, Status, clock_set, factor
 from smartstream.model.time import NS, parse_instant
@@ -81,13 +81,28 @@ class ReadingFeed(LineFeed[Reading]):
         side: Name of the feed.
         path: The file.
         lateness_ns: How long an hour waits for its lines.
+        turn_lines: Lines per turn.
         resume: What ``snapshot`` returned.
     """
 
-    def __init__(self, *, side: str, path: Path, lateness_ns: int, resume: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        side: str,
+        path: Path,
+        lateness_ns: int,
+        turn_lines: int = TURN_LINES,
+        resume: dict[str, Any] | None = None,
+    ) -> None:
         horizon = max(HORIZON_NS, lateness_ns)
         super().__init__(
-            side=side, path=path, lateness_ns=lateness_ns, horizon_ns=horizon, jump_ns=_JUMP_NS, resume=resume
+            side=side,
+            path=path,
+            lateness_ns=lateness_ns,
+            horizon_ns=horizon,
+            jump_ns=_JUMP_NS,
+            turn_lines=turn_lines,
+            resume=resume,
         )
         self._registry = Registry((resume or {}).get("registry"))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from smartstream.ingest.line_feed import RefusedError
+from smartstream.ingest.line_feed import TURN_LINES, RefusedError
 from smartstream.ingest.sensor_file import ReadingFeed
 from smartstream.model.items import Reading
 from smartstream.model.quantities import QUANTITIES
@@ -52,13 +52,21 @@ class StationFile(ReadingFeed):
         path: The file; its name is the station.
         timezone: Of the times in it.
         lateness_ns: How long an hour waits for its lines.
+        turn_lines: Lines per turn.
         resume: What ``snapshot`` returned.
     """
 
     def __init__(
-        self, *, side: str, path: Path, timezone: ZoneInfo, lateness_ns: int, resume: dict[str, Any] | None = None
+        self,
+        *,
+        side: str,
+        path: Path,
+        timezone: ZoneInfo,
+        lateness_ns: int,
+        turn_lines: int = TURN_LINES,
+        resume: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(side=side, path=path, lateness_ns=lateness_ns, resume=resume)
+        super().__init__(side=side, path=path, lateness_ns=lateness_ns, turn_lines=turn_lines, resume=resume)
         self._station = station_of(path)
         self._timezone = timezone
 

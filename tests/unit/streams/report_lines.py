@@ -28,9 +28,11 @@ def line(minutes, report, code="flood", text="Đường ngập sâu", *, place=(
     return json.dumps({**said, **where, **more}, ensure_ascii=False)
 
 
-def open_feed(path, side="reports/0", resume=None, timezone="Asia/Ho_Chi_Minh"):
+def open_feed(path, side="reports/0", resume=None, timezone="Asia/Ho_Chi_Minh", turn_lines=256):
     zone = ZoneInfo(timezone)
-    return ReportFile(side=side, path=path, site="demo", timezone=zone, lateness_ns=LATENESS, resume=resume)
+    return ReportFile(
+        side=side, path=path, site="demo", timezone=zone, lateness_ns=LATENESS, turn_lines=turn_lines, resume=resume
+    )
 
 
 class Town:
@@ -56,12 +58,12 @@ class Town:
         return sorted([d.reason for d in self.dead] + [e.data["reason"] for e in self.events if ".dlq." in e.type])
 
 
-def run(path, *, cut=False, wards=None, timezone="Asia/Ho_Chi_Minh"):
-    town, feed = Town(wards=wards, timezone=timezone), open_feed(path, timezone=timezone)
+def run(path, *, cut=False, wards=None, timezone="Asia/Ho_Chi_Minh", turn_lines=256):
+    town, feed = Town(wards=wards, timezone=timezone), open_feed(path, timezone=timezone, turn_lines=turn_lines)
     while not feed.ended:
         town.take(feed.read())
         if cut:
-            feed = open_feed(path, resume=feed.snapshot(), timezone=timezone)
+            feed = open_feed(path, resume=feed.snapshot(), timezone=timezone, turn_lines=turn_lines)
             town.cut()
     return town
 

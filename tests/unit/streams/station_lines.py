@@ -28,8 +28,8 @@ def spec_of(sides):
     return StationSpec("demo", tuple(sides), "Asia/Ho_Chi_Minh", LATENESS)
 
 
-def open_feed(path, side="sensors/0", resume=None):
-    return SensorFile(side=side, path=path, lateness_ns=LATENESS, resume=resume)
+def open_feed(path, side="sensors/0", resume=None, turn_lines=256):
+    return SensorFile(side=side, path=path, lateness_ns=LATENESS, turn_lines=turn_lines, resume=resume)
 
 
 class City:
@@ -68,12 +68,12 @@ class City:
         return newest
 
 
-def run(path, *, cut=False):
-    city, feed = City(), open_feed(path)
+def run(path, *, cut=False, turn_lines=256):
+    city, feed = City(), open_feed(path, turn_lines=turn_lines)
     while not feed.ended:
         city.take(feed.read())
         if cut:
-            feed = open_feed(path, resume=feed.snapshot())
+            feed = open_feed(path, resume=feed.snapshot(), turn_lines=turn_lines)
             city.cut()
     return city
 

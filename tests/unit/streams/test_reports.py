@@ -219,7 +219,7 @@ def day_of_reports(seed, count=400):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_order_within_lateness_and_cuts_anywhere_change_nothing(tmp_path, monkeypatch, seed):
+def test_order_within_lateness_and_cuts_anywhere_change_nothing(tmp_path, seed):
     lines = day_of_reports(seed)
     straight = run_lines(tmp_path, [text for _, text in lines])
     assert len(straight.of("cluster.opened")) > 5
@@ -227,14 +227,12 @@ def test_order_within_lateness_and_cuts_anywhere_change_nothing(tmp_path, monkey
     rng = random.Random(seed)
     shuffled = [text for _, text in sorted(lines, key=lambda entry: entry[0] + rng.uniform(0, 4.9))]
     assert as_set(run_lines(tmp_path, shuffled)) == as_set(straight)
-    monkeypatch.setattr("smartstream.ingest.line_feed._CHUNK", 1)
     late = [text for _, text in sorted(lines, key=lambda entry: entry[0] + 300 * (rng.random() < 0.05))]
-    whole, cut = run_lines(tmp_path, late), run_lines(tmp_path, late, cut=True)
+    whole, cut = run_lines(tmp_path, late), run_lines(tmp_path, late, cut=True, turn_lines=1)
     assert [e.to_json() for e in cut.events] == [e.to_json() for e in whole.events]
 
 
-def test_feeds_meet_in_the_same_order_whoever_is_read_first(tmp_path, monkeypatch):
-    monkeypatch.setattr("smartstream.ingest.line_feed._CHUNK", 10)
+def test_feeds_meet_in_the_same_order_whoever_is_read_first(tmp_path):
     lines = [text for _, text in day_of_reports(8, 150)]
     paths = []
     for i in range(3):
@@ -243,7 +241,10 @@ def test_feeds_meet_in_the_same_order_whoever_is_read_first(tmp_path, monkeypatc
 
     def together(order):
         sides = [f"reports/{i}" for i in range(3)]
-        town, feeds = Town(sides), [open_feed(path, side) for path, side in zip(paths, sides, strict=True)]
+        town, feeds = (
+            Town(sides),
+            [open_feed(path, side, turn_lines=10) for path, side in zip(paths, sides, strict=True)],
+        )
         for i in order:
             town.take(feeds[i].read())
         for feed in feeds:

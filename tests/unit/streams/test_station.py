@@ -177,7 +177,7 @@ def test_order_within_lateness_and_cuts_anywhere_change_nothing(tmp_path, seed):
     assert as_set(run_lines(tmp_path, [text for _, text in lines], cut=True)) == as_set(straight)
 
 
-def test_cut_at_every_line_with_late_ones_among_them(tmp_path, monkeypatch):
+def test_cut_at_every_line_with_late_ones_among_them(tmp_path):
     rng = random.Random(7)
     lines = [
         text
@@ -185,8 +185,7 @@ def test_cut_at_every_line_with_late_ones_among_them(tmp_path, monkeypatch):
     ]
     straight = run_lines(tmp_path, lines)
     assert any(e.data["revision"] > 0 for e in straight.of("air.aqi.updated"))
-    monkeypatch.setattr("smartstream.ingest.line_feed._CHUNK", 1)
-    cut = run_lines(tmp_path, lines, cut=True)
+    cut = run_lines(tmp_path, lines, cut=True, turn_lines=1)
     assert [e.to_json() for e in cut.events] == [e.to_json() for e in straight.events]
 
 

@@ -17,13 +17,12 @@ from smartstream.model.items import Readings
 
 
 @pytest.fixture
-def story(tmp_path, monkeypatch):
+def story(tmp_path):
     """Turns of a feed with late lines among them, and the events of an undisturbed run."""
-    monkeypatch.setattr("smartstream.ingest.line_feed._CHUNK", 40)
     rng = random.Random(11)
     lines = sorted(noisy_city(4, hours=20), key=lambda entry: entry[0] + 300 * (rng.random() < 0.02))
     path = write(tmp_path / "sensors.ndjson", [text for _, text in lines])
-    feed, turns = open_feed(path), []
+    feed, turns = open_feed(path, turn_lines=40), []
     while not feed.ended:
         turns += [(SENSORS, item) for item in feed.read() if isinstance(item, Readings)]
     return turns, as_set(run(path))
