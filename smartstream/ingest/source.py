@@ -91,7 +91,8 @@ class _Partition(StatefulSourcePartition[tuple[str, Item], dict[str, Any]]):
         self._awake: datetime | None = None
         self._greeted = False
         self._feed = spec.open(resume)
-        start = spec.start_ns if resume is None else self._feed.position_ns
+        begun = resume is not None and self._feed.position_ns != MIN_NS
+        start = self._feed.position_ns if begun else spec.start_ns
         board.begin(spec.side, MIN_NS + 1 if start is None else start)
         if self._feed.ended:
             board.finish(spec.side)
