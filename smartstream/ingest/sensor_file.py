@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Final, cast, get_args
 
@@ -16,6 +15,7 @@ from smartstream.model.time import NS, parse_instant
 HORIZON_NS: Final = 24 * 3600 * NS
 """A line later than its allowed lateness corrects what was published, up to this age."""
 _JUMP_NS: Final = 6 * 3600 * NS  # stations are silent for hours; their clocks are wrong by years
+_LARGEST: Final = 1e12  # far beyond any range; what is in it can be computed with
 _STATUSES: Final = frozenset(get_args(Status))
 
 
@@ -118,8 +118,8 @@ class ReadingFeed(LineFeed[Reading]):
     ) -> tuple[int, Reading]:
         if not sensor or len(sensor) > 128 or len(found[0]) > 128:
             raise RefusedError("bad_field", "expected names of 1 to 128 characters")
-        if not math.isfinite(value):
-            raise RefusedError("bad_field", f"expected a finite value, found {value}")
+        if not abs(value) <= _LARGEST:  # also refuses NaN
+            raise RefusedError("bad_field", f"expected a value of at most {_LARGEST:g}, found {value}")
         if not clock_set(at_ns):
             raise RefusedError("absurd_time", "expected a time after the year 2000")
         if status not in _STATUSES:

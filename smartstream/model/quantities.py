@@ -31,7 +31,8 @@ class Quantity(msgspec.Struct, frozen=True, kw_only=True):
         high: Largest believable value.
         step: Largest believable change within a quarter of an hour; ``None``: any.
         stuck_s: Seconds of one and the same value after which a sensor is not believed; ``None``: it may rest.
-        averaged: Whether the arithmetic mean of an hour says something.
+        hourly: What an hour of readings is told as: their ``mean``, their ``sum``, the level of their mean energy
+            (``leq``, for decibels); ``None``: nothing, a mean direction is not a mean of degrees.
     """
 
     unit: str
@@ -40,7 +41,7 @@ class Quantity(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     step: float | None = None
     stuck_s: int | None = None
-    averaged: bool = True
+    hourly: Literal["mean", "sum", "leq"] | None = "mean"
 
 
 def _gas(molar_g: float, high: float, step: float) -> Quantity:
@@ -72,9 +73,9 @@ QUANTITIES: Final[dict[str, Quantity]] = {
         unit="hPa", factors={"hpa": 1, "mbar": 1, "pa": 0.01, "kpa": 10}, low=800, high=1_100, step=10
     ),
     "wind_speed": Quantity(unit="m/s", factors={"m/s": 1, "km/h": 1 / 3.6}, low=0, high=90),
-    "wind_direction": Quantity(unit="°", factors={"°": 1, "deg": 1}, low=0, high=360, averaged=False),
-    "rain": Quantity(unit="mm", factors={"mm": 1}, low=0, high=300, averaged=False),
-    "noise": Quantity(unit="dBA", factors={"dba": 1, "db(a)": 1}, low=20, high=140, averaged=False),
+    "wind_direction": Quantity(unit="°", factors={"°": 1, "deg": 1}, low=0, high=360, hourly=None),
+    "rain": Quantity(unit="mm", factors={"mm": 1}, low=0, high=300, hourly="sum"),
+    "noise": Quantity(unit="dBA", factors={"dba": 1, "db(a)": 1}, low=20, high=140, hourly="leq"),
     "water_level": Quantity(unit="m", factors={"m": 1, "cm": 0.01, "mm": 0.001}, low=-100, high=9_000),
     "radiation": Quantity(unit="W/m²", factors={"w/m²": 1}, low=-20, high=1_800),
 }
@@ -96,6 +97,11 @@ def factor(kind: str, unit: str) -> float | None:
 def to_micro(value: float, by: float) -> int:
     """A finite value in whole millionths of the kind's own unit."""
     return round(value * by * MICRO)
+
+
+def energy(micro: int) -> int:
+    """What a level in millionths of a decibel adds to a mean of energies, in millionths of the reference energy."""
+    return round(10 ** (micro / (10 * MICRO)) * MICRO)
 
 
 def clock_set(at_ns: int) -> bool:

@@ -18,7 +18,7 @@ import msgspec
 from smartstream.errors import InvalidInputError
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import DeadLetter, Reading
-from smartstream.model.quantities import QUANTITIES, factor, to_micro
+from smartstream.model.quantities import QUANTITIES, energy, factor, to_micro
 from smartstream.streams import vn_aqi
 from smartstream.streams.air_limits import LIMITS, Averaging, limit_on
 from smartstream.streams.episodes import Episodes
@@ -133,7 +133,7 @@ class Station:
         micro = _micro(reading)
         flag = quality.judge(at_ns, micro, reading.status)
         if flag is None:
-            self._sums.add(reading.kind, sensor, at_ns, micro)
+            self._sums.add(reading.kind, sensor, at_ns, _summed(reading.kind, micro))
         doubt = self._doubts.get(sensor)
         if doubt is not None and doubt[0] != flag:
             out.append(self._events.quality("closed", sensor, reading.kind, doubt[0], at_ns, doubt[1]))
@@ -147,7 +147,7 @@ class Station:
         if self._sums.seen(reading.sensor, reading.time_ns):
             out.append(_dead(reading, "duplicate", "this sensor and instant have been counted"))
         elif plausible(reading.kind, _micro(reading), reading.status) is None:
-            self._sums.add(reading.kind, reading.sensor, reading.time_ns, _micro(reading))
+            self._sums.add(reading.kind, reading.sensor, reading.time_ns, _summed(reading.kind, _micro(reading)))
             self._corrected.add(reading.time_ns // HOUR_NS)
 
     def _restate(self, out: list[_Out]) -> None:
@@ -166,11 +166,11 @@ class Station:
     def _publish_hour(self, hour: int, out: list[_Out]) -> None:
         for kind in self._sums.kinds(hour):
             mean = self._sums.mean(kind, hour)
-            if mean is not None and QUANTITIES[kind].averaged:
-                data = self._events.mean_data(kind, hour, mean, self._sums.count(kind, hour))
-                revision = self._revision(f"mean/{kind}", hour, data)
+            if mean is not None and QUANTITIES[kind].hourly is not None:
+                data = self._events.hour_data(kind, hour, mean, self._sums.count(kind, hour))
+                revision = self._revision(f"hour/{kind}", hour, data)
                 if revision is not None:
-                    out.append(self._events.mean(kind, hour, data, revision))
+                    out.append(self._events.hour(kind, hour, data, revision))
         means = {kind: self._sums.means(kind, hour, HOURS) for kind in vn_aqi.POLLUTANTS}
         index = vn_aqi.hourly_index(means, self._mode)
         if index is not None:
@@ -322,6 +322,11 @@ def _micro(reading: Reading) -> int:
     by = factor(reading.kind, reading.unit)
     assert by is not None  # the feed has refused other units
     return to_micro(reading.value, by)
+
+
+def _summed(kind: str, micro: int) -> int:
+    """What of a reading is added up."""
+    return energy(micro) if QUANTITIES[kind].hourly == "leq" else micro
 
 
 def _dead(reading: Reading, reason: str, detail: str) -> DeadLetter:

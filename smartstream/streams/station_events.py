@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 from typing import Any
@@ -68,19 +69,22 @@ class StationEvents:
         """``air.aqi.updated``; known, hence timed, at the end of its period."""
         return self._event(("air", "aqi", "updated"), period, end_ns, period, data, revision)
 
-    def mean_data(self, kind: str, hour: int, mean: Fraction, readings: int) -> dict[str, Any]:
-        """What an hourly mean says, without its revision."""
+    def hour_data(self, kind: str, hour: int, mean: Fraction, readings: int) -> dict[str, Any]:
+        """What an hour of one kind says, without its revision; ``mean`` is of what the kind adds up."""
+        statistic = QUANTITIES[kind].hourly
+        value = _shown(mean * readings if statistic == "sum" else mean)
         return {
             "station": self._station,
             "kind": kind,
             "period": "hour",
             "at": rfc3339(hour * HOUR_NS),
-            "value": _shown(mean),
+            "statistic": statistic,
+            "value": round(10 * math.log10(mean), 3) if statistic == "leq" else value,
             "unit": QUANTITIES[kind].unit,
             "readings": readings,
         }
 
-    def mean(self, kind: str, hour: int, data: dict[str, Any], revision: int) -> CloudEvent:
+    def hour(self, kind: str, hour: int, data: dict[str, Any], revision: int) -> CloudEvent:
         """``env.<kind>.updated``."""
         return self._event(("env", kind, "updated"), kind, (hour + 1) * HOUR_NS, kind, data, revision)
 

@@ -121,6 +121,15 @@ def test_units_are_converted(tmp_path):
     assert levels["co"] == 1200.0
 
 
+def test_rain_adds_up_and_noise_by_its_energy(tmp_path):
+    lines = [line(at(0, m), 1.5, sensor="r", kind="rain", unit="mm") for m in (0, 20, 40)]
+    lines += [line(at(0, m), v, sensor="n", kind="noise", unit="dB(A)") for m, v in ((1, 60), (21, 60), (41, 70))]
+    lines += [line(at(0, m), v, sensor="w", kind="wind_direction", unit="°") for m, v in ((2, 350), (22, 10))]
+    city = run_lines(tmp_path, sorted(lines))
+    told = {e.data["kind"]: (e.data["statistic"], e.data["value"], e.data["unit"]) for e in city.events}
+    assert told == {"rain": ("sum", 4.5, "mm"), "noise": ("leq", pytest.approx(66.021, abs=1e-3), "dBA")}
+
+
 def test_limits_of_the_day_they_are_measured(tmp_path):
     def day(first, values):
         return [json.dumps({"time": f"{first}T{h:02d}:30:00+07:00", "sensor": "s", "kind": "pm25", "unit": "µg/m³",
