@@ -32,7 +32,8 @@ REASONS = {
 }  # fmt: skip
 
 scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.just(1e308), st.text(max_size=20), st.lists(st.integers(), max_size=2),
+    st.none(), st.booleans(), st.integers(), st.floats(), st.just(1e308), st.text(max_size=20),
+    st.lists(st.integers(), max_size=2),
     st.floats(1_789_000_000, 1_791_000_000), st.sampled_from(["pm25", "no2", "closed", "fault", "ppb", "°C", "%"]),
 )  # fmt: skip
 
