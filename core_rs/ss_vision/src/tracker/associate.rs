@@ -3,9 +3,9 @@
 use ss_model::BoxF;
 
 use super::assign::{Assigner, NONE, Pair};
-use super::iou::{grown, height_iou, iou};
+use super::iou::{cover, grown, height_iou, iou};
 use super::lifecycle::Life;
-use super::sightings::Sightings;
+use super::sightings::{Sighting, Sightings};
 use super::{Probe, Step, TrackerParams};
 
 /// Result of associating one frame, with scratch memory.
@@ -55,6 +55,34 @@ impl Association {
             probe.end(Step::Pair);
             self.settle(params.gate_new, params.doubt_ratio);
             probe.end(Step::Assign);
+        }
+        if params.doubt_cover < 1.0 {
+            self.doubt_merged_and_split(lives, predicted, seen, params);
+        }
+    }
+
+    /// A merged blob continues one of its tracks and leaves the others without
+    /// a sighting within it; a split one leaves sightings where its track was.
+    fn doubt_merged_and_split(
+        &mut self,
+        lives: &[Life],
+        predicted: &[BoxF],
+        seen: &Sightings,
+        params: &TrackerParams,
+    ) {
+        let just_lost =
+            |row: &usize| self.partner[*row] == NONE && lives[*row].confirmed && lives[*row].missed == 0;
+        for lost in (0..lives.len()).filter(just_lost) {
+            for (doubtful, &col) in self.doubtful.iter_mut().zip(&self.partner) {
+                let merged = |s: &Sighting| cover(&s.bbox, &predicted[lost]) >= params.doubt_cover;
+                *doubtful |= seen.all.get(col as usize).is_some_and(merged);
+            }
+        }
+        let begins = |(s, taken): &(&Sighting, &bool)| !**taken && s.score >= params.new_score;
+        for (begun, _) in seen.all.iter().zip(&self.taken).filter(begins) {
+            for ((doubtful, &col), at) in self.doubtful.iter_mut().zip(&self.partner).zip(predicted) {
+                *doubtful |= col != NONE && cover(at, &begun.bbox) >= params.doubt_cover;
+            }
         }
     }
 

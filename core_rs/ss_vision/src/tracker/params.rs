@@ -46,6 +46,10 @@ pub struct TrackerParams {
     /// KITTI one in a thousand associations from frame to frame is wrong, one
     /// in six after three frames.
     pub doubt_gap_s: f32,
+    /// Blobs merge and split: an association is doubtful when its detection
+    /// covers this share of a track that just lost its own, or when its
+    /// prediction covers this share of a detection that begins a track; 1 never.
+    pub doubt_cover: f32,
 }
 
 impl TrackerParams {
@@ -74,6 +78,7 @@ impl TrackerParams {
             process_noise: 2.0,
             doubt_ratio: 0.7,
             doubt_gap_s: 0.25,
+            doubt_cover: 1.0,
         }
     }
 
@@ -114,6 +119,7 @@ impl TrackerParams {
             confirm_hits: 3,
             lost_s: 1.5,
             doubt_gap_s: 0.5,
+            doubt_cover: 0.6,
             ..Self::vehicle()
         }
     }
@@ -158,6 +164,7 @@ impl TrackerParams {
             "process_noise" => self.process_noise = number,
             "doubt_ratio" => self.doubt_ratio = number,
             "doubt_gap_s" => self.doubt_gap_s = number,
+            "doubt_cover" => self.doubt_cover = number,
             _ => return Err(Error::invalid(format!("tracker parameter: found unknown name \"{name}\""))),
         }
         Ok(())
@@ -183,7 +190,8 @@ impl TrackerParams {
         in_range("nominal_step_s", self.nominal_step_s, 1e-4, 60.0)?;
         in_range("process_noise", self.process_noise, 0.01, 100.0)?;
         share("doubt_ratio", self.doubt_ratio)?;
-        in_range("doubt_gap_s", self.doubt_gap_s, 0.0, 3600.0)
+        in_range("doubt_gap_s", self.doubt_gap_s, 0.0, 3600.0)?;
+        share("doubt_cover", self.doubt_cover)
     }
 }
 

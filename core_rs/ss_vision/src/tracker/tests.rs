@@ -184,6 +184,27 @@ fn an_id_is_never_used_again() {
 }
 
 #[test]
+fn blobs_that_merge_or_split_are_doubtful() {
+    let (big, small) = (detection(0.0, 0.0, 80.0, 60.0, 1.0), detection(84.0, 30.0, 20.0, 30.0, 1.0));
+    let merged = detection(0.0, 0.0, 104.0, 60.0, 1.0);
+    let mut t = tracker(TrackerParams::motion());
+    let flags = |t: &mut Tracker, frame: i64, seen: &[Detection]| -> Vec<(u32, u8)> {
+        t.update(at(frame), seen).iter().map(|t| (t.id, t.flags)).collect()
+    };
+    for frame in 0..6 {
+        assert!(flags(&mut t, frame, &[big, small]).iter().all(|(_, flags)| *flags == 0));
+    }
+    assert_eq!(flags(&mut t, 6, &[merged]), [(1, Track::DOUBTFUL)], "the other blob vanished into it");
+    assert_eq!(flags(&mut t, 7, &[merged]), [(1, 0)]);
+
+    let mut t = tracker(TrackerParams { confirm_hits: 1, ..TrackerParams::motion() });
+    for frame in 0..6 {
+        flags(&mut t, frame, &[merged]);
+    }
+    assert_eq!(flags(&mut t, 6, &[big, small])[0], (1, Track::DOUBTFUL), "a blob came out of it");
+}
+
+#[test]
 fn a_track_found_again_is_doubtful_in_that_frame() {
     let mut t = tracker(TrackerParams::vehicle());
     let seen = [detection(0.0, 0.0, 40.0, 30.0, 0.9)];
