@@ -185,7 +185,6 @@ def _label(
     taken: list[tuple[int, int, int, int]],
 ) -> None:
     """A label near ``middle``, moved down until it covers no other and stays on the canvas."""
-    words = words.encode("ascii", "replace").decode()  # the font of OpenCV knows ASCII only
     (width, height), below = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     height += below + 4
     x = int(np.clip(middle[0] - width / 2, 0, max(canvas.shape[1] - width, 0)))
