@@ -21,8 +21,14 @@ const BACKTRACK_M: f64 = 1.0;
 const STRAIGHTNESS: f64 = 0.8;
 /// The way travelled is measured in steps of this length: shorter ones are tremble.
 const STEP_M: f64 = 1.0;
-/// Slower than a walk is the drift of a box, faster is a jump between two vehicles.
-const SPEED_MPS: std::ops::RangeInclusive<f64> = 1.0..=45.0;
+/// Slower than a walk is the drift of a box, faster than this nobody goes the
+/// wrong way.
+const SPEED_MPS: std::ops::RangeInclusive<f64> = 1.0..=30.0;
+/// A box that merges with its neighbour jumps by metres from one frame to the
+/// next. Travel is made of steps: none may be longer than this share of it.
+const LARGEST_STEP: f64 = 0.25;
+/// Nobody goes the wrong way for less than this.
+const SHORTEST_S: f64 = 0.8;
 /// Reversing is slow.
 const REVERSING_MPS: f64 = 3.0;
 
@@ -58,6 +64,10 @@ struct Run {
     /// The last step.
     step: Waypoint,
     travelled_m: f64,
+    /// The last observation.
+    previous: Point,
+    /// Longest way between two observations.
+    largest_m: f64,
     /// Furthest against the lane so far.
     furthest_m: f64,
     last: EventTime,
@@ -131,6 +141,8 @@ impl WrongWayRule {
             || cos > self.max_cos
             || path_m < STRAIGHTNESS * run.travelled_m
             || !SPEED_MPS.contains(&speed_mps)
+            || run.largest_m > LARGEST_STEP * path_m
+            || here.time < run.start.time.plus_seconds(SHORTEST_S)
         {
             return None;
         }
@@ -172,12 +184,23 @@ impl WrongWayRule {
 
 impl Run {
     fn new(lane: u16, start: Waypoint) -> Self {
-        let (travelled_m, furthest_m) = (0.0, 0.0);
-        Self { lane, start, step: start, travelled_m, furthest_m, last: start.time, proof: None }
+        Self {
+            lane,
+            start,
+            step: start,
+            travelled_m: 0.0,
+            previous: start.pos,
+            largest_m: 0.0,
+            furthest_m: 0.0,
+            last: start.time,
+            proof: None,
+        }
     }
 
     fn advance(&mut self, here: Waypoint, unit_m: f64, against_m: f64) {
         self.last = here.time;
+        self.largest_m = self.largest_m.max((here.pos - self.previous).length() * unit_m);
+        self.previous = here.pos;
         self.furthest_m = self.furthest_m.max(against_m);
         let step_m = (here.pos - self.step.pos).length() * unit_m;
         if step_m >= STEP_M {
