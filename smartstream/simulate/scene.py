@@ -6,16 +6,18 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from smartstream.errors import InvalidInputError
 from smartstream.simulate.camera import hang
 from smartstream.simulate.files import site_toml, truth, write_signals, write_tracks
 from smartstream.simulate.judge import judge
 from smartstream.simulate.phases import draw_plan
 from smartstream.simulate.plot import plan_acts
 from smartstream.simulate.sight import see
-from smartstream.simulate.traffic import run_traffic, sumo_home
+from smartstream.simulate.traffic import NEEDS_EXTRA, run_traffic, sumo_home
 from smartstream.simulate.walkers import pavement_riders, pedestrians
 
 
@@ -63,9 +65,15 @@ def make_scene(options: SceneOptions, out: Path, progress: Progress) -> dict[str
         Offences by kind.
 
     Raises:
-        InvalidInputError: The extra is not installed.
+        InvalidInputError: The extra is not installed, or the folder cannot be made.
     """
     sumo_home()
+    if options.video and not all(find_spec(name) for name in ("cv2", "av")):
+        raise InvalidInputError(NEEDS_EXTRA)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise InvalidInputError(f"{out}: cannot be made: {e.strerror}") from e
     rng = random.Random(f"scene {options.seed}")
     plan = draw_plan(rng)
     acts = plan_acts(rng, plan, seconds=options.seconds, offences=options.offences)
@@ -80,7 +88,6 @@ def make_scene(options: SceneOptions, out: Path, progress: Progress) -> dict[str
     sightings = see(camera, movers)
     findings, crossings = judge(sightings, plan)
 
-    out.mkdir(parents=True, exist_ok=True)
     frames = round(options.seconds * options.fps)
     made_with = {k: v for k, v in asdict(options).items() if k not in ("seed", "seconds", "fps", "size")}
     content = truth(
