@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, cast, get_args
+from typing import Any, Final
 
 import msgspec
 
 from smartstream.ingest.line_feed import TURN_LINES, LineFeed, RefusedError, decode_line
 from smartstream.model.items import Item, Reading, Readings
-from smartstream.model.quantities import QUANTITIES, Status, clock_set, factor
+from smartstream.model.quantities import MEASURING, QUANTITIES, clock_set, factor
 from smartstream.model.time import NS, parse_instant
 
 HORIZON_NS: Final = 24 * 3600 * NS
 """A line later than its allowed lateness corrects what was published, up to this age."""
 _JUMP_NS: Final = 6 * 3600 * NS  # stations are silent for hours; their clocks are wrong by years
 _LARGEST: Final = 1e12  # far beyond any range; what is in it can be computed with
-_STATUSES: Final = frozenset(get_args(Status))
+_MEASURING: Final = frozenset({MEASURING, "00", "đang đo", "dang do"})
 
 
 class _Line(msgspec.Struct):
@@ -122,13 +122,9 @@ class ReadingFeed(LineFeed[Reading]):
             raise RefusedError("bad_field", f"expected a value of at most {_LARGEST:g}, found {value}")
         if not clock_set(at_ns):
             raise RefusedError("absurd_time", "expected a time after the year 2000")
-        if status not in _STATUSES:
-            raise RefusedError(
-                "unknown_status", f"expected one of {', '.join(sorted(_STATUSES))}, found {status[:32]!r}"
-            )
         self._registry.register(sensor, found)
         station, kind, unit = found
-        state = cast(Status, status)
+        state = MEASURING if status.strip().casefold() in _MEASURING else status[:64]
         return at_ns, Reading(0, at_ns, self.side, line_no, station, sensor, kind, value, unit, state, position)
 
     def _arrived(self, value: Reading) -> Reading:

@@ -11,7 +11,6 @@ from typing import Literal
 import msgspec
 
 from smartstream.model.classes import SignalState
-from smartstream.model.quantities import Status
 
 
 class Tracks(msgspec.Struct, frozen=True, tag=True):
@@ -68,7 +67,7 @@ class Reading(msgspec.Struct, frozen=True):
     kind: str
     value: float
     unit: str
-    status: Status
+    status: str
     position: tuple[float, float] | None = None
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from smartstream.model.time import NS
 
-Status = Literal["measuring", "calibrating", "fault"]
-"""What the device says of itself (TT 10/2021/TT-BTNMT, article 39); only ``measuring`` counts."""
+MEASURING: Final = "measuring"
+"""The one status that counts; whatever else a device says of itself (TT 10/2021/TT-BTNMT, article 39) is a doubt."""
 MICRO: Final = 1_000_000
 """Millionths per unit."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median_low
 from typing import Any, Final, Literal
 
-from smartstream.model.quantities import MICRO, QUANTITIES, Status
+from smartstream.model.quantities import MEASURING, MICRO, QUANTITIES
 from smartstream.model.time import NS
 
 Flag = Literal["status", "range", "spike", "stuck"]
@@ -16,9 +16,9 @@ _RECENT: Final = 5
 _CONFIRMED: Final = 3  # this many readings in a row at a new level: it is a rise, not a spike
 
 
-def plausible(kind: str, micro: int, status: Status) -> Flag | None:
+def plausible(kind: str, micro: int, status: str) -> Flag | None:
     """What can be said of a reading without any other."""
-    if status != "measuring":
+    if status != MEASURING:
         return "status"
     quantity = QUANTITIES[kind]
     if not quantity.low * MICRO <= micro <= quantity.high * MICRO:
@@ -47,7 +47,7 @@ class SensorQuality:
         self._same_since_ns = 0
         self._same_count = 0
 
-    def judge(self, at_ns: int, micro: int, status: Status) -> Flag | None:
+    def judge(self, at_ns: int, micro: int, status: str) -> Flag | None:
         """The flag of a reading; ``None`` when it can be used."""
         flag = plausible(self._kind, micro, status)
         if flag is not None:
