@@ -28,7 +28,6 @@ from pipelines.worker import (
     record_sink,
     sides_of,
     stop_on_signals,
-    stream_limits,
 )
 from smartstream.config.settings import settings
 from smartstream.config.site import Site, load_site
@@ -39,6 +38,7 @@ from smartstream.sinks.event_file import EventFileSink
 from smartstream.sinks.nats import prepare as prepare_streams
 from smartstream.sinks.nats_access import NatsAccess
 from smartstream.sinks.nats_server import EmbeddedServer
+from smartstream.sinks.nats_streams import StreamLimits
 
 _DRAIN_S: Final = 60.0  # how long the processes may take to drain before they are killed
 _RECOVERY_PARTITIONS: Final = 8  # fixed for the life of a recovery folder; at least the number of workers
@@ -126,7 +126,7 @@ def _broker(site: Site, stack: ExitStack) -> NatsAccess:
         access = stack.enter_context(EmbeddedServer(site.path(site.nats.store))).access
     else:
         access = NatsAccess.from_settings(site.nats.url, settings())
-    prepare_streams(access, stream_limits(site))
+    prepare_streams(access, StreamLimits.of_site(site))
     return access
 
 

@@ -17,6 +17,7 @@ import msgspec
 from bytewax._bytewax import (
     cli_main,
 )  # the entry that takes an epoch of less than the command line's whole seconds
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig
 
 from pipelines.junction import Junctions, JunctionSpec
@@ -36,7 +37,6 @@ from smartstream.sinks.ledger import LedgerSink
 from smartstream.sinks.ledger_table import print_ledger
 from smartstream.sinks.nats import NatsSink
 from smartstream.sinks.nats_access import NatsAccess
-from smartstream.sinks.nats_streams import StreamLimits
 from smartstream.sinks.recorder import RecordSink
 
 EPOCH: Final = timedelta(seconds=1)
@@ -109,14 +109,27 @@ def execute(plan: Plan, index: int | None) -> None:
             recorder=record_sink(plan, sides),
         )
     )
-    cli_main(
-        flow,
-        workers_per_process=plan.workers,
-        process_id=index,
-        addresses=list(plan.addresses) or None,
-        epoch_interval=EPOCH,
-        recovery_config=None if plan.recovery is None else RecoveryConfig(str(Path(plan.recovery) / "epochs")),
-    )
+    try:
+        cli_main(
+            flow,
+            workers_per_process=plan.workers,
+            process_id=index,
+            addresses=list(plan.addresses) or None,
+            epoch_interval=EPOCH,
+            recovery_config=None if plan.recovery is None else RecoveryConfig(str(Path(plan.recovery) / "epochs")),
+        )
+    except BytewaxRuntimeError as e:
+        if (cause := _cause(e)) is not None:
+            raise cause from None
+        raise
+
+
+def _cause(error: BaseException) -> SmartstreamError | None:
+    """What a step of ours raised on purpose, taken out of Bytewax's wrapping."""
+    at: BaseException | None = error
+    while at is not None and not isinstance(at, SmartstreamError):
+        at = at.__cause__
+    return at
 
 
 def event_sinks(plan: Plan, site: Site) -> dict[str, EventFileSink | NatsSink]:
@@ -125,19 +138,9 @@ def event_sinks(plan: Plan, site: Site) -> dict[str, EventFileSink | NatsSink]:
     if plan.events is not None:
         sinks["event_file"] = EventFileSink(plan.events)
     if plan.nats is not None:
-        sinks["nats"] = NatsSink(
-            plan.nats,
-            province=site.site.province,
-            ward=site.site.ward,
-            limits=stream_limits(site),
-            journal=None if plan.recovery is None else Path(plan.recovery) / "nats-journal",
-        )
+        journal = None if plan.recovery is None else Path(plan.recovery) / "nats-journal"
+        sinks["nats"] = NatsSink.of_site(plan.nats, site, journal=journal)
     return sinks
-
-
-def stream_limits(site: Site) -> StreamLimits:
-    """What the streams keep, by the site file."""
-    return StreamLimits(max_age_s=site.nats.retention_days * 86_400, duplicate_window_s=site.nats.duplicate_window_s)
 
 
 def ledger_sink(plan: Plan, site: Site, specs: list[JunctionSpec], board: Board) -> LedgerSink:

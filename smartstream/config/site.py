@@ -76,8 +76,8 @@ class Nats(Table):
     """Folder of the embedded server's streams; kept between runs, locked while in use."""
     retention_days: Annotated[float, Field(gt=0, le=3650)] = 30.0
     """Days an event stays in its stream, when this run creates the stream."""
-    duplicate_window_s: Annotated[float, Field(gt=0, le=86_400)] = 900.0
-    """Seconds in which the server knows a repeated event; at least the time a restart takes."""
+    duplicate_window_s: Annotated[float, Field(gt=0, le=86_400)] = 120.0
+    """Seconds in which the server itself knows a repeated event, from memory; a restarted run does not need it."""
 
 
 class Redis(Table):
