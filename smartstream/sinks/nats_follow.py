@@ -55,7 +55,7 @@ class Follower:
         *,
         start: Start,
         on_event: Callable[[bytes], bool],
-        on_ready: Callable[[], None],
+        on_ready: Callable[[], None] = lambda: None,
         on_lost: Callable[[str], None],
     ) -> None:
         self._find, self._subject, self._start = find, subject, start
