@@ -47,6 +47,7 @@ def configure(level: str | None = None, form: str | None = None, *, stream: Text
     # nats-py logs tracebacks of what we handle; libraries speak up only when something is wrong.
     logging.basicConfig(level=logging.WARNING, stream=out, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("nats").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of how nats-py closes TLS
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
