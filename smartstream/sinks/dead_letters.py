@@ -2,8 +2,8 @@
 
 The event file keeps every letter. Here each source and reason may send ``PER_EPOCH`` letters between two
 snapshots; from then on, every epoch that brings more ends with one summary whose ``count`` is *all* letters
-of that source and reason since the run began. The highest count stands, so a summary repeated or overtaken
-after a restart adds nothing twice.
+of that source and reason since the run began. The highest count stands (or the letters seen singly, if they are
+more), so a summary repeated or overtaken after a restart adds nothing twice.
 """
 
 from __future__ import annotations
