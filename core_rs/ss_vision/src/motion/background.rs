@@ -164,6 +164,9 @@ const NOISE_FACTOR: u8 = 6;
 /// No street is so restless that a contrast of an eighth of the range is noise.
 const MAX_THRESHOLD: u8 = 32;
 
+/// Pixels classified at a time: the passes over them find them in the cache.
+const BLOCK: usize = 512;
+
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
 fn classify(
@@ -174,78 +177,42 @@ fn classify(
     ticks: u8,
     labels: &mut [u8],
 ) {
-    // Blocks of a fixed size: the compiler makes vector code of these, and of
-    // nothing less plain.
-    let n = picture.len() / BLOCK * BLOCK;
-    for at in (0..n).step_by(BLOCK) {
-        classify_block(
-            block(picture, at),
-            [block(low, at), block(high, at), block(threshold, at)],
-            [block_mut(candidate, at), block_mut(age, at), block_mut(settled, at)],
-            (settle, ticks),
-            block_mut(labels, at),
-        );
+    for at in (0..picture.len()).step_by(BLOCK) {
+        let to = (at + BLOCK).min(picture.len());
+        let slow = (&low[at..to], &high[at..to], &threshold[at..to]);
+        let fast = (&mut candidate[at..to], &mut age[at..to], &mut settled[at..to]);
+        classify_block(&picture[at..to], slow, fast, settle, ticks, &mut labels[at..to]);
     }
-    let (mut fast, mut out) = ([[0; BLOCK]; 3], [0; BLOCK]);
-    let tail = picture.len() - n;
-    let rest = |plane: &[u8]| {
-        let mut padded = [0; BLOCK];
-        padded[..tail].copy_from_slice(&plane[n..]);
-        padded
-    };
-    for (padded, plane) in fast.iter_mut().zip([&*candidate, &*age, &*settled]) {
-        *padded = rest(plane);
-    }
-    let [c, a, s] = &mut fast;
-    classify_block(
-        &rest(picture),
-        [&rest(low), &rest(high), &rest(threshold)],
-        [c, a, s],
-        (settle, ticks),
-        &mut out,
-    );
-    candidate[n..].copy_from_slice(&fast[0][..tail]);
-    age[n..].copy_from_slice(&fast[1][..tail]);
-    settled[n..].copy_from_slice(&fast[2][..tail]);
-    labels[n..].copy_from_slice(&out[..tail]);
 }
 
-/// Pixels classified at a time: two AVX2 registers.
-const BLOCK: usize = 64;
-
-#[inline(always)]
-#[allow(clippy::inline_always)] // must become part of the dispatched function
-fn block(plane: &[u8], at: usize) -> &[u8; BLOCK] {
-    plane[at..].first_chunk().unwrap_or(&[0; BLOCK])
-}
-
-#[inline(always)]
-#[allow(clippy::inline_always)] // must become part of the dispatched function
-#[allow(clippy::expect_used)] // callers stay BLOCK short of the end
-fn block_mut(plane: &mut [u8], at: usize) -> &mut [u8; BLOCK] {
-    plane[at..].first_chunk_mut().expect("whole block")
-}
-
+/// Three plain passes and masks instead of choices: the compiler makes vector
+/// code of these, and leaves one pass with choices scalar, 18 times as slow.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
 fn classify_block(
-    picture: &[u8; BLOCK],
-    [low, high, threshold]: [&[u8; BLOCK]; 3],
-    [candidate, age, settled]: [&mut [u8; BLOCK]; 3],
-    (settle, ticks): (u8, u8),
-    labels: &mut [u8; BLOCK],
+    picture: &[u8],
+    (low, high, threshold): (&[u8], &[u8], &[u8]),
+    (candidate, age, settled): (&mut [u8], &mut [u8], &mut [u8]),
+    settle: u8,
+    ticks: u8,
+    labels: &mut [u8],
 ) {
-    for k in 0..BLOCK {
-        let i = picture[k];
-        let outside = i.saturating_sub(high[k]) | low[k].saturating_sub(i);
-        let foreground = u8::from(outside > threshold[k]);
-        let holds = i.abs_diff(candidate[k]) <= settle;
-        let older = if holds { age[k].saturating_add(ticks) } else { 0 };
-        let level = if holds { candidate[k] } else { i };
-        let known = if older >= SETTLED_TICKS { level } else { settled[k] };
-        age[k] = older;
-        candidate[k] = level;
-        settled[k] = known;
-        labels[k] = foreground + (foreground & u8::from(i.abs_diff(known) <= settle));
+    let mask = |yes: bool| 0u8.wrapping_sub(u8::from(yes));
+    for ((&i, c), a) in picture.iter().zip(&mut *candidate).zip(&mut *age) {
+        let holds = mask(i.abs_diff(*c) <= settle);
+        *a = holds & a.saturating_add(ticks);
+        *c = (holds & *c) | (!holds & i);
+    }
+    for ((s, &c), &a) in settled.iter_mut().zip(&*candidate).zip(&*age) {
+        let known = mask(a >= SETTLED_TICKS);
+        *s = (known & c) | (!known & *s);
+    }
+    let slow = low.iter().zip(high).zip(threshold);
+    for (((label, &i), &s), ((&low, &high), &threshold)) in
+        labels.iter_mut().zip(picture).zip(&*settled).zip(slow)
+    {
+        let outside = i.saturating_sub(high) | low.saturating_sub(i);
+        let foreground = u8::from(outside > threshold);
+        *label = foreground + (foreground & u8::from(i.abs_diff(s) <= settle));
     }
 }

@@ -172,7 +172,24 @@ pub(crate) fn first_set(row: &[u8]) -> Option<usize> {
 /// foreground, and fill a street pixel when at least six are: lone noise goes,
 /// pinholes close, outlines stay where they are.
 pub(crate) fn majority(labels: &Plane, sums: &mut [u8], out: &mut Plane, arch: pulp::Arch) {
-    arch.dispatch(|| majority_of(labels, sums, out));
+    arch.dispatch(Majority { labels, sums, out });
+}
+
+/// A call of [`majority_of`], for the reason of `reduce::Reduce`.
+struct Majority<'a> {
+    labels: &'a Plane,
+    sums: &'a mut [u8],
+    out: &'a mut Plane,
+}
+
+impl pulp::NullaryFnOnce for Majority<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the very point
+    fn call(self) {
+        majority_of(self.labels, self.sums, self.out);
+    }
 }
 
 #[inline(always)]
