@@ -205,11 +205,15 @@ impl Watch {
                 acts: Vec::new(),
             }
         });
-        let seen = Observation { time, place, doubtful: row.flags & Track::DOUBTFUL != 0 };
+        let seen = Observation {
+            time,
+            place,
+            doubtful: row.flags & Track::DOUBTFUL != 0,
+            class: row.class,
+            class_by_size: row.flags & Track::CLASS_BY_SIZE != 0,
+        };
         let first = crossings.len();
-        watched
-            .track
-            .observe(&self.layout, row.class, &seen, |line, crossing| crossings.push((line, crossing)));
+        watched.track.observe(&self.layout, &seen, |line, crossing| crossings.push((line, crossing)));
         Some(Taken { id: row.id, place, crossed: first..crossings.len() })
     }
 

@@ -169,7 +169,9 @@ impl DwellRule {
         let proof = stay.proof?;
         state.done = true;
         let mut doubts = proof.doubts;
-        if proof.class != track.class {
+        // An accusation that rests on the class needs more than a size.
+        let by_class = !matches!(self.concerns, Concerns::AllBut(_));
+        if proof.class != track.class || by_class && track.class_by_size {
             doubts.push(Reason::ClassDoubt);
         }
         let mut explanation = Explanation::default()

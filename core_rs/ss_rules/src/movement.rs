@@ -173,7 +173,8 @@ impl MovementRule {
         if !concerned || !self.window.holds(cx.calendar, crossing.time) {
             return None;
         }
-        match &state.entry {
+        let by_size = !classes.is_empty() && seen.track.class_by_size;
+        let mut found = match &state.entry {
             Some(entry) => Some(self.candidate(seen, line, crossing, entry)),
             // Where the camera sees no stop line, the exit alone tells.
             None if cx.layout.lines.iter().all(|l| l.kind != LineKind::Stop) => {
@@ -183,7 +184,11 @@ impl MovementRule {
                     .then(|| self.candidate(seen, line, crossing, &entry))
             }
             None => None,
+        };
+        if let Some(found) = found.as_mut().filter(|_| by_size) {
+            found.doubts.push(Reason::ClassDoubt);
         }
+        found
     }
 
     fn candidate(&self, seen: &Seen<'_>, exit: u16, crossing: &Crossing, entry: &Entry) -> Candidate {

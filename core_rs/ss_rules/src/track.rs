@@ -33,6 +33,10 @@ pub struct Observation {
     pub place: Place,
     /// The tracker doubts whose track this is.
     pub doubtful: bool,
+    /// Class by the votes so far.
+    pub class: VehicleClass,
+    /// The class was told by size only: two motorcycles in one blob are a car.
+    pub class_by_size: bool,
 }
 
 /// A lane and when the track was last in it.
@@ -57,6 +61,8 @@ pub struct TrackState {
     pub hits: u32,
     /// Class by the tracker's votes so far.
     pub class: VehicleClass,
+    /// The class was told by size only.
+    pub class_by_size: bool,
     /// Lane under the wheels now.
     pub lane: Option<u16>,
     /// Zones around it now, one bit each.
@@ -98,6 +104,7 @@ impl TrackState {
             before: time,
             hits: 0,
             class,
+            class_by_size: false,
             lane: None,
             zones: 0,
             stood: None,
@@ -112,14 +119,8 @@ impl TrackState {
     }
 
     /// Take in an observation; `crossed` gets each line it crossed.
-    pub fn observe(
-        &mut self,
-        layout: &Layout,
-        class: VehicleClass,
-        seen: &Observation,
-        mut crossed: impl FnMut(u16, Crossing),
-    ) {
-        let Observation { time, ref place, doubtful } = *seen;
+    pub fn observe(&mut self, layout: &Layout, seen: &Observation, mut crossed: impl FnMut(u16, Crossing)) {
+        let Observation { time, ref place, doubtful, class, class_by_size } = *seen;
         if time > self.last.plus_seconds(MAX_GAP_S) {
             self.last_gap_end = Some(time);
         }
@@ -129,6 +130,7 @@ impl TrackState {
         self.before = std::mem::replace(&mut self.last, time);
         self.hits = self.hits.saturating_add(1);
         self.class = class;
+        self.class_by_size = class_by_size;
         self.lane = layout.lane_at(place.foot, self.lane);
         if let Some(lane) = self.lane {
             self.last_lane = Some(LaneMemory { lane, time });

@@ -56,9 +56,9 @@ def drive(way, *, at=0.0, fps=10):
 
 
 class Vehicle:
-    def __init__(self, way, *, kind="car", at=0.0, fps=10, width_m=1.8, doubtful=()):
+    def __init__(self, way, *, kind="car", at=0.0, fps=10, width_m=1.8, doubtful=(), flags=0):
         self.frames, self.kind, self.width_m = drive(way, at=at, fps=fps), kind, width_m
-        self.doubtful = doubtful
+        self.doubtful, self.flags = doubtful, flags
 
 
 def rows_of(vehicles):
@@ -67,7 +67,7 @@ def rows_of(vehicles):
     for number, v in enumerate(vehicles, 1):
         for t, x, y in v.frames:
             (fx, fy), half = image((x, y))[0], v.width_m / SPAN_M / 2
-            flag = any(a <= t <= b for a, b in v.doubtful)
+            flag = v.flags | any(a <= t <= b for a, b in v.doubtful)
             box = (fx - half, fy - 0.015, fx + half, fy)
             rows.setdefault(T0 + round(t * 1000) * 1_000_000, []).append((number, CLASS_CODE[v.kind], box, int(flag)))
     return rows

@@ -292,3 +292,9 @@ class TestConditions:
         assert self.red(name="officer_control", lane="A", camera="c") == [
             ("red_light", "suppressed", "officer_control")
         ]
+
+
+def test_a_class_told_by_size_alone_accuses_nobody():
+    rule, lanes = {"kind": "wrong_lane"}, TestLanes.LANES
+    blob = straight(-1.7, flags=4)
+    assert verdicts(site(rule, lanes=lanes), [blob]) == [("wrong_lane", "undecided", "class_doubt")]
