@@ -13,10 +13,9 @@ use ss_camera::{CameraRun, Item};
 #[test]
 fn cameras_do_not_touch_each_other() {
     let dir = folder("many_cameras");
-    let (Some(a), Some(b)) = (
-        encode(&dir.join("a.mp4"), "320x240", 6, H264),
-        encode(&dir.join("b.mkv"), "176x144", 6, H264_B),
-    ) else {
+    let (Some(a), Some(b)) =
+        (encode(&dir.join("a.mp4"), "320x240", 6, H264), encode(&dir.join("b.mkv"), "176x144", 6, H264_B))
+    else {
         return;
     };
     let broken = dir.join("broken.mkv");
