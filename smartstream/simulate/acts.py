@@ -321,7 +321,8 @@ class BlockBox:
         if not {self.first, self.second} <= road.present:
             return road.now_s > self.at_s + 5  # departed at last
         if self._stopped_at is None:
-            if road.vehicle.getLaneID(self.second) == "S_in_2" and road.vehicle.getLanePosition(self.second) > 26:
+            leaving = road.vehicle.getRoadID(self.first) not in ("S_far", "S_in")
+            if leaving and road.vehicle.getLaneID(self.second) == "S_in_2":
                 road.vehicle.setSpeed(self.second, 0.0)  # he hesitates, so that he cannot say he did not see
             x, y = road.vehicle.getPosition(self.first)
             if x < -14.2 and y > -6:

@@ -178,7 +178,7 @@ def _at_the_line(c: Crossing, plan: SignalPlan) -> Iterator[Finding]:
     if state == "red":
         end = int(np.searchsorted(s.t_s, c.t_s + left_s))
         deepest = float(c.past_m[c.row : end].max(initial=0.0))
-        standing = _longest(s.speed_mps[c.row : end] < STANDING_MPS)
+        standing = _longest((s.speed_mps[c.row : end] < STANDING_MPS) & (c.past_m[c.row : end] > 0.15))
         if since_s < GRACE_S + 0.2:
             why = why or "within the grace time"
         if deepest > INCURSION_M - 0.3:

@@ -141,7 +141,7 @@ def _spawned(
     green_s = plan.green_s[0]
     for t in through:  # late in the green, when the queue has left
         for lane, kind in ((1, "car"), (0, "motorcycle"), (1, "motorcycle")):
-            if rng.random() < 0.6 * offences:
+            if rng.random() < 0.9 * offences:
                 at, factor = t + green_s - 15 + rng.uniform(-2.0, 1.0), rng.uniform(1.42, 1.55)
                 add(
                     "speeding",
