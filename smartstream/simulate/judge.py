@@ -284,9 +284,7 @@ def _longest(mask: Any) -> tuple[int, int] | None:
 def _wrong_way(s: Sighting) -> Iterator[Finding]:
     """Riding against the direction of a carriageway; changing lanes on it is the same offence."""
     for lanes in (LANES_JUDGED[:3], LANES_JUDGED[3:]):
-        corners = [p for lane in lanes for p in lane.polygon]
-        xs, ys = [p[0] for p in corners], [p[1] for p in corners]
-        carriageway = Zone("", "", ((min(xs), min(ys)), (max(xs), max(ys))))
+        carriageway = _carriageway(lanes)
         against = (s.heading @ np.array(lanes[0].direction) < -0.5) & (s.speed_mps > 0.5)
         sure_rows = _both(carriageway, s) & against
         for a, b in _bridged(_runs(_either(carriageway, s) & against), round(1.5 / STEP_S)):
@@ -342,23 +340,29 @@ def _dwell(
 
 
 def _speeding(s: Sighting) -> Iterator[Finding]:
-    for lane in LANES_JUDGED:
-        if lane.id == "SO":
+    """Too fast along the approach; its lanes have one limit, so changing them changes nothing."""
+    for a, b in _runs(_both(_carriageway(LANES_JUDGED[:3]), s)):
+        kmh = s.speed_mps[a:b] * 3.6
+        window = round(1 / STEP_S)
+        if len(kmh) < window:
             continue
-        for a, b in _runs(_both(lane, s)):
-            kmh = s.speed_mps[a:b] * 3.6
-            window = round(1 / STEP_S)
-            if len(kmh) < window:
-                continue
-            top = float(np.convolve(kmh, np.ones(window) / window, "valid").max())
-            mean = float(kmh.mean())
-            limit = SPEED_LIMIT_KMH + TOLERANCE_KMH
-            if top < limit - 3:
-                continue
-            sure = mean > limit + 5 and (b - a) * STEP_S > 1.5
-            facts = (("section_kmh", round(mean, 1)), ("top_1s_kmh", round(top, 1)))
-            why = None if sure else "not over the limit all along by a clear margin"
-            yield Finding("speeding", float(s.t_s[a]), s, float(s.t_s[b - 1]), lane.id, why, facts)
+        top = float(np.convolve(kmh, np.ones(window) / window, "valid").max())
+        mean = float(kmh.mean())
+        limit = SPEED_LIMIT_KMH + TOLERANCE_KMH
+        if top < limit - 3:
+            continue
+        sure = mean > limit + 5 and (b - a) * STEP_S > 1.5
+        facts = (("section_kmh", round(mean, 1)), ("top_1s_kmh", round(top, 1)))
+        why = None if sure else "not over the limit all along by a clear margin"
+        lane = _lane_of(s.front_m[a])
+        yield Finding("speeding", float(s.t_s[a]), s, float(s.t_s[b - 1]), lane, why, facts)
+
+
+def _carriageway(lanes: Sequence[Lane]) -> Zone:
+    """The rectangle that lanes side by side make up."""
+    corners = [p for lane in lanes for p in lane.polygon]
+    xs, ys = [p[0] for p in corners], [p[1] for p in corners]
+    return Zone("", "", ((min(xs), min(ys)), (max(xs), max(ys))))
 
 
 def _solid_line(s: Sighting) -> Iterator[Finding]:
