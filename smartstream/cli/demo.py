@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
@@ -88,10 +89,16 @@ class _Show:
             if class_ == "violation":
                 if event.data.get("verdict") == "suspected" and ".evidence." not in event.type:
                     self.violations.append(event)
-                self._console.print(event_line(event, _VIETNAM))
+                self._console.print(_line(event))
             elif class_ == "traffic" and kind == "speeding":
-                self._console.print(event_line(event, _VIETNAM))
+                self._console.print(_line(event))
             elif class_ == "signal" and kind == "state":
                 state = str(event.data.get("state"))
                 group = event.data.get("group", event.subject.rpartition("/")[2])
                 self._console.print(Text(f"        đèn {group}: {_SIGNAL.get(state, state)}", style="dim"))
+
+
+def _line(event: CloudEvent) -> Text:
+    """The event for people; why it was judged so is in the event file."""
+    data = {k: v for k, v in event.data.items() if k not in ("explanation", "reasons")}
+    return event_line(msgspec.structs.replace(event, data=data), _VIETNAM)
