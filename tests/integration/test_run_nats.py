@@ -95,10 +95,11 @@ def test_an_outside_server_gets_each_event_once_across_kills(tmp_path, monkeypat
                 rng = random.Random(processes)
                 for _ in range(3):
                     child = await asyncio.create_subprocess_exec(
-                        *command(site, *more, "--speed", "6x"), stderr=subprocess.DEVNULL
+                        *command(site, *more, "--speed", "3x"), stderr=subprocess.DEVNULL
                     )
                     await asyncio.sleep(rng.uniform(2.0, 3.5))
-                    child.kill()
+                    if child.returncode is None:  # a quick machine may be through already
+                        child.kill()
                     await child.wait()
                 child = await asyncio.create_subprocess_exec(*command(site, *more))
                 assert await child.wait() == 0
