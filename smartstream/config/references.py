@@ -61,7 +61,9 @@ def check_references(raw: _Raw, *, wrong: list[str]) -> list[Mistake]:
     junctions = _ids(raw, "junction", "junction", found)
     signals = {}
     for path, junction in _tables(raw, "junction"):
-        signals[junction.get("id")] = _ids(junction, "signal", f"{path}.signal", found)
+        groups = _ids(junction, "signal", f"{path}.signal", found)
+        if isinstance(junction.get("id"), str):
+            signals[junction["id"]] = groups
     _ids(raw, "camera", "camera", found)
     for path, feed in _tables(raw, "signal_feed"):
         found += _unknown(feed, "junction", junctions, path, "the id of a [[junction]]")

@@ -85,3 +85,7 @@ def test_any_damage_to_the_text(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(REFERENCE)))
     cut = data.draw(st.integers(0, 60))
     check(REFERENCE[:at] + data.draw(st.text(max_size=12)) + REFERENCE[at + cut :])
+
+
+def test_an_id_that_is_a_list_is_a_mistake() -> None:
+    check(REFERENCE.replace('[[junction]]\nid = "j1"', "[[junction]]\nid = []", 1))
