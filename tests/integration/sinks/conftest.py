@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,16 +54,20 @@ class Flow:
         _, said = process.communicate(timeout=timeout_s)
         assert process.returncode == 0, said.decode()
 
-    def run_and_kill(self, after_s: float) -> bool:
-        """Kill -9 after some time; False when it had ended by then."""
+    def run_and_kill(self, lines: int) -> None:
+        """Kill -9 once this many more lines are in the event file: a count, since machines differ in pace."""
+        before = self.written()
         process = self.start()
-        try:
-            process.communicate(timeout=after_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            return True
-        return False
+        deadline = time.monotonic() + 60
+        while process.poll() is None and self.written() < before + lines and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert process.poll() is None, "it was to be killed on the way"
+        process.kill()
+        process.communicate()
+
+    def written(self) -> int:
+        path = Path(str(self.config.events))
+        return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 @pytest.fixture

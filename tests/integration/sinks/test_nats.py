@@ -45,14 +45,14 @@ def test_subscribers_get_what_the_file_holds(broker: Broker, flow: Flow) -> None
 
 def test_a_publisher_killed_again_and_again_sends_no_id_twice(broker: Broker, flow: Flow) -> None:
     flow.config.nats = broker.access
-    flow.config.pause_s = 0.02
+    flow.config.pause_s = 0.05
     chance = random.Random(7)
     with core_subscriber(broker.access) as live:
-        killed = sum(flow.run_and_kill(0.9 + chance.random()) for _ in range(4))
+        for _ in range(4):
+            flow.run_and_kill(chance.randrange(20, 180))
         flow.config.pause_s = 0
         flow.run()
         assert wait_until(lambda: len(live) >= 1000)
-    assert killed >= 2
     written = lines(flow.config.events)
     assert len(written) == len(set(written)) == 1000
     assert sorted(live) == sorted(written)
@@ -85,7 +85,7 @@ def test_outage_longer_than_the_duplicate_window(broker: Broker, flow: Flow) -> 
     flow.config.nats = broker.access
     flow.config.pause_s = 0.02
     with core_subscriber(broker.access) as live:
-        assert flow.run_and_kill(1.2)
+        flow.run_and_kill(200)
         time.sleep(0.5)  # the server has forgotten the ids by now
         flow.config.pause_s = 0
         flow.run()
@@ -99,8 +99,8 @@ def test_a_server_killed_in_mid_stream_loses_nothing(broker: Broker, flow: Flow)
     flow.config.nats = broker.access
     flow.config.count, flow.config.pause_s = 3000, 0.01
     process = flow.start()
-    for _ in range(3):
-        time.sleep(0.6)
+    for so_far in (500, 1100, 1700):
+        assert wait_until(lambda: flow.written() > so_far)  # noqa: B023  (called at once)
         broker.kill()
         time.sleep(0.2)
         broker.start()
