@@ -72,11 +72,10 @@ def check_references(raw: _Raw, *, wrong: list[str]) -> list[Mistake]:
         found += _unknown(camera, "junction", junctions, path, "the id of a [[junction]]")
         found += _check_source(camera, path)
         junction_id = camera.get("junction")
-        groups = signals.get(junction_id) if isinstance(junction_id, str) else None
-        if groups is not None:
+        if isinstance(junction_id, str) and (known := signals.get(junction_id)) is not None:
             for lane_path, lane in _tables(camera, "lane", path):
                 wanted = f"the id of a [[junction.signal]] of {show(junction_id)}"
-                found += _unknown(lane, "signal", groups, lane_path, wanted)
+                found += _unknown(lane, "signal", known, lane_path, wanted)
         _check_camera(camera, path, broken, found)
     return found
 
