@@ -19,6 +19,7 @@
 //! the cached-codeword idea of Kim et al. 2005, Real-time
 //! foreground-background segmentation using codebook model.
 
+use pulp::NullaryFnOnce;
 use serde::{Deserialize, Serialize};
 
 use super::reduce::Plane;
@@ -81,7 +82,7 @@ impl Background {
             phase: 0,
         };
         for y in 0..picture.height {
-            model.refresh_range(y);
+            Refresh { row: y, model: &mut model, seen: None }.call();
         }
         model
     }
@@ -95,23 +96,10 @@ impl Background {
     }
 
     /// Slow update of this frame's share of the rows where `labels` say street.
-    pub fn update(&mut self, picture: &Plane, labels: &Plane) {
+    pub fn update(&mut self, picture: &Plane, labels: &Plane, arch: pulp::Arch) {
         let mut y = self.phase;
         while y < picture.height {
-            let (level, threshold) = (self.level.row_mut(y), self.threshold.row_mut(y));
-            for (((b, t), &i), &l) in level.iter_mut().zip(threshold).zip(picture.row(y)).zip(labels.row(y)) {
-                let difference = i.abs_diff(*b);
-                // By its own level: beside a marking the tolerance for shake
-                // would let whatever stands there creep into the model.
-                let street = l == label::STREET && difference <= *t;
-                let step = u8::from(street);
-                *b = if i > *b { *b + step } else { *b - u8::from(street && i < *b) };
-                let wanted = difference.saturating_mul(NOISE_FACTOR);
-                let next =
-                    if wanted > *t { t.saturating_add(step) } else { *t - u8::from(street && wanted < *t) };
-                *t = next.clamp(self.floor, MAX_THRESHOLD);
-            }
-            self.refresh_range(y);
+            arch.dispatch(Refresh { row: y, model: &mut *self, seen: Some((picture.row(y), labels.row(y))) });
             y += STRIDE;
         }
         self.phase = (self.phase + 1) % STRIDE;
@@ -129,26 +117,6 @@ impl Background {
         self.age.data[y * self.age.width + x]
     }
 
-    /// Recompute the 3×3 range of the street for row `y`.
-    pub fn refresh_range(&mut self, y: usize) {
-        let (w, h) = (self.level.width, self.level.height);
-        let (above, below) = (y.saturating_sub(1), (y + 1).min(h - 1));
-        let rows = [above, y, below].map(|r| r * w);
-        let level = &self.level.data;
-        let column = |x: usize| {
-            let [a, b, c] = rows.map(|r| level[r + x]);
-            (a.min(b).min(c), a.max(b).max(c))
-        };
-        let (low, high) = (self.low.row_mut(y), self.high.row_mut(y));
-        let (mut left, mut here) = (column(0), column(0));
-        for x in 0..w {
-            let right = column((x + 1).min(w - 1));
-            low[x] = left.0.min(here.0).min(right.0);
-            high[x] = left.1.max(here.1).max(right.1);
-            (left, here) = (here, right);
-        }
-    }
-
     /// Sizes agree with a picture of `width`×`height`; a snapshot may lie.
     pub fn fits(&self, width: usize, height: usize) -> bool {
         [&self.level, &self.low, &self.high, &self.threshold, &self.candidate, &self.age, &self.settled]
@@ -160,9 +128,72 @@ impl Background {
 
 /// Threshold over mean absolute difference: 5 σ of Gaussian noise, whose mean
 /// absolute value is 0.8 σ, within rounding.
-const NOISE_FACTOR: u8 = 6;
+const NOISE_FACTOR: u16 = 6;
 /// No street is so restless that a contrast of an eighth of the range is noise.
 const MAX_THRESHOLD: u8 = 32;
+
+/// One row of the slow model: follow what is `seen`, picture and labels, then
+/// renew the 3×3 range of the street.
+struct Refresh<'a> {
+    row: usize,
+    model: &'a mut Background,
+    seen: Option<(&'a [u8], &'a [u8])>,
+}
+
+impl pulp::NullaryFnOnce for Refresh<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched function
+    fn call(self) {
+        let Self { row: y, model, seen } = self;
+        if let Some((picture, labels)) = seen {
+            follow(model.level.row_mut(y), model.threshold.row_mut(y), picture, labels, model.floor);
+        }
+        let (above, below) = (y.saturating_sub(1), (y + 1).min(model.level.height - 1));
+        let rows = [above, y, below].map(|r| model.level.row(r));
+        spread(rows, model.low.row_mut(y), model.high.row_mut(y));
+    }
+}
+
+/// A step towards the picture where it is street, for level and noise alike.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn follow(level: &mut [u8], threshold: &mut [u8], picture: &[u8], labels: &[u8], floor: u8) {
+    for (((b, t), &i), &l) in level.iter_mut().zip(threshold).zip(picture).zip(labels) {
+        let difference = i.abs_diff(*b);
+        // By its own level: beside a marking the tolerance for shake
+        // would let whatever stands there creep into the model.
+        let step = u8::from(l == label::STREET) & u8::from(difference <= *t);
+        let wanted = u16::from(difference) * NOISE_FACTOR;
+        let (up, down) = (u8::from(wanted > u16::from(*t)), u8::from(wanted < u16::from(*t)));
+        *b = b.wrapping_add(step & u8::from(i > *b)).wrapping_sub(step & u8::from(i < *b));
+        *t = t.saturating_add(step & up).wrapping_sub(step & down).max(floor).min(MAX_THRESHOLD);
+    }
+}
+
+/// Smallest and largest of the 3×3 pixels around each of the middle one of `rows`.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn spread(rows: [&[u8]; 3], low: &mut [u8], high: &mut [u8]) {
+    let w = low.len();
+    let around = |from: usize, to: usize| {
+        let all = || rows.iter().flat_map(|r| &r[from..to]).copied();
+        (all().min().unwrap_or_default(), all().max().unwrap_or_default())
+    };
+    (low[0], high[0]) = around(0, w.min(2));
+    (low[w - 1], high[w - 1]) = around(w.saturating_sub(2), w);
+    if w < 3 {
+        return;
+    }
+    let [a, b, c] = rows.map(|r| (&r[..w - 2], &r[1..w - 1], &r[2..]));
+    for (x, (low, high)) in low[1..w - 1].iter_mut().zip(&mut high[1..w - 1]).enumerate() {
+        let column = |left: u8, here: u8, right: u8| (left.min(here).min(right), left.max(here).max(right));
+        let (a, b, c) =
+            (column(a.0[x], a.1[x], a.2[x]), column(b.0[x], b.1[x], b.2[x]), column(c.0[x], c.1[x], c.2[x]));
+        (*low, *high) = (a.0.min(b.0).min(c.0), a.1.max(b.1).max(c.1));
+    }
+}
 
 /// Pixels classified at a time: the passes over them find them in the cache.
 const BLOCK: usize = 512;

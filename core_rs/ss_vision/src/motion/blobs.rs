@@ -1,6 +1,7 @@
 //! Foreground pixels to connected regions.
 
 use super::background::label;
+use super::bits::Bits;
 use super::reduce::Plane;
 
 /// A connected region of foreground.
@@ -35,24 +36,35 @@ pub(crate) struct Components {
     /// Runs blob by blob, and where each blob's begin.
     by_blob: Vec<u32>,
     starts: Vec<u32>,
+    /// Pixels of the mask, and those that have settled.
+    set: Bits,
+    settled: Bits,
     pub blobs: Vec<Blob>,
 }
 
 impl Components {
-    /// Components of the pixels of `mask` that are not zero, 8-connected, in
+    /// Components of the pixels of `mask` that are not street, 8-connected, in
     /// the order of their first pixel. Pixels equal to
     /// [`label::SETTLED`] are counted apart.
     pub fn find(&mut self, mask: &Plane) {
-        self.find_where(mask, |label| label != 0);
+        let (mut set, mut settled) = (std::mem::take(&mut self.set), std::mem::take(&mut self.settled));
+        set.mark(mask, label::MOVING | label::SETTLED);
+        settled.mark(mask, label::SETTLED);
+        self.find_set(&set, mask.height, |y, x1, x2| settled.count(y, x1..x2));
+        (self.set, self.settled) = (set, settled);
     }
 
-    /// The same for the pixels that `is_part` chooses; it must refuse 0.
-    pub fn find_where(&mut self, mask: &Plane, is_part: impl Fn(u8) -> bool) {
+    /// The same for the pixels set in `bits`, which has `height` rows;
+    /// `settled` counts those that have settled among `x1..x2` of a row.
+    pub fn find_set(&mut self, bits: &Bits, height: usize, settled: impl Fn(usize, usize, usize) -> usize) {
         self.runs.clear();
         let mut above = 0..0;
-        for y in 0..mask.height {
+        for y in 0..height {
             let start = self.runs.len();
-            self.runs_of_row(mask.row(y), y as u32, &is_part);
+            bits.each_run(y, |x1, x2| {
+                let (parent, settled) = (self.runs.len() as u32, settled(y, x1, x2) as u32);
+                self.runs.push(Run { y: y as u32, x1: x1 as u32, x2: x2 as u32, settled, parent });
+            });
             let end = self.runs.len();
             let mut a = above.start;
             for i in start..end {
@@ -69,25 +81,6 @@ impl Components {
             above = start..end;
         }
         self.collect();
-    }
-
-    fn runs_of_row(&mut self, row: &[u8], y: u32, is_part: impl Fn(u8) -> bool) {
-        let mut x = 0;
-        while let Some(skip) = first_set(&row[x..]) {
-            x += skip;
-            let x1 = x;
-            let mut settled = 0;
-            while x < row.len() && is_part(row[x]) {
-                settled += u32::from(row[x] == label::SETTLED);
-                x += 1;
-            }
-            if x == x1 {
-                x += 1;
-                continue;
-            }
-            let parent = self.runs.len() as u32;
-            self.runs.push(Run { y, x1: x1 as u32, x2: x as u32, settled, parent });
-        }
     }
 
     fn root(&mut self, mut i: usize) -> usize {
@@ -159,13 +152,6 @@ impl Components {
             (run.y as usize, run.x1 as usize, run.x2 as usize)
         })
     }
-}
-
-/// Index of the first byte that is not zero, eight at a time.
-pub(crate) fn first_set(row: &[u8]) -> Option<usize> {
-    let (chunks, _) = row.as_chunks::<8>();
-    let whole = chunks.iter().position(|c| u64::from_ne_bytes(*c) != 0).unwrap_or(chunks.len()) * 8;
-    row[whole..].iter().position(|&v| v != 0).map(|i| whole + i)
 }
 
 /// Keep a foreground pixel when at least four of the eight around it are

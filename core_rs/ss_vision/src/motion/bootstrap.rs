@@ -8,6 +8,7 @@
 //! reported only once they have moved.
 
 use super::background::label;
+use super::bits::Bits;
 use super::blobs::{Components, majority};
 use super::camera::Camera;
 use super::reduce::Plane;
@@ -60,8 +61,10 @@ pub(crate) fn street(
         }
     }
     // Once to learn, once to remove.
-    shadow.remove(picture, &ground, &mut odd.clone(), WEIGHT);
-    shadow.remove(picture, &ground, &mut odd, 0);
+    let mut foreground = Bits::default();
+    foreground.mark(&odd, label::MOVING);
+    shadow.remove((picture, &ground), &foreground, &mut odd.clone(), WEIGHT, arch);
+    shadow.remove((picture, &ground), &foreground, &mut odd, 0, arch);
     let mut mask = Plane::new(w, h, 0);
     majority(&odd, &mut vec![0; w], &mut mask, arch);
     let (mut components, mut explainer, mut found) =

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::background::{Background, label};
+use super::bits::Bits;
 use super::camera::Rect;
 use super::reduce::Plane;
 
@@ -48,7 +49,7 @@ impl Ghosts {
     pub fn absorb(
         &mut self,
         background: &mut Background,
-        (picture, labels): (&Plane, &Plane),
+        (picture, labels, foreground): (&Plane, &Plane, &Bits),
         (frame, elapsed_s, hold_s): (u64, f32, f32),
         spared: impl Fn(usize, usize) -> bool,
     ) {
@@ -61,6 +62,11 @@ impl Ghosts {
             }
             let xs = column * TILE..((column + 1) * TILE).min(picture.width);
             let ys = row * TILE..((row + 1) * TILE).min(picture.height);
+            // Most tiles show nothing but street.
+            if ys.clone().all(|y| foreground.count(y, xs.clone()) == 0) {
+                *waited_s = 0.0;
+                continue;
+            }
             // What shows revealed street may look like its shadow.
             let settled = |x: usize, y: usize| {
                 labels.row(y)[x] & !label::SHADOW == label::SETTLED
@@ -75,7 +81,7 @@ impl Ghosts {
             *waited_s += elapsed_s * TURNS as f32;
             let tile =
                 Rect { x1: xs.start as f32, y1: ys.start as f32, x2: xs.end as f32, y2: ys.end as f32 };
-            if *waited_s >= hold_s || is_revealed(&background.level, picture, labels, &tile) {
+            if *waited_s >= hold_s || is_revealed(&background.level, picture, foreground, &tile) {
                 // The rim that passes for street by the tolerance for shake goes, too.
                 let (xs, ys) = tile.grown_by(RIM as f32).pixels(picture.width, picture.height);
                 for y in ys {
@@ -92,30 +98,26 @@ impl Ghosts {
 
 /// The outline of the foreground in `rect` is in the model but not in the
 /// picture: street has been revealed, nobody has come.
-pub(crate) fn is_revealed(street: &Plane, picture: &Plane, labels: &Plane, rect: &Rect) -> bool {
+pub(crate) fn is_revealed(street: &Plane, picture: &Plane, foreground: &Bits, rect: &Rect) -> bool {
     let (xs, ys) = rect.grown_by(RIM as f32).pixels(picture.width, picture.height);
-    let (right, bottom) = (picture.width, picture.height);
     let (mut pairs, mut model, mut now) = (0u32, 0u32, 0u32);
+    // Of two pixels one is street, the other is not.
+    let mut look = |here: (usize, usize), there: (usize, usize)| {
+        let is_street = !foreground.is_set(here.0, here.1);
+        let ((sx, sy), (x, y)) = if is_street { (here, there) } else { (there, here) };
+        let beside = picture.row(sy)[sx];
+        // Street by the tolerance for shake alone proves nothing.
+        if beside.abs_diff(street.row(sy)[sx]) <= SAME {
+            pairs += 1;
+            model += u32::from(street.row(y)[x].abs_diff(beside));
+            now += u32::from(picture.row(y)[x].abs_diff(beside));
+        }
+    };
+    let with_right = xs.start..xs.end.min(picture.width.saturating_sub(RIM)).max(xs.start);
     for y in ys {
-        for x in xs.clone() {
-            for (nx, ny) in [(x + RIM, y), (x, y + RIM)] {
-                if nx >= right || ny >= bottom {
-                    continue;
-                }
-                // One of the two is street, the other is not.
-                let is_street = labels.row(y)[x] == label::STREET;
-                if is_street == (labels.row(ny)[nx] == label::STREET) {
-                    continue;
-                }
-                let ((sx, sy), (x, y)) = if is_street { ((x, y), (nx, ny)) } else { ((nx, ny), (x, y)) };
-                let beside = picture.row(sy)[sx];
-                // Street by the tolerance for shake alone proves nothing.
-                if beside.abs_diff(street.row(sy)[sx]) <= SAME {
-                    pairs += 1;
-                    model += u32::from(street.row(y)[x].abs_diff(beside));
-                    now += u32::from(picture.row(y)[x].abs_diff(beside));
-                }
-            }
+        foreground.each_change(y, &with_right, (RIM, 0), |x| look((x, y), (x + RIM, y)));
+        if y + RIM < picture.height {
+            foreground.each_change(y, &xs, (0, RIM), |x| look((x, y), (x, y + RIM)));
         }
     }
     pairs >= MIN_PAIRS && now <= u32::from(SAME) * pairs && model > 2 * now.max(u32::from(SAME) * pairs)

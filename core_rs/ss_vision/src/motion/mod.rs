@@ -6,6 +6,7 @@
 //! detectors fed alike answer alike, and so does one restored from a snapshot.
 
 mod background;
+mod bits;
 mod blobs;
 mod bootstrap;
 mod camera;
@@ -19,7 +20,8 @@ mod vehicles;
 use serde::{Deserialize, Serialize};
 use ss_model::{BoxF, Detection, Error, EventTime, Homography, LumaFrame, Result, Track, VehicleClass};
 
-use background::Background;
+use background::{Background, label};
+use bits::Bits;
 use blobs::{Components, majority};
 use camera::{Camera, Rect};
 use ghosts::{Ghosts, is_revealed};
@@ -64,6 +66,8 @@ pub struct MotionDetector {
     // Buffers of one frame.
     picture: Plane,
     labels: Plane,
+    /// Where `labels` say anything but street.
+    foreground: Bits,
     mask: Plane,
     owner: Plane,
     sums: Vec<u8>,
@@ -122,6 +126,7 @@ impl MotionDetector {
             state: None,
             picture: Plane::new(w, h, 0),
             labels: Plane::new(w, h, 0),
+            foreground: Bits::default(),
             mask: Plane::new(w, h, 0),
             owner: Plane::new(w, h, 0),
             sums: vec![0; w],
@@ -158,7 +163,9 @@ impl MotionDetector {
         let elapsed_s = frame.time.seconds_since(state.time).clamp(0.0, 10.0);
         let ticks = (elapsed_s / 0.04).round() as u8;
         state.background.classify(&self.picture, ticks, &mut self.labels, self.arch);
-        state.shadow.remove(&self.picture, &state.background.level, &mut self.labels, 1);
+        self.foreground.mark(&self.labels, label::MOVING | label::SETTLED);
+        let street = &state.background.level;
+        state.shadow.remove((&self.picture, street), &self.foreground, &mut self.labels, 1, self.arch);
         majority(&self.labels, &mut self.sums, &mut self.mask, self.arch);
         state.targets.sync(tracks, scale, (self.picture.width, self.picture.height), state.time);
         let camera = self.camera.as_ref();
@@ -171,8 +178,8 @@ impl MotionDetector {
             elapsed_s: elapsed_s as f32,
         };
         state.targets.follow(&views, camera, &mut self.owner);
-        let (street, picture, labels) = (&state.background.level, &self.picture, &self.labels);
-        state.targets.unmask(state.frames, |rect| is_revealed(street, picture, labels, rect));
+        let (street, picture, foreground) = (&state.background.level, &self.picture, &self.foreground);
+        state.targets.unmask(state.frames, |rect| is_revealed(street, picture, foreground, rect));
         let normalised = |rect: &Rect| BoxF {
             x1: rect.x1 * scale.0,
             y1: rect.y1 * scale.1,
@@ -209,8 +216,8 @@ impl MotionDetector {
             }
         }
         let street = &state.background.level;
-        let labels = &self.labels;
-        self.found.retain(|f| !is_revealed(street, &self.picture, labels, &f.rect));
+        let foreground = &self.foreground;
+        self.found.retain(|f| !is_revealed(street, &self.picture, foreground, &f.rect));
         for f in &self.found {
             out.push(Detection {
                 bbox: normalised(&f.rect),
@@ -228,11 +235,11 @@ impl MotionDetector {
         };
         state.ghosts.absorb(
             &mut state.background,
-            (&self.picture, &self.labels),
+            (&self.picture, &self.labels, &self.foreground),
             (state.frames, elapsed_s as f32, hold_s as f32),
             spared,
         );
-        state.background.update(&self.picture, &self.labels);
+        state.background.update(&self.picture, &self.labels, self.arch);
         std::mem::swap(&mut state.before, &mut self.picture);
         state.time = frame.time;
         state.frames += 1;
@@ -329,8 +336,8 @@ fn claim(target: &Target, now: EventTime, mask: &mut Plane) {
     let (xs, ys) = target.rect.grown_by(margin).pixels(mask.width, mask.height);
     for y in ys {
         for pixel in &mut mask.row_mut(y)[xs.clone()] {
-            if !stands || *pixel != background::label::MOVING {
-                *pixel = background::label::STREET;
+            if !stands || *pixel != label::MOVING {
+                *pixel = label::STREET;
             }
         }
     }

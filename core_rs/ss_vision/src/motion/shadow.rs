@@ -5,10 +5,13 @@
 //! picture over street where things move; vehicles have no level in common.
 //! No peak (overcast, night), no shadows to remove.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::background::label;
-use super::blobs::{Components, first_set};
+use super::bits::{Bits, for_each_set, pack};
+use super::blobs::Components;
 use super::reduce::Plane;
 
 const BINS: usize = 64;
@@ -24,83 +27,95 @@ const HALVE_AT: u32 = 400_000;
 /// Height of the peak over the usual bin.
 const PEAK: u32 = 2;
 
-/// Mark, within this module, of a pixel lighter than a shadow and darker than
-/// the street: the rim of a shadow, no object.
-const PENUMBRA: u8 = 8;
-
 /// What is known about shadows in the scene.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Shadow {
     histogram: Vec<u32>,
     /// Bins of ratio that are shadow; empty where there is none.
     range: (u8, u8),
+    // Buffers of one frame.
+    #[serde(skip)]
+    shaded: Bits,
+    /// Neither shaded nor the rim of a shadow, which is lighter than it and
+    /// darker than the street.
+    #[serde(skip)]
+    objects: Bits,
     #[serde(skip)]
     parts: Components,
 }
 
 impl Default for Shadow {
     fn default() -> Self {
-        Self { histogram: vec![0; BINS], range: (0, 0), parts: Components::default() }
+        Self {
+            histogram: vec![0; BINS],
+            range: (0, 0),
+            shaded: Bits::default(),
+            objects: Bits::default(),
+            parts: Components::default(),
+        }
     }
 }
 
 impl Shadow {
-    /// Relabel shadows in `labels` as [`label::SHADOW`] and learn from the moving pixels.
+    /// Relabel shadows in `labels` as [`label::SHADOW`] and learn from the
+    /// moving pixels.
     ///
-    /// `weight` is the number of frames the picture stands for.
-    pub fn remove(&mut self, picture: &Plane, street: &Plane, labels: &mut Plane, weight: u32) {
-        let range = usize::from(self.range.0)..usize::from(self.range.1);
-        for y in 0..labels.height {
-            let (picture, street) = (picture.row(y), street.row(y));
-            let row = labels.row_mut(y);
-            let mut x = 0;
-            while let Some(skip) = first_set(&row[x..]) {
-                x += skip;
-                let (i, b) = (picture[x], street[x]);
-                if i < b && b >= MIN_LEVEL {
-                    let bin = usize::from(i) * BINS / usize::from(b);
-                    self.histogram[bin] += weight * u32::from(row[x] == label::MOVING);
-                    if range.contains(&bin) {
-                        row[x] |= label::SHADOW;
-                    } else if !range.is_empty() && bin >= range.end {
-                        row[x] |= PENUMBRA;
-                    }
-                }
-                x += 1;
-            }
-        }
+    /// `foreground` is where `labels` are not street, `weight` the number of
+    /// frames the picture stands for.
+    pub fn remove(
+        &mut self,
+        (picture, street): (&Plane, &Plane),
+        foreground: &Bits,
+        labels: &mut Plane,
+        weight: u32,
+        arch: pulp::Arch,
+    ) {
+        let range = self.range;
+        self.shaded.clear(labels.width, labels.height);
+        self.objects.clear(labels.width, labels.height);
+        arch.dispatch(Look {
+            planes: (picture, street, labels, foreground),
+            weight,
+            range,
+            histogram: &mut self.histogram,
+            found: (&mut self.shaded, &mut self.objects),
+        });
         self.find_peak();
-        if !range.is_empty() {
-            self.give_back(labels);
+        if range.0 < range.1 {
+            self.relabel(labels);
         }
     }
 
-    /// A dark door has the level of a shadow, too. But it lies between other
-    /// parts of the vehicle, while a shadow lies on the street.
-    fn give_back(&mut self, labels: &mut Plane) {
-        self.parts.find_where(labels, |l| l & label::SHADOW != 0);
+    /// What has the level of a shadow is one, unless it lies between other
+    /// parts of the vehicle, like a dark door: a shadow lies on the street.
+    fn relabel(&mut self, labels: &mut Plane) {
+        let (shaded, objects) = (&self.shaded, &self.objects);
+        self.parts.find_set(shaded, labels.height, |_, _, _| 0);
         for number in 0..self.parts.blobs.len() {
-            let (mut outline, mut object) = (0usize, 0usize);
-            let mut look = |l: u8| {
-                outline += usize::from(l & label::SHADOW == 0);
-                object += usize::from(l == label::MOVING || l == label::SETTLED);
+            let (mut outline, mut object) = (0, 0);
+            let mut look = |y: usize, xs: Range<usize>| {
+                outline += xs.len() - shaded.count(y, xs.clone());
+                object += objects.count(y, xs);
             };
             for (y, x1, x2) in self.parts.runs_of(number) {
                 for beside in [y.wrapping_sub(1), y + 1] {
                     if beside < labels.height {
-                        labels.row(beside)[x1..x2].iter().for_each(|&l| look(l));
+                        look(beside, x1..x2);
                     }
                 }
-                let row = labels.row(y);
-                row[..x1].last().into_iter().chain(row.get(x2)).for_each(|&l| look(l));
+                if x1 > 0 {
+                    look(y, x1 - 1..x1);
+                }
+                if x2 < labels.width {
+                    look(y, x2..x2 + 1);
+                }
             }
-            if 2 * object >= outline {
+            if 2 * object < outline {
                 for (y, x1, x2) in self.parts.runs_of(number) {
-                    labels.row_mut(y)[x1..x2].iter_mut().for_each(|l| *l &= !label::SHADOW);
+                    labels.row_mut(y)[x1..x2].iter_mut().for_each(|l| *l |= label::SHADOW);
                 }
             }
         }
-        labels.data.iter_mut().for_each(|l| *l &= !PENUMBRA);
     }
 
     fn find_peak(&mut self) {
@@ -127,4 +142,71 @@ impl Shadow {
     pub fn is_sound(&self) -> bool {
         self.histogram.len() == BINS && self.histogram.iter().all(|&n| n <= 2 * HALVE_AT)
     }
+}
+
+/// One pass over the foreground: shadows by their level, and the histogram.
+struct Look<'a> {
+    /// Picture, street, labels and where they are not street.
+    planes: (&'a Plane, &'a Plane, &'a Plane, &'a Bits),
+    weight: u32,
+    range: (u8, u8),
+    histogram: &'a mut [u32],
+    /// Shaded, and objects.
+    found: (&'a mut Bits, &'a mut Bits),
+}
+
+/// What the level of a foreground pixel says, as flags.
+mod says {
+    /// Darker than a street on which ratios mean something.
+    pub const DARKER: u8 = 1;
+    /// As dark as a shadow.
+    pub const SHADED: u8 = 2;
+    /// Lighter than a shadow, darker than the street: the rim of a shadow.
+    pub const RIM: u8 = 4;
+}
+
+impl pulp::NullaryFnOnce for Look<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched function
+    fn call(self) {
+        let (picture, street, labels, foreground) = self.planes;
+        for y in 0..labels.height {
+            let (picture, street, labels) = (picture.row(y), street.row(y), labels.row(y));
+            let (shaded, objects) = (self.found.0.row_mut(y), self.found.1.row_mut(y));
+            for (k, &set) in foreground.row(y).iter().enumerate().filter(|(_, set)| **set != 0) {
+                let columns = 64 * k..(64 * k + 64).min(labels.len());
+                let (picture, street) = (&picture[columns.clone()], &street[columns.clone()]);
+                let mut said = [0; 64];
+                compare(picture, street, self.range, &mut said);
+                shaded[k] = pack(&said, says::SHADED) & set;
+                objects[k] = !pack(&said, says::SHADED | says::RIM) & set;
+                let moving = pack(&said, says::DARKER) & set & pack(&labels[columns], label::MOVING);
+                for_each_set(moving, |x| self.histogram[bin(picture[x], street[x])] += self.weight);
+            }
+        }
+    }
+}
+
+/// Flags of up to 64 pixels.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn compare(picture: &[u8], street: &[u8], range: (u8, u8), said: &mut [u8; 64]) {
+    let (first, end) = (u16::from(range.0), u16::from(range.1));
+    let known = u8::from(first < end);
+    for ((said, &i), &b) in said.iter_mut().zip(picture).zip(street) {
+        let darker = u8::from(i < b) & u8::from(b >= MIN_LEVEL);
+        // In `first..end` without dividing: i·BINS / b ≥ n when i·BINS ≥ n·b.
+        let level = u16::from(i) * BINS as u16;
+        let reaches = u8::from(level >= first * u16::from(b));
+        let beyond = u8::from(level >= end * u16::from(b));
+        *said =
+            darker * (says::DARKER + known * (says::SHADED * (reaches & (1 - beyond)) + says::RIM * beyond));
+    }
+}
+
+/// Bin of picture over street, for a picture darker than the street.
+fn bin(picture: u8, street: u8) -> usize {
+    usize::from(picture) * BINS / usize::from(street)
 }

@@ -1,0 +1,182 @@
+//! Planes of one bit per pixel: what a pass over the bytes has found, 64
+//! pixels to a word, so that the next pass visits only what is set.
+
+use std::ops::Range;
+
+use super::reduce::Plane;
+
+/// Pixels in a word.
+const WORD: usize = u64::BITS as usize;
+
+/// One bit per pixel; rows begin with a word, bits beyond a row's end are 0.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bits {
+    /// Words in a row.
+    stride: usize,
+    words: Vec<u64>,
+}
+
+impl Bits {
+    /// Nothing set, for pictures of `width`×`height`.
+    pub fn clear(&mut self, width: usize, height: usize) {
+        self.stride = width.div_ceil(WORD);
+        self.words.clear();
+        self.words.resize(self.stride * height, 0);
+    }
+
+    /// Set what has any of `flags` in `plane`; flags are among the lowest four bits.
+    pub fn mark(&mut self, plane: &Plane, flags: u8) {
+        self.stride = plane.width.div_ceil(WORD);
+        self.words.resize(self.stride * plane.height, 0);
+        for y in 0..plane.height {
+            let row = &mut self.words[y * self.stride..][..self.stride];
+            for (word, pixels) in row.iter_mut().zip(plane.row(y).chunks(WORD)) {
+                *word = pack(pixels, flags);
+            }
+        }
+    }
+
+    pub fn row(&self, y: usize) -> &[u64] {
+        &self.words[y * self.stride..][..self.stride]
+    }
+
+    pub fn row_mut(&mut self, y: usize) -> &mut [u64] {
+        &mut self.words[y * self.stride..][..self.stride]
+    }
+
+    /// How many are set in columns `xs` of row `y`.
+    pub fn count(&self, y: usize, xs: Range<usize>) -> usize {
+        let row = self.row(y);
+        words_of(&xs).map(|k| (row[k] & within(&xs, k)).count_ones() as usize).sum()
+    }
+
+    pub fn is_set(&self, x: usize, y: usize) -> bool {
+        self.words[y * self.stride + x / WORD] >> (x % WORD) & 1 != 0
+    }
+
+    /// Call `each` with the columns of every run of set bits in row `y`, left to right.
+    pub fn each_run(&self, y: usize, mut each: impl FnMut(usize, usize)) {
+        let (mut begun, mut before) = (None, 0);
+        for (k, &word) in self.row(y).iter().enumerate() {
+            // Set where a run begins or has just ended.
+            let edges = word ^ (word << 1 | before);
+            before = word >> (WORD - 1);
+            for_each_set(edges, |bit| {
+                let x = k * WORD + bit;
+                match begun.take() {
+                    None => begun = Some(x),
+                    Some(x1) => each(x1, x),
+                }
+            });
+        }
+        if let Some(x1) = begun {
+            each(x1, self.stride * WORD);
+        }
+    }
+
+    /// Call `each` with the columns in `xs` where row `y` differs from itself
+    /// `right` columns further (fewer than a word) and `down` rows further. The
+    /// place compared with must lie in the picture.
+    pub fn each_change(
+        &self,
+        y: usize,
+        xs: &Range<usize>,
+        (right, down): (usize, usize),
+        mut each: impl FnMut(usize),
+    ) {
+        let (row, other) = (self.row(y), self.row(y + down));
+        for k in words_of(xs) {
+            let next = other.get(k + 1).copied().unwrap_or(0);
+            // Two shifts, as one by a whole word is none.
+            let moved = other[k] >> right | next << 1 << (WORD - 1 - right);
+            for_each_set((row[k] ^ moved) & within(xs, k), |bit| each(k * WORD + bit));
+        }
+    }
+}
+
+/// Bit `i` is set where pixel `i` has any of `flags`, which are among the
+/// lowest four bits; up to 64 pixels.
+pub(crate) fn pack(pixels: &[u8], flags: u8) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let eight = |bytes: [u8; 8]| {
+        let mut any = u64::from_le_bytes(bytes) & (ONES * u64::from(flags));
+        if any == 0 {
+            return 0;
+        }
+        any |= any >> 2;
+        any |= any >> 1;
+        // Moves byte i's lowest bit to bit 56 + i; no two products meet, so nothing carries.
+        (any & ONES).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    };
+    let (chunks, rest) = pixels.as_chunks::<8>();
+    let mut word = 0;
+    for (i, &chunk) in chunks.iter().enumerate() {
+        word |= eight(chunk) << (8 * i);
+    }
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        word |= eight(last) << (8 * chunks.len());
+    }
+    word
+}
+
+/// Call `each` with the place of every set bit, lowest first.
+pub(crate) fn for_each_set(mut word: u64, mut each: impl FnMut(usize)) {
+    while word != 0 {
+        each(word.trailing_zeros() as usize);
+        word &= word - 1;
+    }
+}
+
+/// Words that hold the columns `xs`.
+fn words_of(xs: &Range<usize>) -> Range<usize> {
+    if xs.is_empty() { 0..0 } else { xs.start / WORD..xs.end.div_ceil(WORD) }
+}
+
+/// The bits of word `k` that lie in the columns `xs`.
+fn within(xs: &Range<usize>, k: usize) -> u64 {
+    let start = xs.start.saturating_sub(k * WORD);
+    let end = xs.end - k * WORD;
+    (u64::MAX << start) & if end < WORD { !(u64::MAX << end) } else { u64::MAX }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bits_say_what_the_bytes_say(
+            (width, data) in (1usize..200).prop_flat_map(|w| (Just(w), prop::collection::vec(0u8..16, 3 * w))),
+            flags in 1u8..16, (from, to) in (0usize..200, 0usize..200), right in 0usize..5,
+        ) {
+            let plane = Plane { width, height: 3, data };
+            let mut bits = Bits::default();
+            bits.mark(&plane, flags);
+            let set = |x: usize, y: usize| plane.row(y)[x] & flags != 0;
+            let xs = from.min(width)..to.clamp(from.min(width), width);
+            for y in 0..3 {
+                prop_assert!((0..width).all(|x| bits.is_set(x, y) == set(x, y)));
+                prop_assert_eq!(bits.count(y, xs.clone()), xs.clone().filter(|&x| set(x, y)).count());
+                let mut runs = Vec::new();
+                bits.each_run(y, |x1, x2| runs.push((x1, x2)));
+                let begins: Vec<_> = (0..width).filter(|&x| set(x, y) && (x == 0 || !set(x - 1, y))).collect();
+                let ends: Vec<_> =
+                    (1..=width).filter(|&x| set(x - 1, y) && (x == width || !set(x, y))).collect();
+                prop_assert_eq!(runs, begins.into_iter().zip(ends).collect::<Vec<_>>());
+            }
+            let xs = xs.start..xs.end.min(width.saturating_sub(right)).max(xs.start);
+            for (y, down) in [(0, 0), (0, 2), (1, 1)] {
+                let mut changes = Vec::new();
+                bits.each_change(y, &xs, (right, down), |x| changes.push(x));
+                let expected: Vec<_> =
+                    xs.clone().filter(|&x| x + right < width && set(x, y) != set(x + right, y + down)).collect();
+                if xs.end + right <= width {
+                    prop_assert_eq!(changes, expected);
+                }
+            }
+        }
+    }
+}
