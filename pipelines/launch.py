@@ -29,6 +29,7 @@ from pipelines.worker import (
     sides_of,
     stop_on_signals,
 )
+from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.settings import settings
 from smartstream.config.site import Site, load_site
 from smartstream.errors import InternalError, InvalidInputError
@@ -36,7 +37,6 @@ from smartstream.ingest.source import STOP
 from smartstream.observe.logging import get_logger
 from smartstream.sinks.event_file import EventFileSink
 from smartstream.sinks.nats import prepare as prepare_streams
-from smartstream.sinks.nats_access import NatsAccess
 from smartstream.sinks.nats_server import EmbeddedServer
 from smartstream.sinks.nats_streams import StreamLimits
 

@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 from pipelines.environment import SENSORS, StationSpec
 from pipelines.reports import REPORTS, DeskSpec
 from smartstream.config.site import ReportFeed, SensorFeed, Site
-from smartstream.ingest.line_feed import TURN_LINES
-from smartstream.ingest.report_file import ReportFile
-from smartstream.ingest.sensor_file import SensorFile
+from smartstream.ingest.lines import TURN_LINES, file_source
+from smartstream.ingest.report_lines import ReportLines
+from smartstream.ingest.report_tables import report_source
+from smartstream.ingest.sensor_lines import SensorLines
 from smartstream.ingest.source import Feed, SideSpec
-from smartstream.ingest.station_file import StationFile
+from smartstream.ingest.station_lines import StationLines, station_of
 from smartstream.model.time import MIN_NS, NS
 from smartstream.streams.wards import WardIndex
 
@@ -28,16 +29,14 @@ def sensor_side(site: Site, i: int, feed: SensorFeed, paced: bool) -> SideSpec: 
     path = Path(site.address(feed.url).target)
     side = f"sensors/{i}"
     lateness_ns = round(feed.allowed_lateness_s * NS)
-    turn = 1 if paced else TURN_LINES
+    source = file_source(side, path, lateness_ns=lateness_ns, turn_lines=1 if paced else TURN_LINES)
     is_station = path.name.removesuffix(".gz").endswith(".txt")
 
     def open_side(resume: dict[str, Any] | None) -> Feed:
         if is_station:
             zone = ZoneInfo(site.site.timezone)
-            return StationFile(
-                side=side, path=path, timezone=zone, lateness_ns=lateness_ns, turn_lines=turn, resume=resume
-            )
-        return SensorFile(side=side, path=path, lateness_ns=lateness_ns, turn_lines=turn, resume=resume)
+            return StationLines(source, station=station_of(path), timezone=zone, resume=resume)
+        return SensorLines(source, resume)
 
     return SideSpec(side, SENSORS, open_side, _start_ns(site, open_side))
 
@@ -73,17 +72,10 @@ def report_side(site: Site, i: int, feed: ReportFeed, paced: bool) -> SideSpec: 
     lateness_ns = round(feed.allowed_lateness_s * NS)
     turn = 1 if paced else TURN_LINES
     zone = ZoneInfo(site.site.timezone)
+    source = report_source(side, path, zone, lateness_ns=lateness_ns, turn_lines=turn)
 
     def open_side(resume: dict[str, Any] | None) -> Feed:
-        return ReportFile(
-            side=side,
-            path=path,
-            site=site.site.id,
-            timezone=zone,
-            lateness_ns=lateness_ns,
-            turn_lines=turn,
-            resume=resume,
-        )
+        return ReportLines(source, site=site.site.id, resume=resume)
 
     return SideSpec(side, REPORTS, open_side, _start_ns(site, open_side))
 

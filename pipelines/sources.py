@@ -12,8 +12,9 @@ from smartstream import _core
 from smartstream.config.site import Camera, ConditionFeed, SignalFeed, Site
 from smartstream.errors import InvalidInputError
 from smartstream.ingest.camera import CameraFeed
-from smartstream.ingest.condition_file import ConditionFile
-from smartstream.ingest.signal_file import SignalFile
+from smartstream.ingest.condition_lines import ConditionLines
+from smartstream.ingest.lines import file_source
+from smartstream.ingest.signal_lines import SignalLines
 from smartstream.ingest.source import Feed, SideSpec
 from smartstream.ingest.tracks_file import TracksFile, first_instant
 from smartstream.model.time import NS
@@ -87,19 +88,18 @@ def _condition_name(i: int, junction: str) -> str:
 
 def _condition_side(site: Site, i: int, feed: ConditionFeed, junction: str) -> SideSpec:
     side, path = _condition_name(i, junction), Path(site.address(feed.url).target)
+    source = file_source(side, path, lateness_ns=round(feed.allowed_lateness_s * NS))
     cameras = [camera for camera in site.camera if camera.junction == junction]
 
     def open_side(resume: dict[str, Any] | None) -> Feed:
-        return ConditionFile(
-            side=side,
-            path=path,
+        return ConditionLines(
+            source,
             junction=junction,
             junctions=frozenset(j.id for j in site.junction),
             cameras=frozenset(camera.id for camera in cameras),
             lanes=frozenset(lane.id for camera in cameras for lane in camera.lane),
             every_lane=frozenset(lane.id for camera in site.camera for lane in camera.lane),
             speaks=junction == site.junction[0].id,
-            lateness_ns=round(feed.allowed_lateness_s * NS),
             resume=resume,
         )
 
@@ -117,10 +117,10 @@ def _signal_side(site: Site, i: int, feed: SignalFeed) -> SideSpec:
         raise InvalidInputError(f"{feed.url}: this version reads signal states from file: only")
     groups = frozenset(g.id for j in site.junction if j.id == feed.junction for g in j.signal)
     side = _signal_name(i, feed)
-    lateness_ns = round(feed.allowed_lateness_s * NS)
+    source = file_source(side, Path(target), lateness_ns=round(feed.allowed_lateness_s * NS))
 
     def open_side(resume: dict[str, Any] | None) -> Feed:
-        return SignalFile(side=side, path=Path(target), groups=groups, lateness_ns=lateness_ns, resume=resume)
+        return SignalLines(source, groups=groups, resume=resume)
 
     open_side(None).close()
     return SideSpec(side, feed.junction, open_side, None)

@@ -24,6 +24,7 @@ from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
 from pipelines.line_sources import desk_spec, station_spec
 from pipelines.sources import junction_sides, site_sides
+from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Site, load_site
 from smartstream.errors import SmartstreamError
 from smartstream.ingest.board import Board
@@ -36,7 +37,6 @@ from smartstream.sinks.event_file import EventFileSink
 from smartstream.sinks.ledger import LedgerSink
 from smartstream.sinks.ledger_table import print_ledger
 from smartstream.sinks.nats import NatsSink
-from smartstream.sinks.nats_access import NatsAccess
 from smartstream.sinks.recorder import RecordSink
 
 EPOCH: Final = timedelta(seconds=1)

@@ -19,9 +19,9 @@ import numpy as np
 from smartstream.bench.fanout_peers import BOUND, OURS, PEERS, Publisher, Sink
 from smartstream.bench.fanout_screens import Screens
 from smartstream.bench.report import gate, print_gates, print_table, write_json
+from smartstream.brokers.nats_access import NatsAccess
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.sinks.nats import prepare
-from smartstream.sinks.nats_access import NatsAccess
 from smartstream.sinks.nats_server import EmbeddedServer
 
 BATCHES: Final = (1, 10, 100, 1000)

@@ -14,9 +14,9 @@ import nats
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from smartstream.brokers.nats_access import NatsAccess
 from smartstream.model.event import CloudEvent, nats_subject
 from smartstream.sinks.nats import NatsSink
-from smartstream.sinks.nats_access import NatsAccess
 
 _WINDOW: Final = 256  # on their way at once; more does not help nats-py
 

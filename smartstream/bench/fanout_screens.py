@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from smartstream.sinks.nats_access import NatsAccess
+from smartstream.brokers.nats_access import NatsAccess
 
 _SENT: Final = re.compile(rb'"sent_ns":(\d+)}')
 _QUIET_S: Final = 5.0

@@ -16,6 +16,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.settings import settings
 from smartstream.config.site import Site, load_site
 from smartstream.errors import InvalidInputError, UnavailableError
@@ -23,7 +24,6 @@ from smartstream.model.event import CloudEvent
 from smartstream.model.time import parse_instant
 from smartstream.sinks import discovery
 from smartstream.sinks.event_line import event_line
-from smartstream.sinks.nats_access import NatsAccess
 from smartstream.sinks.nats_follow import Follower, Start, full_subject
 
 _VIETNAM: Final = timezone(timedelta(hours=7))

@@ -13,11 +13,11 @@ from typing import Final
 import msgspec
 
 from pipelines.launch import Options, launch
+from smartstream.brokers.nats_access import NatsAccess
 from smartstream.demo import CLIP
 from smartstream.errors import InvalidInputError, SmartstreamError
 from smartstream.model.event import CloudEvent
 from smartstream.sinks.ledger import Ledger
-from smartstream.sinks.nats_access import NatsAccess
 from smartstream.sinks.nats_follow import Follower
 from smartstream.sinks.nats_server import find_server
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 
 from smartstream.ingest.jump import JumpGuard
-from smartstream.ingest.lines import MAX_LINE, LineReader
-from smartstream.model.items import DeadLetter, Item, Tally
+from smartstream.ingest.lines import MAX_LINE, LineSource, Lost, Quiet, Trouble
+from smartstream.model.items import DeadLetter, Health, Item, Tally
 from smartstream.model.time import MIN_NS, NS
 
 T = TypeVar("T")
-TURN_LINES: Final = 256
-"""Lines per turn: what one turn may hold in memory, however sparse the feed."""
+_ANY_NS: Final = 10_000 * 366 * 86_400 * NS // 2  # more than lies between any two instants
 
 
 class RefusedError(Exception):
@@ -32,60 +30,42 @@ class RefusedError(Exception):
         self.detail = detail
 
 
-class Lines(Protocol):
-    """Where lines come from; ``offset`` and ``line_no`` are the resume state."""
-
-    offset: int
-    line_no: int
-    broken: str
-
-    def next_line(self) -> tuple[int, bytes] | None:
-        """The next line with its number, or ``None`` at the end."""
-
-    def close(self) -> None:
-        """Free what is held open."""
-
-
 class LineFeed(ABC, Generic[T]):
-    """Reads a file of lines chunk by chunk; every line becomes a value or a dead letter.
+    """Reads lines turn by turn; every line becomes a value or a dead letter. One class and a schema make a connector.
 
     Args:
-        side: Name of the feed.
-        path: The file.
-        lateness_ns: How far behind the newest line a line may be and still be in time.
-        horizon_ns: A line more than this behind is too late to be used at all.
-        jump_ns: A jump ahead that needs no second line to be believed.
-        turn_lines: Lines per turn.
+        source: Where the lines come from.
         resume: What ``snapshot`` returned.
-        reader: Where the lines come from, when ``path`` is no file of lines.
     """
 
-    def __init__(
-        self,
-        *,
-        side: str,
-        path: Path,
-        lateness_ns: int,
-        horizon_ns: int,
-        jump_ns: int,
-        turn_lines: int = TURN_LINES,
-        resume: dict[str, Any] | None = None,
-        reader: Lines | None = None,
-    ) -> None:
+    horizon_ns: ClassVar[int] = 0
+    """A line more than this behind the newest is too late to be used at all, if its lateness is not longer still."""
+    jump_ns: ClassVar[int]
+    """A jump ahead that needs no second line to be believed."""
+
+    def __init__(self, source: LineSource, resume: dict[str, Any] | None = None) -> None:
         state = resume or {}
-        self.side = side
-        self._horizon = horizon_ns
-        self._turn_lines = turn_lines
-        self._reader: Lines = reader or LineReader(path, offset=state.get("offset", 0), line_no=state.get("line_no", 0))
-        self._guard: JumpGuard[tuple[int, str, T]] = JumpGuard(limit_ns=jump_ns, lateness_ns=lateness_ns)
+        self.side = source.side
+        self._turn_lines = source.turn_lines
+        self._lines = source.open(state.get("lines", {}))
+        in_order = self._lines.sorted
+        self._horizon = _ANY_NS if in_order else max(self.horizon_ns, source.lateness_ns)
+        limit = _ANY_NS if in_order else self.jump_ns
+        self._guard: JumpGuard[tuple[int, str, T]] = JumpGuard(limit_ns=limit, lateness_ns=source.lateness_ns)
         self._guard.last_ns, self._guard.held = state.get("last_ns"), list(state.get("held", ()))
+        self._quiet_ns: int = state.get("quiet_ns", MIN_NS)
         self.counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "dead": 0}))
         self.ended: bool = state.get("ended", False)
 
     @property
-    def position_ns(self) -> int:
-        """Newest event time read so far."""
+    def newest_ns(self) -> int:
+        """Newest event time that a line has brought."""
         return MIN_NS if self._guard.last_ns is None else self._guard.last_ns
+
+    @property
+    def position_ns(self) -> int:
+        """The feed's clock: its newest line, or how long it has been known to be silent."""
+        return max(self.newest_ns, self._quiet_ns)
 
     @property
     def items(self) -> int:
@@ -93,25 +73,34 @@ class LineFeed(ABC, Generic[T]):
         return self.counts["lines"]
 
     def read(self) -> list[Item]:
-        """The next chunk; empty only after the end."""
+        """What is ready, a turn at most; of a file that has not ended never nothing."""
         if self.ended:
             return []
         out: list[Item] = []
         values: list[T] = []
+        heard = False
         for _ in range(self._turn_lines):
-            found = self._reader.next_line()
+            found = self._lines.next_line()
             if found is None:
-                for decided in self._guard.end():
-                    self._take(decided, values, out)
-                if self._reader.broken:
-                    place = f"after line {self._reader.line_no}"
-                    out.append(self._dead("truncated", place, self._reader.broken, ""))
-                self.ended = True
                 break
-            self.counts["lines"] += 1
-            self._one(*found, values, out)
-        out.append(self._batch(tuple(values)))
-        out.append(Tally(self.side, dict(self.counts)))
+            heard = True
+            match found:
+                case Quiet(until_ns):
+                    self._quiet_ns = max(self._quiet_ns, until_ns)
+                case Trouble(verb, at_ns, detail):
+                    out.append(Health(self.side, "lost", verb, at_ns, detail))
+                case Lost(count, detail):
+                    self.counts["lines"] += count
+                    out.append(self._dead("lost_upstream", f"before {self._lines.unit}", detail, "", count=count))
+                case line_no, line:
+                    self.counts["lines"] += 1
+                    self._one(line_no, line, values, out)
+        if self._lines.ended:
+            heard = True
+            self._end(values, out)
+        if heard:
+            out.append(self._batch(tuple(values)))
+            out.append(Tally(self.side, dict(self.counts)))
         return out
 
     @abstractmethod
@@ -130,51 +119,68 @@ class LineFeed(ABC, Generic[T]):
     def _batch(self, values: tuple[T, ...]) -> Item:
         """The item that carries a turn's values, with ``position_ns`` and ``ended``."""
 
+    def _end(self, values: list[T], out: list[Item]) -> None:
+        for decided in self._guard.end():
+            self._take(decided, values, out)
+        if self._lines.broken:
+            place = f"after {self._lines.unit} {self._lines.snapshot().get('line_no', '')}".strip()
+            out.append(self._dead("truncated", place, self._lines.broken, ""))
+        self.ended = True
+
     def _one(self, line_no: int, line: bytes, values: list[T], out: list[Item]) -> None:
         try:
             if len(line) >= MAX_LINE:
                 raise RefusedError("too_long", f"expected at most {MAX_LINE} bytes")  # noqa: TRY301  # one way out
             at_ns, value = self._parse(line_no, line)
         except RefusedError as e:
-            out.append(self._dead(e.reason, f"line {line_no}", e.detail, self._payload(line)))
+            out.append(self._dead(e.reason, self._place(line_no), e.detail, self._payload(line)))
             return
         for decided in self._guard.push(at_ns, (line_no, self._payload(line), value)):
             self._take(decided, values, out)
+
+    def _place(self, line_no: int) -> str:
+        return f"{self._lines.unit} {line_no}"
 
     def _payload(self, line: bytes) -> str:
         """What a dead letter shows of a line."""
         return line[:2048].decode("utf-8", "replace").strip()[:512]
 
+    def _too_late(self, at_ns: int) -> bool:
+        """Whether a line of this instant cannot be used any more."""
+        return at_ns < self.newest_ns - self._horizon
+
     def _take(self, decided: tuple[bool, int, tuple[int, str, T]], values: list[T], out: list[Item]) -> None:
         believed, at_ns, (line_no, text, value) = decided
-        place = f"line {line_no}"
+        place = self._place(line_no)
         if not believed:
             out.append(self._dead("absurd_time", place, "expected a time near the lines before or after it", text))
-        elif at_ns < self.position_ns - self._horizon:
+        elif self._too_late(at_ns):
             detail = f"expected at most {self._horizon / NS:g} s behind the newest line"
             out.append(self._dead("late", place, detail, text, at_ns))
         else:
             values.append(self._arrived(value))
 
-    def _dead(self, reason: str, place: str, detail: str, text: str, at_ns: int | None = None) -> DeadLetter:
-        self.counts["dead"] += 1
-        filed = at_ns if at_ns is not None else max(self.position_ns, 0)
-        return DeadLetter("ingest", reason, self.side, filed, place, detail, text)
+    def _dead(
+        self, reason: str, place: str, detail: str, text: str, at_ns: int | None = None, count: int = 1
+    ) -> DeadLetter:
+        self.counts["dead"] += count
+        filed = at_ns if at_ns is not None else max(self.newest_ns, 0)
+        return DeadLetter("ingest", reason, self.side, filed, place, detail, text, count)
 
     def snapshot(self) -> dict[str, Any]:
-        """Where to go on after the last chunk."""
+        """Where to go on after the last turn."""
         return {
-            "offset": self._reader.offset,
-            "line_no": self._reader.line_no,
+            "lines": self._lines.snapshot(),
             "last_ns": self._guard.last_ns,
             "held": list(self._guard.held),
+            "quiet_ns": self._quiet_ns,
             "counts": dict(self.counts),
             "ended": self.ended,
         }
 
     def close(self) -> None:
-        """Close the file."""
-        self._reader.close()
+        """Free what the lines hold open."""
+        self._lines.close()
 
 
 L = TypeVar("L")

@@ -19,10 +19,26 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from smartstream.errors import InvalidInputError
+from smartstream.ingest.lines import LineSource, file_source
 
 _MAX_BYTES: Final = 1 << 30  # a table is sorted in memory; larger ones belong in NDJSON
 _encoder: Final = msgspec.json.Encoder()
 _Line = tuple[str, int, dict[str, Any]]  # time, record number, line
+
+
+def report_source(side: str, path: Path, timezone: ZoneInfo, *, lateness_ns: int, turn_lines: int) -> LineSource:
+    """Reports in a file: NDJSON, gzipped by suffix; by the suffixes ``.json`` and ``.csv`` a table.
+
+    Args:
+        side: Name of the feed.
+        path: The file.
+        timezone: Of times in a table that do not say theirs.
+        lateness_ns: How long a report waits for earlier ones.
+        turn_lines: Lines per turn.
+    """
+    if path.suffix not in (".json", ".csv"):
+        return file_source(side, path, lateness_ns=lateness_ns, turn_lines=turn_lines)
+    return LineSource(side, lambda state: TableReader(path, timezone, **state), lateness_ns, turn_lines)
 
 
 class TableReader:
@@ -38,9 +54,13 @@ class TableReader:
         InvalidInputError: It cannot be read or is no table of a known form.
     """
 
+    unit = "line"
+    sorted = True
+
     def __init__(self, path: Path, timezone: ZoneInfo, *, offset: int = 0, line_no: int = 0) -> None:
         self.offset = offset
         self.line_no = line_no
+        self.ended = False
         self.broken = ""
         try:
             if path.stat().st_size > _MAX_BYTES:
@@ -56,10 +76,15 @@ class TableReader:
     def next_line(self) -> tuple[int, bytes] | None:
         """The next line with its record's number, or ``None`` at the end."""
         if self.offset >= len(self._lines):
+            self.ended = True
             return None
         _, self.line_no, line = self._lines[self.offset]
         self.offset += 1
         return self.line_no, _encoder.encode(line)
+
+    def snapshot(self) -> dict[str, Any]:
+        """How far it is."""
+        return {"offset": self.offset, "line_no": self.line_no}
 
     def close(self) -> None:
         """Free the table."""

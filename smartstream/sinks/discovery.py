@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from smartstream.sinks.nats_access import NatsAccess
+from smartstream.brokers.nats_access import NatsAccess
 
 LOCK: Final = "lock"
 _NOTE: Final = "server.json"

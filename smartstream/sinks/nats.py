@@ -12,13 +12,13 @@ from typing import Any, Final, Self, TypeVar
 import msgspec
 from bytewax.outputs import StatefulSinkPartition
 
+from smartstream.brokers.nats_access import NatsAccess, connect, quiet
 from smartstream.config.site import Site
 from smartstream.errors import DataLossError, InvalidInputError, UnavailableError
 from smartstream.model.event import CloudEvent, nats_subject
 from smartstream.observe.logging import get_logger
 from smartstream.observe.metrics import count_dead_letter
 from smartstream.sinks.dead_letters import Thinner, Thinning, refused_event
-from smartstream.sinks.nats_access import NatsAccess, connect, quiet
 from smartstream.sinks.nats_outbox import Mark, Outbox, Outgoing, Position
 from smartstream.sinks.nats_streams import DEFAULT_LIMITS, StreamLimits, ensure_streams, stream_of
 from smartstream.sinks.one_partition import OnePartitionSink

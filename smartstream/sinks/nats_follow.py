@@ -15,9 +15,10 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError, ServiceUnavailableError
 
+from smartstream.brokers.nats_access import NatsAccess, connect, lost, quiet
+from smartstream.brokers.subjects import covers, overlap
 from smartstream.errors import SmartstreamError
-from smartstream.sinks.nats_access import NatsAccess, connect, lost, quiet
-from smartstream.sinks.nats_streams import SUBJECTS, covers, overlap
+from smartstream.sinks.nats_streams import SUBJECTS
 
 _PAUSE_S: Final = 1.0
 

@@ -23,9 +23,9 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import StreamInfo
 
+from smartstream.brokers.nats_access import NatsAccess, connect, lost
 from smartstream.errors import InvalidInputError, SmartstreamError, UnavailableError
 from smartstream.observe.logging import get_logger
-from smartstream.sinks.nats_access import NatsAccess, connect, lost
 from smartstream.sinks.nats_ids import ids_after
 from smartstream.sinks.nats_streams import StreamLimits, ensure_streams
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from smartstream.brokers.nats_access import NatsAccess
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.observe.logging import get_logger
 from smartstream.sinks import discovery
-from smartstream.sinks.nats_access import NatsAccess
 
 _USER: Final = "smartstream"
 _START_S: Final = 20.0

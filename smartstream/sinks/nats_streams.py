@@ -60,28 +60,6 @@ class StreamLimits(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_LIMITS: Final = StreamLimits()
 
 
-def covers(wide: str, narrow: str) -> bool:
-    """Whether every subject that matches ``narrow`` matches ``wide``."""
-    a, b = wide.split("."), narrow.split(".")
-    for x, y in zip(a, b, strict=False):
-        if x == ">":
-            return True
-        if y == ">" or (x not in ("*", y)):
-            return False
-    return len(a) == len(b)
-
-
-def overlap(one: str, other: str) -> bool:
-    """Whether some subject matches both patterns."""
-    a, b = one.split("."), other.split(".")
-    for x, y in zip(a, b, strict=False):
-        if ">" in (x, y):
-            return True
-        if x != y and "*" not in (x, y):
-            return False
-    return len(a) == len(b)
-
-
 def stream_of(event_type: str) -> str:
     """The stream an event type belongs to.
 

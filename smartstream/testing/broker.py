@@ -21,7 +21,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
-from smartstream.sinks.nats_access import NatsAccess
+from smartstream.brokers.nats_access import NatsAccess
 
 _USER, _PASSWORD = "tester", "secret"
 _START_S: Final = 20.0

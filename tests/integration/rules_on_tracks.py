@@ -8,7 +8,8 @@ import numpy as np
 
 from smartstream._core import JunctionEngine
 from smartstream.config.site import Site
-from smartstream.ingest.signal_file import SignalFile
+from smartstream.ingest.lines import file_source
+from smartstream.ingest.signal_lines import SignalLines
 from smartstream.ingest.tracks_file import TracksFile
 from smartstream.model.classes import STATE_CODE
 from smartstream.model.event import CloudEvent
@@ -24,12 +25,8 @@ def events_of(site: Site) -> list[CloudEvent]:
     compiled, writer = compile_junction(site, junction), EventWriter(site, junction)
     engine = JunctionEngine(compiled.config)
     for feed in site.signal_feed:
-        reader = SignalFile(
-            side="signals",
-            path=Path(site.address(feed.url).target),
-            groups=frozenset(compiled.groups),
-            lateness_ns=10**9,
-        )
+        source = file_source("signals", Path(site.address(feed.url).target), lateness_ns=10**9)
+        reader = SignalLines(source, groups=frozenset(compiled.groups))
         while not reader.ended:
             for item in reader.read():
                 if isinstance(item, Signals):

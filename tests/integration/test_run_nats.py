@@ -10,8 +10,8 @@ import time
 import nats
 import pytest
 
+from smartstream.brokers.nats_access import connect
 from smartstream.errors import InvalidInputError
-from smartstream.sinks.nats_access import connect
 from smartstream.sinks.nats_server import EmbeddedServer, find_server
 from smartstream.testing.street import write_street
 

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from pipelines.environment import ArrivalStep, StationSpec, StationStep
 from pipelines.reports import DeskSpec, DeskStep
-from smartstream.ingest.report_file import ReportFile
-from smartstream.ingest.sensor_file import SensorFile
-from smartstream.ingest.station_file import StationFile
+from smartstream.ingest.lines import file_source
+from smartstream.ingest.report_lines import ReportLines
+from smartstream.ingest.report_tables import report_source
+from smartstream.ingest.sensor_lines import SensorLines
+from smartstream.ingest.station_lines import StationLines
 from smartstream.model.items import DeadLetter, Readings, Reports
 from smartstream.model.time import NS
 
@@ -75,7 +77,7 @@ def write(folder, name, lines):
 def test_sensor_lines(lines):
     with tempfile.TemporaryDirectory() as folder:
         path = write(folder, "s.ndjson", lines)
-        items = accounted(SensorFile(side="s", path=path, lateness_ns=600 * NS))
+        items = accounted(SensorLines(file_source("s", path, lateness_ns=600 * NS)))
     spec = StationSpec("x", ("s",), "Asia/Ho_Chi_Minh", 600 * NS)
     arrivals, steps = ArrivalStep(spec), {}
     dealt, _ = arrivals.on_batch([item for item in items if isinstance(item, Readings)])
@@ -88,7 +90,8 @@ def test_sensor_lines(lines):
 def test_report_lines(lines):
     with tempfile.TemporaryDirectory() as folder:
         path = write(folder, "r.ndjson", lines)
-        feed = ReportFile(side="r", path=path, site="x", timezone=ZONE, lateness_ns=300 * NS)
+        source = report_source("r", path, ZONE, lateness_ns=300 * NS, turn_lines=256)
+        feed = ReportLines(source, site="x")
         items = accounted(feed)
     desk = DeskStep(DeskSpec("x", ("r",), "Asia/Ho_Chi_Minh", 300 * NS, None))
     desk.on_batch([item for item in items if isinstance(item, Reports)])
@@ -113,4 +116,5 @@ def test_report_lines(lines):
 def test_station_lines(lines):
     with tempfile.TemporaryDirectory() as folder:
         path = write(folder, "s.txt", lines)
-        accounted(StationFile(side="s", path=path, timezone=ZONE, lateness_ns=600 * NS))
+        source = file_source("s", path, lateness_ns=600 * NS)
+        accounted(StationLines(source, station="q", timezone=ZONE))

@@ -18,12 +18,12 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.recovery import RecoveryConfig
 
+from smartstream.brokers.nats_access import NatsAccess
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.items import Tally
 from smartstream.sinks.event_file import EventFileSink
 from smartstream.sinks.ledger import LedgerSink
 from smartstream.sinks.nats import NatsSink
-from smartstream.sinks.nats_access import NatsAccess
 
 
 class Config(msgspec.Struct):

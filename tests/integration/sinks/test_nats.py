@@ -17,11 +17,11 @@ from conftest import Flow, ids
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, StreamConfig
 
+from smartstream.brokers.nats_access import NatsAccess, connect
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.model.event import make_event
 from smartstream.sinks.ledger import read_ledger
 from smartstream.sinks.nats import NatsSink, prepare
-from smartstream.sinks.nats_access import NatsAccess, connect
 from smartstream.sinks.nats_streams import DEAD_LETTERS, EVENTS, StreamLimits
 from smartstream.testing.broker import Broker, core_subscriber, read_stream
 

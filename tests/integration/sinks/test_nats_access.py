@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from smartstream.brokers.nats_access import NatsAccess
 from smartstream.errors import InvalidInputError
 from smartstream.sinks.nats import prepare
-from smartstream.sinks.nats_access import NatsAccess
 from smartstream.testing.broker import Broker
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from event_flow import event
 
+from smartstream.brokers.nats_access import NatsAccess
 from smartstream.sinks.nats import NatsSink
-from smartstream.sinks.nats_access import NatsAccess
 from smartstream.sinks.nats_server import EmbeddedServer
 from smartstream.testing.broker import Broker
 

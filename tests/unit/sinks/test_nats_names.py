@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smartstream.brokers.nats_access import NatsAccess
+from smartstream.brokers.subjects import covers, overlap
 from smartstream.errors import InvalidInputError
-from smartstream.sinks.nats_access import NatsAccess
 from smartstream.sinks.nats_follow import full_subject
-from smartstream.sinks.nats_streams import DEAD_LETTERS, EVENTS, SUBJECTS, covers, overlap, stream_of
+from smartstream.sinks.nats_streams import DEAD_LETTERS, EVENTS, SUBJECTS, stream_of
 
 _TOKEN = st.sampled_from(["a", "b", "*"])
 _PATTERN = st.builds(

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pipelines.reports import DeskSpec, DeskStep
-from smartstream.ingest.report_file import ReportFile
+from smartstream.ingest.report_lines import ReportLines
+from smartstream.ingest.report_tables import report_source
 from smartstream.model.items import DeadLetter, Reports
 from smartstream.model.time import NS
 
@@ -30,9 +31,8 @@ def line(minutes, report, code="flood", text="Đường ngập sâu", *, place=(
 
 def open_feed(path, side="reports/0", resume=None, timezone="Asia/Ho_Chi_Minh", turn_lines=256):
     zone = ZoneInfo(timezone)
-    return ReportFile(
-        side=side, path=path, site="demo", timezone=zone, lateness_ns=LATENESS, turn_lines=turn_lines, resume=resume
-    )
+    source = report_source(side, path, zone, lateness_ns=LATENESS, turn_lines=turn_lines)
+    return ReportLines(source, site="demo", resume=resume)
 
 
 class Town:

@@ -4,7 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from pipelines.environment import ArrivalStep, StationSpec, StationStep
-from smartstream.ingest.sensor_file import SensorFile
+from smartstream.ingest.lines import file_source
+from smartstream.ingest.sensor_lines import SensorLines
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import DeadLetter, Readings
 from smartstream.model.time import NS
@@ -29,7 +30,7 @@ def spec_of(sides):
 
 
 def open_feed(path, side="sensors/0", resume=None, turn_lines=256):
-    return SensorFile(side=side, path=path, lateness_ns=LATENESS, turn_lines=turn_lines, resume=resume)
+    return SensorLines(file_source(side, path, lateness_ns=LATENESS, turn_lines=turn_lines), resume)
 
 
 class City:

@@ -6,9 +6,6 @@ import random
 import pytest
 from station_lines import City, as_set, at, line, open_feed, run, run_lines, write
 
-from smartstream.ingest.sensor_file import SensorFile
-from smartstream.model.time import NS
-
 EXAMPLE = [26.9, 24.7, 20.5, 23.5, 19.5, 16.5, 19.0, 16.5, 20.3, 22.4, 19.6, 20.6]
 
 
@@ -282,7 +279,7 @@ def test_a_lost_feed_lets_the_others_go_on(tmp_path):
 
 
 def test_the_feed_says_where_it_is(tmp_path):
-    feed = SensorFile(side="x", path=write(tmp_path / "s.ndjson", [line(at(0), 1)]), lateness_ns=NS)
+    feed = open_feed(write(tmp_path / "s.ndjson", [line(at(0), 1)]))
     assert (feed.items, feed.ended) == (0, False)
     feed.read()
     assert (feed.items, feed.ended, feed.read()) == (1, True, [])

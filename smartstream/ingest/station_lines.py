@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from smartstream.ingest.line_feed import TURN_LINES, RefusedError
-from smartstream.ingest.sensor_file import ReadingFeed
+from smartstream.ingest.line_feed import RefusedError
+from smartstream.ingest.lines import LineSource
+from smartstream.ingest.sensor_lines import ReadingFeed
 from smartstream.model.items import Reading
 from smartstream.model.quantities import QUANTITIES
 from smartstream.model.time import parse_instant
@@ -44,30 +45,21 @@ def station_of(path: Path) -> str:
     return stamped[1] if stamped else name
 
 
-class StationFile(ReadingFeed):
-    """Readings of one station, gzipped by suffix.
+class StationLines(ReadingFeed):
+    """Readings of one station.
 
     Args:
-        side: Name of the feed.
-        path: The file; its name is the station.
+        source: The file.
+        station: Whose readings they are, see ``station_of``.
         timezone: Of the times in it.
-        lateness_ns: How long an hour waits for its lines.
-        turn_lines: Lines per turn.
         resume: What ``snapshot`` returned.
     """
 
     def __init__(
-        self,
-        *,
-        side: str,
-        path: Path,
-        timezone: ZoneInfo,
-        lateness_ns: int,
-        turn_lines: int = TURN_LINES,
-        resume: dict[str, Any] | None = None,
+        self, source: LineSource, *, station: str, timezone: ZoneInfo, resume: dict[str, Any] | None = None
     ) -> None:
-        super().__init__(side=side, path=path, lateness_ns=lateness_ns, turn_lines=turn_lines, resume=resume)
-        self._station = station_of(path)
+        super().__init__(source, resume)
+        self._station = station
         self._timezone = timezone
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, Reading]:

@@ -4,7 +4,8 @@ import json
 import pytest
 
 from smartstream.errors import InvalidInputError
-from smartstream.ingest.signal_file import SignalFile
+from smartstream.ingest.lines import file_source
+from smartstream.ingest.signal_lines import SignalLines
 from smartstream.model.items import DeadLetter, SignalChange, Signals
 from smartstream.model.time import MAX_NS, NS
 
@@ -16,7 +17,8 @@ def line(at, state="red", signal="S"):
 
 
 def open_file(path, resume=None):
-    return SignalFile(side="signals/j1/0", path=path, groups=frozenset({"S", "L"}), lateness_ns=NS, resume=resume)
+    source = file_source("signals/j1/0", path, lateness_ns=NS)
+    return SignalLines(source, groups=frozenset({"S", "L"}), resume=resume)
 
 
 def read_all(feed):

@@ -1,20 +1,19 @@
-"""A sensor feed in a file: NDJSON lines of any number of stations."""
+"""A sensor feed: JSON lines of any number of stations."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from smartstream.ingest.line_feed import TURN_LINES, LineFeed, RefusedError, decode_line
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.lines import LineSource
 from smartstream.model.items import Item, Reading, Readings
 from smartstream.model.quantities import MEASURING, QUANTITIES, clock_set, factor
 from smartstream.model.time import NS, parse_instant
 
 HORIZON_NS: Final = 24 * 3600 * NS
 """A line later than its allowed lateness corrects what was published, up to this age."""
-_JUMP_NS: Final = 6 * 3600 * NS  # stations are silent for hours; their clocks are wrong by years
 _LARGEST: Final = 1e12  # far beyond any range; what is in it can be computed with
 _MEASURING: Final = frozenset({MEASURING, "00", "đang đo", "dang do"})
 
@@ -75,35 +74,13 @@ class Registry:
 
 
 class ReadingFeed(LineFeed[Reading]):
-    """A feed whose lines are readings.
+    """A feed whose lines are readings; ``lateness_ns`` of its source is how long an hour waits for its lines."""
 
-    Args:
-        side: Name of the feed.
-        path: The file.
-        lateness_ns: How long an hour waits for its lines.
-        turn_lines: Lines per turn.
-        resume: What ``snapshot`` returned.
-    """
+    horizon_ns = HORIZON_NS
+    jump_ns = 6 * 3600 * NS  # stations are silent for hours; their clocks are wrong by years
 
-    def __init__(
-        self,
-        *,
-        side: str,
-        path: Path,
-        lateness_ns: int,
-        turn_lines: int = TURN_LINES,
-        resume: dict[str, Any] | None = None,
-    ) -> None:
-        horizon = max(HORIZON_NS, lateness_ns)
-        super().__init__(
-            side=side,
-            path=path,
-            lateness_ns=lateness_ns,
-            horizon_ns=horizon,
-            jump_ns=_JUMP_NS,
-            turn_lines=turn_lines,
-            resume=resume,
-        )
+    def __init__(self, source: LineSource, resume: dict[str, Any] | None = None) -> None:
+        super().__init__(source, resume)
         self._registry = Registry((resume or {}).get("registry"))
 
     def _reading(
@@ -138,8 +115,8 @@ class ReadingFeed(LineFeed[Reading]):
         return {**super().snapshot(), "registry": self._registry.snapshot()}
 
 
-class SensorFile(ReadingFeed):
-    """Readings as NDJSON, gzipped by suffix."""
+class SensorLines(ReadingFeed):
+    """Readings as JSON lines."""
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, Reading]:
         parsed = decode_line(_decoder, line)

@@ -1,24 +1,20 @@
-"""A report feed in a file: NDJSON, or the exports of other cities' report systems, sorted and converted."""
+"""A report feed: citizens' reports and what has become of them, one JSON line each."""
 
 from __future__ import annotations
 
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from smartstream.ingest.line_feed import TURN_LINES, LineFeed, RefusedError, decode_line
-from smartstream.ingest.report_tables import TableReader
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.lines import LineSource
 from smartstream.model.items import Item, Report, Reports, ReportStatus
 from smartstream.model.report_text import anonymous, fold, tidy
 from smartstream.model.time import NS, parse_instant
 
 HORIZON_NS: Final = 7 * 86_400 * NS
 """A report this late is still taken."""
-_JUMP_NS: Final = 31 * 86_400 * NS  # a small town is silent for weeks
-_ANY_NS: Final = 10_000 * 366 * 86_400 * NS // 2  # a table is sorted: no jump in it is a broken clock
 
 STATUSES: Final[dict[str, ReportStatus]] = {
     "open": "open",
@@ -71,45 +67,20 @@ class _Line(msgspec.Struct):
 _decoder: Final = msgspec.json.Decoder(_Line)
 
 
-class ReportFile(LineFeed[Report]):
-    """Reports as NDJSON, gzipped by suffix; by the suffixes ``.json`` and ``.csv`` a table, see ``report_tables``.
+class ReportLines(LineFeed[Report]):
+    """Reports as JSON lines; ``lateness_ns`` of the source is how long a report waits for earlier ones.
 
     Args:
-        side: Name of the feed.
-        path: The file.
+        source: Where the lines come from.
         site: Site id; pseudonyms of reporters hold within it.
-        timezone: Of times in a table that do not say theirs.
-        lateness_ns: How long a report waits for earlier ones.
-        turn_lines: Lines per turn.
         resume: What ``snapshot`` returned.
     """
 
-    def __init__(
-        self,
-        *,
-        side: str,
-        path: Path,
-        site: str,
-        timezone: ZoneInfo,
-        lateness_ns: int,
-        turn_lines: int = TURN_LINES,
-        resume: dict[str, Any] | None = None,
-    ) -> None:
-        table = path.suffix in (".json", ".csv")
-        state = resume or {}
-        reader = None
-        if table:
-            reader = TableReader(path, timezone, offset=state.get("offset", 0), line_no=state.get("line_no", 0))
-        super().__init__(
-            side=side,
-            path=path,
-            lateness_ns=lateness_ns,
-            horizon_ns=_ANY_NS if table else max(HORIZON_NS, lateness_ns),
-            jump_ns=_ANY_NS if table else _JUMP_NS,
-            turn_lines=turn_lines,
-            resume=resume,
-            reader=reader,
-        )
+    horizon_ns = HORIZON_NS
+    jump_ns = 31 * 86_400 * NS  # a small town is silent for weeks
+
+    def __init__(self, source: LineSource, *, site: str, resume: dict[str, Any] | None = None) -> None:
+        super().__init__(source, resume)
         self._site = site
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, Report]:

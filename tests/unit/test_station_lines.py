@@ -4,13 +4,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from smartstream.ingest.station_file import StationFile, station_of
+from smartstream.ingest.lines import file_source
+from smartstream.ingest.station_lines import StationLines, station_of
 from smartstream.model.items import DeadLetter, Readings
 from smartstream.model.time import NS, parse_instant
 
 
 def read(path):
-    feed = StationFile(side="sensors/0", path=path, timezone=ZoneInfo("Asia/Ho_Chi_Minh"), lateness_ns=600 * NS)
+    source = file_source("sensors/0", path, lateness_ns=600 * NS)
+    feed = StationLines(source, station=station_of(path), timezone=ZoneInfo("Asia/Ho_Chi_Minh"))
     items = []
     while not feed.ended:
         items += feed.read()

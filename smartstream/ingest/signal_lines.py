@@ -1,18 +1,16 @@
-"""A signal feed in a file: states of the groups of one junction."""
+"""A signal feed: states of the groups of one junction."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final, cast
 
 import msgspec
 
 from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.lines import LineSource
 from smartstream.model.classes import STATE_CODE, SignalState
 from smartstream.model.items import Item, SignalChange, Signals
 from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
-
-_JUMP_NS: Final = 3600 * NS  # lights change every minute: a longer silence needs a second line to be believed
 
 
 class _Line(msgspec.Struct):
@@ -24,27 +22,24 @@ class _Line(msgspec.Struct):
 _decoder: Final = msgspec.json.Decoder(_Line)
 
 
-class SignalFile(LineFeed[SignalChange]):
-    """Reads a signal feed; every line becomes a change or a dead letter.
+class SignalLines(LineFeed[SignalChange]):
+    """States of signal groups; every line becomes a change or a dead letter.
 
-    A line is late when it lies more than ``lateness_ns`` behind the newest line before it. At the end of the
-    file the side is released: a feed of state changes holds nobody up.
+    A line is late when it lies more than the allowed lateness behind the newest line before it, or at or before an
+    instant up to which the source has said that nothing will come. At the end of a file the side is released: a
+    feed of state changes holds nobody up.
 
     Args:
-        side: Name of the feed.
-        path: The NDJSON file.
+        source: Where the lines come from.
         groups: Signal groups of the junction.
-        lateness_ns: Allowed lateness.
         resume: What ``snapshot`` returned.
     """
 
-    def __init__(
-        self, *, side: str, path: Path, groups: frozenset[str], lateness_ns: int, resume: dict[str, Any] | None = None
-    ) -> None:
+    jump_ns = 3600 * NS  # lights change every minute: a longer silence needs a second line to be believed
+
+    def __init__(self, source: LineSource, *, groups: frozenset[str], resume: dict[str, Any] | None = None) -> None:
         self._groups = groups
-        super().__init__(
-            side=side, path=path, lateness_ns=lateness_ns, horizon_ns=lateness_ns, jump_ns=_JUMP_NS, resume=resume
-        )
+        super().__init__(source, resume)
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, SignalChange]:
         parsed = decode_line(_decoder, line)
@@ -62,7 +57,11 @@ class SignalFile(LineFeed[SignalChange]):
     def _arrived(self, value: SignalChange) -> SignalChange:
         return value
 
+    def _too_late(self, at_ns: int) -> bool:
+        return super()._too_late(at_ns) or at_ns <= self._quiet_ns
+
     def _batch(self, values: tuple[SignalChange, ...]) -> Item:
-        newest = self.position_ns
-        watermark = MAX_NS if self.ended else MIN_NS if newest == MIN_NS else newest - self._horizon - 1
+        newest = self.newest_ns
+        passed = MIN_NS if newest == MIN_NS else newest - self._horizon - 1
+        watermark = MAX_NS if self.ended else max(passed, self._quiet_ns)
         return Signals(self.side, values, watermark)

@@ -1,4 +1,4 @@
-"""A condition feed in a file: what lifts or changes the rules of one junction, and what its meters measured.
+"""A condition feed: what lifts or changes the rules of one junction, and what its meters measured.
 
 A condition may become known after it began. It takes its place by *arrival*: the newest event time of its feed
 when its line came. So a replay learns of it at the same point, and what was suspected before is taken back.
@@ -6,16 +6,15 @@ when its line came. So a replay learns of it at the same point, and what was sus
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final, get_args
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError
-from smartstream.model.items import Condition, ConditionKind, Conditions, DeadLetter, Item, MeterReading
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.lines import LineSource
+from smartstream.model.items import Condition, ConditionKind, Conditions, DeadLetter, Health, Item, MeterReading
 from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
 
-_JUMP_NS: Final = 7 * 86_400 * NS  # a roster may be silent for days
 _KINDS: Final = frozenset(get_args(ConditionKind))
 
 
@@ -37,59 +36,51 @@ _decoder: Final = msgspec.json.Decoder(_Line)
 Fact = Condition | MeterReading
 
 
-class ConditionFile(LineFeed[Fact | None]):
+class ConditionLines(LineFeed[Fact | None]):
     """Reads the lines of a condition feed that concern one junction.
 
     The feed is the whole site's and every junction reads it; a line that cannot be used is told by the junction
     that ``speaks``, so that it is one dead letter.
 
     Args:
-        side: Name of the feed at this junction.
-        path: The NDJSON file.
+        source: The site's feed, under the name it has at this junction.
         junction: Whose conditions to keep.
         junctions: Every junction of the site.
         cameras: Cameras of this junction.
         lanes: Lanes of this junction's cameras.
         every_lane: Lanes of the whole site.
         speaks: Tell of lines that cannot be used.
-        lateness_ns: How far behind the newest line a line may be.
         resume: What ``snapshot`` returned.
     """
 
+    jump_ns = 7 * 86_400 * NS  # a roster may be silent for days
+
     def __init__(
         self,
+        source: LineSource,
         *,
-        side: str,
-        path: Path,
         junction: str,
         junctions: frozenset[str],
         cameras: frozenset[str],
         lanes: frozenset[str],
         every_lane: frozenset[str],
         speaks: bool,
-        lateness_ns: int,
         resume: dict[str, Any] | None = None,
     ) -> None:
         self._junction, self._junctions, self._cameras = junction, junctions, cameras
         self._lanes, self._every_lane, self._speaks = lanes, every_lane, speaks
-        super().__init__(
-            side=side, path=path, lateness_ns=lateness_ns, horizon_ns=lateness_ns, jump_ns=_JUMP_NS, resume=resume
-        )
+        super().__init__(source, resume)
 
     def read(self) -> list[Item]:
-        """The next chunk; dead letters only from the junction that speaks."""
+        """What is ready; what is wrong with the feed is told by the junction that speaks."""
         items = super().read()
-        return items if self._speaks else [item for item in items if not isinstance(item, DeadLetter)]
+        return items if self._speaks else [item for item in items if not isinstance(item, DeadLetter | Health)]
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, Fact | None]:
+        parsed = decode_line(_decoder, line)
         try:
-            parsed = _decoder.decode(line)
             at_ns = parse_instant(parsed.time)
             until_ns = MAX_NS if parsed.until is None else parse_instant(parsed.until)
-        except msgspec.ValidationError as e:
-            raise RefusedError("bad_field", str(e)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
-            raise RefusedError("broken_json", str(e)) from None
         except ValueError as e:
             raise RefusedError("bad_time", str(e)) from None
         if parsed.meter is not None:
