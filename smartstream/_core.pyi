@@ -306,3 +306,61 @@ class JunctionEngine:
             InvalidInputError: Another version or configuration.
             DataLossError: Not a whole snapshot.
         """
+
+def asof(
+    left_time: npt.NDArray[np.int64],
+    left_key: npt.NDArray[np.uint32],
+    right_time: npt.NDArray[np.int64],
+    right_key: npt.NDArray[np.uint32],
+    right_value: npt.NDArray[np.int64],
+    known_time: npt.NDArray[np.int64],
+    known_value: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The newest right row at or before each left row of its key; each side in event-time order.
+
+    Args:
+        left_time: (L,) int64, contiguous, as are all columns.
+        left_key: (L,) uint32.
+        right_time: (R,) int64.
+        right_key: (R,) uint32.
+        right_value: (R,) int64.
+        known_time: (K,) int64, by key the time of the newest right row so far, the smallest integer for none;
+            moved on in place.
+        known_value: (K,) int64, its value; moved on in place.
+
+    Returns:
+        (L,) value and (L,) time of the right row; the smallest integer as time where there is none.
+
+    Raises:
+        InvalidInputError: Columns of different length, a key from K on, or a side out of order.
+    """
+
+def panes(
+    time: npt.NDArray[np.int64],
+    key: npt.NDArray[np.uint32],
+    value: npt.NDArray[np.int64],
+    width: int,
+    keys: int,
+) -> tuple[
+    npt.NDArray[np.int64],
+    npt.NDArray[np.uint32],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+]:
+    """Rows summed up by key within each run of rows of one pane.
+
+    Args:
+        time: (N,) int64, contiguous, as are all columns; quickest in event-time order.
+        key: (N,) uint32, below ``keys``.
+        value: (N,) int64.
+        width: Of a pane, in units of ``time``; a pane's number is its start divided by it.
+        keys: Size of the table of keys.
+
+    Returns:
+        pane, key, count, sum (wrapping), smallest and largest value; a pane and key may come twice.
+
+    Raises:
+        InvalidInputError: Columns of different length, a width below 1, or a key from ``keys`` on.
+    """

@@ -9,6 +9,7 @@ mod camera;
 mod enter;
 mod error;
 mod rules;
+mod streams;
 mod tracker;
 mod video;
 
@@ -21,5 +22,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     camera::register(m)?;
     tracker::register(m)?;
     rules::register(m)?;
+    streams::register(m)?;
     Ok(())
 }
