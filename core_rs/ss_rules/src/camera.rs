@@ -13,6 +13,7 @@ use crate::hours::Calendar;
 use crate::ledger::CameraCounts;
 use crate::outcome::{Candidate, Explanation, Finding, Passage, Reason, RuleKind};
 use crate::place::{Layout, Place};
+use crate::repeat::Proven;
 use crate::rule::{RuleState, Rules};
 use crate::signals::SignalHistory;
 use crate::suppression::is_part_of;
@@ -44,6 +45,7 @@ pub struct CameraState {
     pub run: u32,
     tracks: BTreeMap<u32, Watched>,
     conflicts: Vec<ConflictState>,
+    proven: Proven,
     /// Everything counted.
     pub counts: CameraCounts,
 }
@@ -120,7 +122,7 @@ impl Watch {
         let cx = self.context(around, &neighbours);
         for Taken { id, place, crossed } in taken {
             let Some(watched) = state.tracks.get_mut(&id) else { continue };
-            self.judge(&cx, (id, time, place, &crossings[crossed]), watched, found);
+            self.judge(&cx, (id, time, place, &crossings[crossed]), (watched, &mut state.proven), found);
             self.conflicts(state, id, time, place, found);
         }
         self.expire(&cx, state, time, found);
@@ -170,7 +172,7 @@ impl Watch {
     pub fn end_run(&self, around: Around<'_>, state: &mut CameraState, found: &mut Vec<Finding>) {
         let cx = self.context(around, &[]);
         for (id, mut watched) in std::mem::take(&mut state.tracks) {
-            self.end_track(&cx, id, &mut watched, found);
+            self.end_track(&cx, id, (&mut watched, &mut state.proven), found);
         }
         state.conflicts.clear();
     }
@@ -222,7 +224,7 @@ impl Watch {
         &self,
         cx: &Context<'_>,
         (id, now, place, crossed): (u32, EventTime, Place, &[(u16, Crossing)]),
-        watched: &mut Watched,
+        (watched, proven): (&mut Watched, &mut Proven),
         found: &mut Vec<Finding>,
     ) {
         let Watched { track, rules, held, acts } = watched;
@@ -236,7 +238,7 @@ impl Watch {
             }
         }
         if !held.is_empty() && track.is_confirmed() {
-            found.append(held);
+            release(track, held, proven, found);
         }
     }
 
@@ -271,7 +273,7 @@ impl Watch {
             time: crossing.time,
             interval: [crossing.from, crossing.to],
             track: id,
-            class: track.class,
+            class: track.class_seen(),
             lane,
             line,
             forward: road.is_forward(crossing.rightward, lane.map(|l| &self.layout.lanes[usize::from(l)])),
@@ -283,12 +285,18 @@ impl Watch {
         let ended: Vec<u32> = state.tracks.iter().filter(|(_, w)| is_over(w)).map(|(&id, _)| id).collect();
         for id in ended {
             if let Some(mut watched) = state.tracks.remove(&id) {
-                self.end_track(cx, id, &mut watched, found);
+                self.end_track(cx, id, (&mut watched, &mut state.proven), found);
             }
         }
     }
 
-    fn end_track(&self, cx: &Context<'_>, id: u32, watched: &mut Watched, found: &mut Vec<Finding>) {
+    fn end_track(
+        &self,
+        cx: &Context<'_>,
+        id: u32,
+        (watched, proven): (&mut Watched, &mut Proven),
+        found: &mut Vec<Finding>,
+    ) {
         let Watched { track, rules, held, acts } = watched;
         if track.class != VehicleClass::Pedestrian {
             for (rule, state) in self.rules.single.iter().zip(rules) {
@@ -296,9 +304,27 @@ impl Watch {
             }
         }
         if track.is_confirmed() {
-            found.append(held);
+            release(track, held, proven, found);
         }
     }
+}
+
+/// Tell what was held. Nobody on foot is accused of driving: what speaks
+/// against a track that is taken for such waits until it has proved to be
+/// faster, or is forgotten with it.
+fn release(track: &TrackState, held: &mut Vec<Finding>, proven: &mut Proven, found: &mut Vec<Finding>) {
+    let mut kept = Vec::new();
+    for mut finding in held.drain(..) {
+        if let Finding::Candidate(candidate) = &mut finding {
+            if track.on_foot {
+                kept.push(finding);
+                continue;
+            }
+            candidate.duplicate |= candidate.doubts.is_empty() && proven.repeats(candidate, track.last);
+        }
+        found.push(finding);
+    }
+    *held = kept;
 }
 
 /// A candidate beside the other acts of its track: what is part of a proven
@@ -319,7 +345,7 @@ impl CameraState {
         let seen = self.tracks.iter().filter(|(_, w)| is_here(w));
         seen.map(|(&id, Watched { track, .. })| Neighbour {
             id,
-            class: track.class,
+            class: track.class_seen(),
             lane: track.lane,
             pos: track.position(),
             still_since: track.standstill.since,

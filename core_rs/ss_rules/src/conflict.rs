@@ -81,7 +81,7 @@ impl ConflictRule {
         let step = Step {
             id: seen.id,
             class: seen.track.class,
-            on_foot: seen.track.class == VehicleClass::Pedestrian,
+            on_foot: seen.track.on_foot,
             from,
             to: here,
             stood: seen.track.stood_since(seen.now.plus_seconds(-GAVE_WAY_S)),

@@ -20,6 +20,7 @@ pub mod light;
 pub mod movement;
 pub mod outcome;
 pub mod place;
+pub mod repeat;
 pub mod report;
 pub mod rule;
 pub mod signals;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, VehicleClass};
 
+use crate::repeat::Way;
 use crate::signals::Phase;
 use crate::suppression::Condition;
 
@@ -188,7 +189,10 @@ pub struct Candidate {
     pub dilemma: bool,
     /// Whether a permit lifts the rule.
     pub permits: bool,
-    /// The same conduct as another act of the vehicle.
+    /// The way on which it was proved, where a way proves it.
+    pub way: Option<Way>,
+    /// The same conduct as another act of the vehicle, or the same act told
+    /// under another number.
     pub duplicate: bool,
     /// What decided.
     pub explanation: Explanation,
@@ -210,6 +214,7 @@ impl Candidate {
             doubts: Vec::new(),
             dilemma: false,
             permits: true,
+            way: None,
             duplicate: false,
             explanation: Explanation::default(),
         }

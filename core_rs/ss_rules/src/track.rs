@@ -21,6 +21,12 @@ const LANE_MEMORY_S: f64 = 1.0;
 const TRAIL_STEP_M: f64 = 0.5;
 /// … and how many are kept.
 const TRAIL: usize = 64;
+/// Nobody on foot in a street keeps this up: a class told by size is then wrong.
+const RUNNING_MPS: f64 = 4.0;
+/// It is kept up for this long …
+const RUN_S: f64 = 1.0;
+/// … in many steps, none a larger share of the way: one jump of a box is no run.
+const LONGEST_STEP: f64 = 0.4;
 /// Not having moved for this long is standing.
 const STANDS_S: f64 = 0.5;
 
@@ -59,10 +65,14 @@ pub struct TrackState {
     pub before: EventTime,
     /// Observations so far.
     pub hits: u32,
-    /// Class by the tracker's votes so far.
+    /// Class by the tracker's votes so far; unknown for what is only as small as somebody on foot.
     pub class: VehicleClass,
+    /// Taken for somebody on foot.
+    pub on_foot: bool,
     /// The class was told by size only.
     pub class_by_size: bool,
+    /// Has been faster than anybody on foot.
+    outran: bool,
     /// Lane under the wheels now.
     pub lane: Option<u16>,
     /// Zones around it now, one bit each.
@@ -104,7 +114,9 @@ impl TrackState {
             before: time,
             hits: 0,
             class,
+            on_foot: class == VehicleClass::Pedestrian,
             class_by_size: false,
+            outran: false,
             lane: None,
             zones: 0,
             stood: None,
@@ -147,6 +159,13 @@ impl TrackState {
             self.stood = Some(time);
         }
         self.here = *place;
+        self.on_foot = class == VehicleClass::Pedestrian;
+        if self.on_foot && class_by_size {
+            // Part of a vehicle can be as small as somebody on foot, but goes as fast as a vehicle.
+            self.class = VehicleClass::Unknown;
+            self.outran |= self.outruns_walkers();
+            self.on_foot = !self.outran;
+        }
         for (index, (track, road)) in self.lines.iter_mut().zip(&layout.lines).enumerate() {
             if let Some(crossing) = track.observe(&road.line, time, place.pos, place.unit_m)
                 && (crossing.beyond == 0.0 || layout.passes_exit(road, &crossing, place))
@@ -199,6 +218,29 @@ impl TrackState {
         Some(far.scale(1.0 / far.length()))
     }
 
+    /// Its class as one would say it now.
+    pub fn class_seen(&self) -> VehicleClass {
+        if self.on_foot { VehicleClass::Pedestrian } else { self.class }
+    }
+
+    /// Whether the last second was faster than anybody on foot, step by step.
+    fn outruns_walkers(&self) -> bool {
+        let lately = self.trail.iter().rev().take_while(|w| w.time >= self.last.plus_seconds(-RUN_S));
+        let (mut next, mut longest, mut first) = (self.here.pos, 0.0f64, None);
+        for waypoint in lately {
+            longest = longest.max((next - waypoint.pos).length());
+            next = waypoint.pos;
+            first = Some(waypoint);
+        }
+        first.is_some_and(|w| {
+            let way = (self.here.pos - w.pos).length();
+            let elapsed_s = self.last.seconds_since(w.time);
+            elapsed_s >= 0.75 * RUN_S
+                && way * self.here.unit_m >= RUNNING_MPS * elapsed_s
+                && longest <= LONGEST_STEP * way
+        })
+    }
+
     /// Where it was at `time`, between the waypoints around it.
     pub fn position_at(&self, time: EventTime) -> Option<Point> {
         let after = self.trail.iter().position(|w| w.time >= time)?;
@@ -213,7 +255,7 @@ impl TrackState {
 }
 
 /// A position and when, for rules that look back.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Waypoint {
     /// When.
     pub time: EventTime,

@@ -12,6 +12,7 @@ use ss_model::{EventTime, Point};
 
 use crate::context::{Context, Seen};
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
+use crate::repeat::Way;
 use crate::track::{TrackState, Waypoint};
 use crate::verdict::doubt_reason;
 
@@ -76,7 +77,7 @@ struct Run {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Proof {
-    time: EventTime,
+    way: Way,
     path_m: f64,
     speed_mps: f64,
     angle_deg: f64,
@@ -151,7 +152,7 @@ impl WrongWayRule {
             doubts.push(Reason::MaybeReversing);
         }
         Some(Proof {
-            time: here.time,
+            way: Way { from: run.start, to: here, unit_m },
             path_m,
             speed_mps,
             angle_deg: cos.clamp(-1.0, 1.0).acos().to_degrees(),
@@ -175,9 +176,10 @@ impl WrongWayRule {
         Some(Candidate {
             until: Some(run.last),
             lane: Some(run.lane),
+            way: Some(proof.way),
             doubts: proof.doubts,
             explanation,
-            ..Candidate::new(RuleKind::WrongWay, proof.time, id, track.class)
+            ..Candidate::new(RuleKind::WrongWay, proof.way.to.time, id, track.class)
         })
     }
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from rules_street import NS, T0, Vehicle, camera, config, image, outcomes, rectangle, verdicts
 
+from smartstream.rules.outcome import Crossing, Violation
+
 DOWN = {"direction": [0, 1]}
 """The approach comes down the picture to a stop line at y = 0; the junction lies below."""
 LEFT_LANE = {"id": "A", "polygon": rectangle(0, -50, 3.5, 0), "signal": "G", "movements": ["left"], **DOWN}
@@ -88,6 +90,17 @@ class TestWrongWay:
     def test_riding_up_the_lane(self):
         rider = Vehicle([(1.7, -5, 6), (1.7, -45, 0)], kind="motorcycle")
         assert verdicts(site(self.RULE), [rider]) == [("wrong_way", "suspected")]
+
+    def test_a_rider_who_is_lost_and_found_again_is_accused_once(self):
+        lost = Vehicle([(1.7, -5, 2), (1.7, -19, 0)], kind="motorcycle")
+        found = Vehicle([(1.7, -29, 2), (1.7, -45, 0)], kind="motorcycle", at=3.5)
+        once = [("wrong_way", "suspected"), ("wrong_way", "suppressed", "duplicate")]
+        assert verdicts(site(self.RULE), [lost, found]) == once
+
+    @pytest.mark.parametrize("behind_s", [0.0, 1.5, 4.0])
+    def test_two_riders_one_behind_the_other_are_accused_both(self, behind_s):
+        riders = [Vehicle([(x, -5, 6), (x, -45, 0)], kind="motorcycle", at=at) for x, at in ((1.2, 0), (2.2, behind_s))]
+        assert verdicts(site(self.RULE), riders) == [("wrong_way", "suspected")] * 2
 
     def test_a_box_that_drifts_or_trembles_is_nobody(self):
         drifts = Vehicle([(1.7, -10, 40), (1.7, -30, 0)])
@@ -298,3 +311,26 @@ def test_a_class_told_by_size_alone_accuses_nobody():
     rule, lanes = {"kind": "wrong_lane"}, TestLanes.LANES
     blob = straight(-1.7, flags=4)
     assert verdicts(site(rule, lanes=lanes), [blob]) == [("wrong_lane", "undecided", "class_doubt")]
+
+
+class TestPedestriansBySize:
+    """Part of a vehicle is as small as somebody on foot; the class is then told by size only (flag 4)."""
+
+    def judge(self, seconds, **more):
+        found = outcomes(site(*LIGHTS), [straight(1.7, seconds=seconds, kind="pedestrian", **more)], signals=RED)
+        said = [(o.kind, o.verdict) for o in found if isinstance(o, Violation)]
+        return said, {o.class_ for o in found if isinstance(o, Crossing)}
+
+    def test_what_goes_like_a_vehicle_is_one(self):
+        assert self.judge(9, flags=4) == ([("red_light", "suspected")], {"unknown"})
+
+    def test_who_walks_or_runs_is_not_accused_of_driving(self):
+        assert self.judge(50, flags=4) == ([], {"pedestrian"})
+        assert self.judge(20, flags=4) == ([], {"pedestrian"})
+
+    def test_a_detector_that_knows_people_is_believed(self):
+        assert self.judge(9) == ([], {"pedestrian"})
+
+    def test_one_jump_is_no_run(self):
+        jumps = Vehicle([(1.7, -10, 4), (1.7, -6, 0.1), (1.7, -1, 4), (1.7, 4, 0)], kind="pedestrian", flags=4)
+        assert verdicts(site(*LIGHTS), [jumps], signals=RED) == []
