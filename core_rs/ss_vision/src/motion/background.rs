@@ -95,11 +95,13 @@ impl Background {
         arch.dispatch(|| classify(&picture.data, planes, fast, settle, ticks, &mut labels.data));
     }
 
-    /// Slow update of this frame's share of the rows where `labels` say street.
-    pub fn update(&mut self, picture: &Plane, labels: &Plane, arch: pulp::Arch) {
+    /// Slow update of this frame's share of the rows where `labels` say street:
+    /// towards the raw picture where the one with its exposure taken off shows the street.
+    pub fn update(&mut self, (picture, raw): (&Plane, &Plane), labels: &Plane, arch: pulp::Arch) {
         let mut y = self.phase;
         while y < picture.height {
-            arch.dispatch(Refresh { row: y, model: &mut *self, seen: Some((picture.row(y), labels.row(y))) });
+            let seen = Some([picture, raw, labels].map(|plane| plane.row(y)));
+            arch.dispatch(Refresh { row: y, model: &mut *self, seen });
             y += STRIDE;
         }
         self.phase = (self.phase + 1) % STRIDE;
@@ -132,12 +134,12 @@ const NOISE_FACTOR: u16 = 6;
 /// No street is so restless that a contrast of an eighth of the range is noise.
 const MAX_THRESHOLD: u8 = 32;
 
-/// One row of the slow model: follow what is `seen`, picture and labels, then
-/// renew the 3×3 range of the street.
+/// One row of the slow model: follow what is `seen`, picture, raw picture and
+/// labels, then renew the 3×3 range of the street.
 struct Refresh<'a> {
     row: usize,
     model: &'a mut Background,
-    seen: Option<(&'a [u8], &'a [u8])>,
+    seen: Option<[&'a [u8]; 3]>,
 }
 
 impl pulp::NullaryFnOnce for Refresh<'_> {
@@ -147,8 +149,8 @@ impl pulp::NullaryFnOnce for Refresh<'_> {
     #[allow(clippy::inline_always)] // must become part of the dispatched function
     fn call(self) {
         let Self { row: y, model, seen } = self;
-        if let Some((picture, labels)) = seen {
-            follow(model.level.row_mut(y), model.threshold.row_mut(y), picture, labels, model.floor);
+        if let Some(seen) = seen {
+            follow(model.level.row_mut(y), model.threshold.row_mut(y), seen, model.floor);
         }
         let (above, below) = (y.saturating_sub(1), (y + 1).min(model.level.height - 1));
         let rows = [above, y, below].map(|r| model.level.row(r));
@@ -159,15 +161,15 @@ impl pulp::NullaryFnOnce for Refresh<'_> {
 /// A step towards the picture where it is street, for level and noise alike.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
-fn follow(level: &mut [u8], threshold: &mut [u8], picture: &[u8], labels: &[u8], floor: u8) {
-    for (((b, t), &i), &l) in level.iter_mut().zip(threshold).zip(picture).zip(labels) {
+fn follow(level: &mut [u8], threshold: &mut [u8], [picture, raw, labels]: [&[u8]; 3], floor: u8) {
+    for ((((b, t), &i), &r), &l) in level.iter_mut().zip(threshold).zip(picture).zip(raw).zip(labels) {
         let difference = i.abs_diff(*b);
         // By its own level: beside a marking the tolerance for shake
         // would let whatever stands there creep into the model.
         let step = u8::from(l == label::STREET) & u8::from(difference <= *t);
         let wanted = u16::from(difference) * NOISE_FACTOR;
         let (up, down) = (u8::from(wanted > u16::from(*t)), u8::from(wanted < u16::from(*t)));
-        *b = b.wrapping_add(step & u8::from(i > *b)).wrapping_sub(step & u8::from(i < *b));
+        *b = b.wrapping_add(step & u8::from(r > *b)).wrapping_sub(step & u8::from(r < *b));
         *t = t.saturating_add(step & up).wrapping_sub(step & down).max(floor).min(MAX_THRESHOLD);
     }
 }

@@ -1,6 +1,6 @@
 //! Motion detector for a fixed camera: background model on reduced luma, blobs to detections.
 //!
-//! The way of a frame: [`reduce`] → [`background`] labels every pixel →
+//! The way of a frame: [`reduce`] → [`gain`] → [`background`] labels every pixel →
 //! [`blobs`] connects them → [`vehicles`] finds the road users in them.
 //! Everything is a function of the frames and tracks given so far: two
 //! detectors fed alike answer alike, and so does one restored from a snapshot.
@@ -11,6 +11,7 @@ mod blobs;
 mod bootstrap;
 mod camera;
 mod flow;
+mod gain;
 mod ghosts;
 mod reduce;
 mod shadow;
@@ -24,6 +25,7 @@ use background::{Background, label};
 use bits::Bits;
 use blobs::{Components, majority};
 use camera::{Camera, Rect};
+use gain::Gain;
 use ghosts::{Ghosts, is_revealed};
 use reduce::{Plane, Reducer};
 use shadow::Shadow;
@@ -64,6 +66,8 @@ pub struct MotionDetector {
     size: (usize, usize),
     state: Option<State>,
     // Buffers of one frame.
+    /// As the camera exposed it, and as the street's exposure would have had it.
+    raw: Plane,
     picture: Plane,
     labels: Plane,
     /// Where `labels` say anything but street.
@@ -124,6 +128,7 @@ impl MotionDetector {
             arch: pulp::Arch::new(),
             size: (width, height),
             state: None,
+            raw: Plane::new(w, h, 0),
             picture: Plane::new(w, h, 0),
             labels: Plane::new(w, h, 0),
             foreground: Bits::default(),
@@ -150,16 +155,14 @@ impl MotionDetector {
         self.reducer.reduce(frame, &mut self.picture);
         let scale = self.scale();
         let Some(state) = &mut self.state else {
-            let mut shadow = Shadow::default();
-            let (street, waiting) =
-                bootstrap::street(&self.picture, self.camera.as_ref(), &mut shadow, self.arch);
-            let mut state = State::new(&street, self.config.min_contrast, frame.time);
-            state.shadow = shadow;
-            state.before.data.copy_from_slice(&self.picture.data);
-            state.targets.list.extend(waiting.iter().map(|f| Target::waiting(f.rect, frame.time)));
-            self.state = Some(state);
+            self.begin(frame.time);
             return;
         };
+        let gain = Gain::of(&self.picture, &state.background.level, self.arch);
+        if let Some(gain) = &gain {
+            std::mem::swap(&mut self.raw, &mut self.picture);
+            gain.take_off(&self.raw, &mut self.picture, self.arch);
+        }
         let elapsed_s = frame.time.seconds_since(state.time).clamp(0.0, 10.0);
         let ticks = (elapsed_s / 0.04).round() as u8;
         state.background.classify(&self.picture, ticks, &mut self.labels, self.arch);
@@ -239,10 +242,23 @@ impl MotionDetector {
             (state.frames, elapsed_s as f32, hold_s as f32),
             spared,
         );
-        state.background.update(&self.picture, &self.labels, self.arch);
+        let raw = if gain.is_some() { &self.raw } else { &self.picture };
+        state.background.update((&self.picture, raw), &self.labels, self.arch);
         std::mem::swap(&mut state.before, &mut self.picture);
         state.time = frame.time;
         state.frames += 1;
+    }
+
+    /// The first picture: who waits in it is no part of the street.
+    fn begin(&mut self, time: EventTime) {
+        let mut shadow = Shadow::default();
+        let (street, waiting) =
+            bootstrap::street(&self.picture, self.camera.as_ref(), &mut shadow, self.arch);
+        let mut state = State::new(&street, self.config.min_contrast, time);
+        state.shadow = shadow;
+        state.before.data.copy_from_slice(&self.picture.data);
+        state.targets.list.extend(waiting.iter().map(|f| Target::waiting(f.rect, time)));
+        self.state = Some(state);
     }
 
     /// Normalised units per pixel of the reduced picture.

@@ -87,6 +87,23 @@ fn a_moving_square_is_one_track_with_its_foot_on_its_lower_edge() {
     assert_eq!(ids.len(), 1);
 }
 
+#[test]
+fn another_exposure_is_no_traffic_and_becomes_the_street_when_it_stays() {
+    let mut chain = Chain::new();
+    chain.see(&street());
+    let lighter: Vec<u8> = street().iter().map(|l| l + 40).collect();
+    for i in 0..500 {
+        let mut picture = lighter.clone();
+        if i < 50 {
+            square(&mut picture, 20 + 2 * i, 40, 16, 200);
+        }
+        let tracks = chain.see(&picture);
+        assert!(tracks.len() == usize::from(i < 50) || i < 15 || (50..80).contains(&i), "frame {i}");
+    }
+    let street = chain.detector.street().unwrap();
+    assert!(street.iter().zip(&lighter).all(|(a, b)| a.abs_diff(*b) <= 6), "the street has become lighter");
+}
+
 /// Frames of a square that drives in and stops.
 fn driven_in(chain: &mut Chain) -> u32 {
     chain.see(&street());
