@@ -64,8 +64,61 @@ class CameraRun:
         on after a resume. ``frames_redecoded`` is what this process decoded again to get where it was.
         """
 
+    def ring(self) -> PacketRing:
+        """The recent past of this camera, to cut clips and stills from; it may outlive the run."""
+
     def close(self) -> None:
         """Stop the thread; it ends within a few frames. Polling a closed run is an error."""
+
+class _Clip(TypedDict):
+    data: bytes
+    container: str
+    codec: str
+    first_ns: int
+    last_ns: int
+    frames: int
+    truncated: bool
+
+class _ColourStill(TypedDict):
+    time_ns: int
+    rgb: npt.NDArray[np.uint8]
+
+@final
+class PacketRing:
+    """Compressed video of the recent past, as it came: clips are copied, never encoded again.
+
+    Any thread may ask; the camera goes on meanwhile. A file camera reads the file again where it lies, so nothing
+    of it is ever gone; the same question gives the same bytes, in a resumed run too.
+    """
+
+    def clip(self, from_ns: int, to_ns: int) -> _Clip:
+        """A video file of that span, of the run that holds its middle.
+
+        ``data``: a whole file, ``container`` ``mp4`` (index in front) or ``matroska``; ``codec``: libav's name;
+        ``first_ns``, ``last_ns``: event time of its first picture (the key frame at or before ``from_ns``; the
+        clip's own time 0) and of its last (one more than asked for where that is needed to decode);
+        ``frames``: pictures in it; ``truncated``: it misses more than a second of what was asked for.
+
+        Raises:
+            InvalidInputError: ``to_ns`` before ``from_ns``, or more than 300 s after it.
+            UnavailableError: The camera has not come so far yet; ask again later.
+            DataLossError: Nothing of the span is held any more, or it cannot be read.
+        """
+
+    def still(self, at_ns: int) -> _ColourStill:
+        """The latest picture at ``at_ns`` (else the first that is held): its ``time_ns``, ``rgb`` (H, W, 3) uint8.
+
+        Raises:
+            UnavailableError: As ``clip``.
+            DataLossError: As ``clip``, or no picture there can be decoded.
+        """
+
+def encode_jpeg(rgb: npt.NDArray[np.uint8], quality: int = 92) -> bytes:
+    """An (H, W, 3) uint8 picture as JPEG, chroma at full resolution; ``quality`` 1 to 100.
+
+    Raises:
+        InvalidInputError: Another shape.
+    """
 
 class _Probe(TypedDict):
     container: str

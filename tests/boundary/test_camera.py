@@ -13,6 +13,7 @@ import pytest
 
 from smartstream import _core
 from smartstream.errors import InvalidInputError
+from smartstream.model.time import NS
 
 CLIP = Path(__file__).parents[3] / "shared/data/video/us_side_street.mp4"
 
@@ -54,6 +55,13 @@ def test_probe_and_still_refuse_what_is_no_video(tmp_path: Path) -> None:
             look(str(empty))
         with pytest.raises(InvalidInputError, match=r"text\.mp4"):
             look(str(text))
+
+
+def test_a_jpeg_of_a_picture_of_another_shape_is_refused() -> None:
+    for shape in ((4, 4), (4, 4, 4), (0, 4, 3)):
+        with pytest.raises(InvalidInputError, match="expected \\(height, width, 3\\)"):
+            _core.encode_jpeg(np.zeros(shape, np.uint8))
+    assert _core.encode_jpeg(np.zeros((4, 6, 3), np.uint8))[:2] == b"\xff\xd8"
 
 
 @pytest.mark.skipif(not CLIP.exists(), reason="../shared is not there")
@@ -110,3 +118,21 @@ class TestOnARealClip:
         with pytest.raises(InvalidInputError, match="expected them unchanged"):
             _core.CameraRun(config(batch_ms=100), position)
         _core.CameraRun(config(checkpoint_s=1), position).close()
+
+    def test_clips_and_stills_outlive_the_run(self) -> None:
+        run = _core.CameraRun(config())
+        ring = run.ring()
+        while ("end",) not in run.poll(100):
+            time.sleep(0.001)
+        run.close()
+        clip = ring.clip(3 * NS, 6 * NS)
+        assert clip["container"] == "mp4"
+        assert b"ftyp" in clip["data"][:16]
+        assert clip["data"].find(b"moov") < clip["data"].find(b"mdat"), "index in front"
+        assert clip["first_ns"] <= 3 * NS
+        assert not clip["truncated"]
+        still = ring.still(5 * NS)
+        assert 0 <= 5 * NS - still["time_ns"] < NS // 10
+        assert still["rgb"].shape[2] == 3
+        assert still["rgb"].std() > 10
+        assert _core.encode_jpeg(still["rgb"])[:2] == b"\xff\xd8"

@@ -1,6 +1,8 @@
 //! The sequence decode → detect → track, a function of its input alone.
 
-use ss_ingest::{Loss, Next, VideoPosition, VideoRun};
+use std::sync::Arc;
+
+use ss_ingest::{Loss, Next, Ring, VideoPosition, VideoRun};
 use ss_model::{EventTime, Result, Track, TrackBatch};
 
 use crate::config::CameraConfig;
@@ -103,6 +105,11 @@ impl Chain {
             losses: Vec::new(),
             ended: false,
         }
+    }
+
+    /// Tell `ring` from now on which time lies where in the files.
+    pub fn tell(&mut self, ring: Arc<Ring>) {
+        self.video.tell(ring);
     }
 
     /// Work on up to `frames` frames; the step that closed, when one did.

@@ -9,7 +9,7 @@ use crate::config::CameraConfig;
 use crate::counts::Counts;
 use crate::state::StateFolder;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Where a camera stands after a step; small, so that every epoch can hold one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

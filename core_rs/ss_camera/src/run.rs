@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TryRecvError, bounded};
-use ss_ingest::{Loss, LossReason};
+use ss_ingest::{Loss, LossReason, Ring};
 use ss_model::{Error, EventTime, Result};
 
 use crate::chain::{Chain, Item, Step};
@@ -54,6 +54,7 @@ pub struct CameraRun {
     worker: Option<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
     redecoded: Arc<AtomicU64>,
+    ring: Arc<Ring>,
     /// After the last step polled.
     token: Token,
 }
@@ -77,7 +78,9 @@ impl CameraRun {
             folder.keep_up_to(resume.map(|_| token.video.total));
         }
         let (stop, redecoded) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let mut run = Self { steps: None, worker: None, stop, redecoded, token };
+        let ring = Arc::new(Ring::of_files(config.files.clone()));
+        ring.set_stretches(&token.video.stretches);
+        let mut run = Self { steps: None, worker: None, stop, redecoded, ring, token };
         if run.token.ended {
             return Ok(run);
         }
@@ -91,6 +94,7 @@ impl CameraRun {
             sender,
             stop: Arc::clone(&run.stop),
             redecoded: Arc::clone(&run.redecoded),
+            ring: Arc::clone(&run.ring),
         };
         let name = format!("camera {}", worker.config.camera);
         let thread = std::thread::Builder::new().name(name.clone());
@@ -144,6 +148,12 @@ impl CameraRun {
         counts
     }
 
+    /// The recent past of this camera, to cut clips and stills from; it
+    /// outlives the run.
+    pub fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring)
+    }
+
     /// Stop the thread and wait for it: a few frames at most.
     pub fn close(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -169,6 +179,7 @@ struct Worker {
     sender: Sender<Message>,
     stop: Arc<AtomicBool>,
     redecoded: Arc<AtomicU64>,
+    ring: Arc<Ring>,
 }
 
 impl Worker {
@@ -225,6 +236,7 @@ impl Worker {
     }
 
     fn follow(&mut self, mut chain: Chain) -> Result<()> {
+        chain.tell(Arc::clone(&self.ring));
         let pause = Duration::try_from_secs_f64(self.config.checkpoint_s).unwrap_or(Duration::MAX);
         let mut saved_at = Instant::now();
         while let Some(worked) = Self::turn(&self.stop, &mut chain) {

@@ -5,14 +5,17 @@
 //! never silence.
 
 mod av;
+mod colour;
 mod luma;
 mod position;
 mod probe;
 mod reader;
+mod ring;
 mod timeline;
 mod video;
 
 pub use position::{Resumed, VideoPosition};
 pub use probe::{Probe, Scan, Still, probe, scan, still};
-pub use timeline::{Placed, Timeline};
+pub use ring::{Clip, Picture, Ring, Stretch};
+pub use timeline::{Placed, TimeMap, Timeline};
 pub use video::{Loss, LossReason, Next, RunBreak, VideoRun};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use ss_model::{Error, EventTime, Result};
 
 use crate::reader::{Event, FileReader, KeyPoint};
+use crate::ring::Stretch;
 use crate::timeline::Timeline;
 use crate::video::RunBreak;
 
@@ -44,6 +45,9 @@ pub struct VideoPosition {
     pub not_before: Option<EventTime>,
     /// Event times so far.
     pub timeline: Timeline,
+    /// Stretches of files with one relation of timestamps to event time, the
+    /// latest ones: where clips are cut from.
+    pub stretches: Vec<Stretch>,
 }
 
 /// How a position was reached again.
@@ -75,6 +79,7 @@ impl VideoPosition {
             broken: None,
             not_before: None,
             timeline: Timeline::new(start),
+            stretches: Vec::new(),
         }
     }
 

@@ -34,6 +34,43 @@ pub enum Placed {
     Jumped(EventTime),
 }
 
+/// Which event time a stream's timestamps stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeMap {
+    /// A timestamp, in ticks.
+    pub pts: i64,
+    /// Its event time.
+    pub time: EventTime,
+    /// Seconds per tick, as a fraction.
+    pub time_base: (i64, i64),
+}
+
+impl TimeMap {
+    /// Nanoseconds of event time at `pts`, as wide as foreign numbers may be.
+    pub fn wide_ns(&self, pts: i64) -> i128 {
+        i128::from(self.time.0) + ticks_to_ns(i128::from(pts) - i128::from(self.pts), self.time_base)
+    }
+
+    /// Event time at `pts`, at the edge of time for absurd ones.
+    pub fn time_of(&self, pts: i64) -> EventTime {
+        EventTime(self.wide_ns(pts).clamp(i64::MIN.into(), i64::MAX.into()) as i64)
+    }
+
+    /// The timestamp nearest to `time`.
+    pub fn pts_of(&self, time: EventTime) -> i64 {
+        let (num, den) = (i128::from(self.time_base.0).max(1), i128::from(self.time_base.1));
+        let ticks =
+            (i128::from(time.0) - i128::from(self.time.0)).saturating_mul(den) / (num * 1_000_000_000);
+        (i128::from(self.pts) + ticks).clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+}
+
+/// Rounded to the nearest nanosecond, ties upwards; foreign numbers may be absurd.
+fn ticks_to_ns(ticks: i128, (num, den): (i64, i64)) -> i128 {
+    let doubled = ticks.saturating_mul(num.into()).saturating_mul(2_000_000_000);
+    doubled.saturating_add(den.into()).div_euclid(2 * i128::from(den))
+}
+
 /// Event times of one stream of frames, file after file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
@@ -97,13 +134,13 @@ impl Timeline {
             self.last = Some(time);
             return Placed::Guessed(time);
         };
-        let Some((anchor_pts, anchor)) = self.anchor else {
+        let Some(map) = self.map() else {
             let time = self.next_time();
             self.anchor = Some((pts, time));
             self.last = Some(time);
             return Placed::At(time);
         };
-        let time = i128::from(anchor.0) + self.ticks_to_ns(i128::from(pts) - i128::from(anchor_pts));
+        let time = map.wide_ns(pts);
         let step = time - self.last.map_or(i128::from(self.start.0) - 1, |t| i128::from(t.0));
         let time = i64::try_from(time).map(EventTime);
         if let Ok(time) = time
@@ -135,11 +172,10 @@ impl Timeline {
         }
     }
 
-    fn ticks_to_ns(&self, ticks: i128) -> i128 {
-        let (num, den) = (i128::from(self.time_base.0), i128::from(self.time_base.1));
-        // Rounded to the nearest nanosecond, ties upwards; foreign numbers may be absurd.
-        let doubled = ticks.saturating_mul(num).saturating_mul(2_000_000_000);
-        doubled.saturating_add(den).div_euclid(2 * den)
+    /// What the current file's timestamps stand for, once one is known.
+    pub fn map(&self) -> Option<TimeMap> {
+        let time_base = self.time_base;
+        self.anchor.map(|(pts, time)| TimeMap { pts, time, time_base })
     }
 }
 

@@ -1,12 +1,14 @@
 //! A list of consecutive files as one run of frames with event times.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use ss_model::{Error, EventTime, LumaFrame, Result};
 
 use crate::position::{Resumed, VideoPosition};
 use crate::reader::{Event, FileReader};
+use crate::ring::{Ring, Stretch};
 use crate::timeline::Placed;
 
 /// Why something was not given out. Closed: metrics count by it.
@@ -141,7 +143,11 @@ pub struct VideoRun {
     lengths: Vec<Option<i64>>,
     reader: Option<FileReader>,
     at: VideoPosition,
+    ring: Option<Arc<Ring>>,
 }
+
+/// Stretches remembered: a clip reaches back over minutes, not over days.
+const STRETCHES: usize = 16;
 
 /// Event time and standing of a decoded frame.
 struct Taken {
@@ -157,7 +163,7 @@ impl VideoRun {
     /// empty or no video.
     pub fn open(files: Vec<PathBuf>, start: EventTime) -> Result<Self> {
         let lengths = lengths(&files)?;
-        Ok(Self { files, lengths, reader: None, at: VideoPosition::at_start(start) })
+        Ok(Self { files, lengths, reader: None, at: VideoPosition::at_start(start), ring: None })
     }
 
     /// Frames of `files` after `position`: bit for bit those that an
@@ -175,7 +181,13 @@ impl VideoRun {
             let reopened = position.reopen(path)?;
             (reader, how) = (Some(reopened.0), reopened.1);
         }
-        Ok((Self { files, lengths, reader, at: position.clone() }, how))
+        Ok((Self { files, lengths, reader, at: position.clone(), ring: None }, how))
+    }
+
+    /// Tell `ring` from now on which time lies where in the files.
+    pub fn tell(&mut self, ring: Arc<Ring>) {
+        ring.set_stretches(&self.at.stretches);
+        self.ring = Some(ring);
     }
 
     /// Number of the current run.
@@ -380,6 +392,25 @@ impl VideoRun {
         Ok(Taken { time, guessed })
     }
 
+    /// Note where the frame at `since` lies when its timestamps mean
+    /// something else than those before it.
+    fn follow_stretch(&mut self, since: EventTime) {
+        let (file, run) = (self.at.file, self.at.run);
+        let raw = self.reader.as_ref().is_some_and(|r| !r.info.timestamps);
+        let Some(map) = self.at.timeline.map() else { return };
+        let known = self.at.stretches.last();
+        if known.is_some_and(|s| s.file == file && s.run == run && s.map == map) {
+            return;
+        }
+        if self.at.stretches.len() == STRETCHES {
+            self.at.stretches.remove(0);
+        }
+        self.at.stretches.push(Stretch { file, run, since, raw, map });
+        if let Some(ring) = &self.ring {
+            ring.set_stretches(&self.at.stretches);
+        }
+    }
+
     /// Lend the frame just taken.
     fn give(&mut self, taken: &Taken) -> Next<'_> {
         let Some(reader) = &mut self.reader else { return Next::End };
@@ -394,6 +425,8 @@ impl VideoRun {
             self.at.run += 1;
             self.at.frame_no = 1;
         }
+        self.follow_stretch(taken.time);
+        let Some(reader) = &mut self.reader else { return Next::End };
         // Checked when the frame was taken.
         let (data, stride) = reader.luma().unwrap_or((&[], 0));
         let number = self.at.frame_no - 1;

@@ -1,13 +1,17 @@
 //! `CameraRun`: a camera's chain behind a queue.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use ss_camera::{CameraConfig, CameraRun, Item, Polled};
-use ss_model::{Error, Result};
+use ss_ingest::Ring;
+use ss_model::{Error, EventTime, Result};
 
 use crate::enter::enter;
+use crate::error::to_py;
 
 #[pyclass(name = "CameraRun", module = "smartstream._core")]
 struct PyCameraRun {
@@ -55,6 +59,10 @@ impl PyCameraRun {
         Ok(dict)
     }
 
+    fn ring(&mut self, py: Python<'_>) -> PyResult<PyPacketRing> {
+        Ok(PyPacketRing { ring: self.open().map_err(|e| to_py(py, &e))?.ring() })
+    }
+
     fn close(&mut self, py: Python<'_>) -> PyResult<()> {
         // Waits for the thread, which never needs the GIL.
         enter(py, || {
@@ -81,6 +89,37 @@ fn tuple<'py>(py: Python<'py>, found: &Polled) -> PyResult<Bound<'py, PyTuple>> 
     }
 }
 
+#[pyclass(name = "PacketRing", module = "smartstream._core", frozen)]
+struct PyPacketRing {
+    ring: Arc<Ring>,
+}
+
+#[pymethods]
+impl PyPacketRing {
+    fn clip<'py>(&self, py: Python<'py>, from_ns: i64, to_ns: i64) -> PyResult<Bound<'py, PyDict>> {
+        let clip = enter(py, || self.ring.clip(EventTime(from_ns), EventTime(to_ns)))?;
+        let dict = PyDict::new(py);
+        dict.set_item("data", PyBytes::new(py, &clip.data))?;
+        dict.set_item("container", clip.container)?;
+        dict.set_item("codec", clip.codec)?;
+        dict.set_item("first_ns", clip.first.0)?;
+        dict.set_item("last_ns", clip.last.0)?;
+        dict.set_item("frames", clip.frames)?;
+        dict.set_item("truncated", clip.truncated)?;
+        Ok(dict)
+    }
+
+    fn still<'py>(&self, py: Python<'py>, at_ns: i64) -> PyResult<Bound<'py, PyDict>> {
+        let picture = enter(py, || self.ring.still(EventTime(at_ns)))?;
+        let dict = PyDict::new(py);
+        dict.set_item("time_ns", picture.time.0)?;
+        let shape = [picture.height, picture.width, 3];
+        dict.set_item("rgb", PyArray1::from_vec(py, picture.rgb).reshape(shape)?)?;
+        Ok(dict)
+    }
+}
+
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add_class::<PyCameraRun>()
+    m.add_class::<PyCameraRun>()?;
+    m.add_class::<PyPacketRing>()
 }

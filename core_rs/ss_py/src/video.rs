@@ -1,12 +1,15 @@
-//! `probe`, `still` and `scan`: a look at a video file.
+//! `probe`, `still` and `scan`: a look at a video file; `encode_jpeg`: a picture for people.
 
 use std::path::PathBuf;
 
-use numpy::{PyArray1, PyArray2, PyArrayMethods};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
+use ss_model::Error;
 
 use crate::enter::enter;
+use crate::error::to_py;
 
 #[pyfunction]
 fn probe(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
@@ -43,8 +46,41 @@ fn scan(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
     Ok(dict)
 }
 
+#[pyfunction]
+#[pyo3(signature = (rgb, quality=92))]
+fn encode_jpeg<'py>(
+    py: Python<'py>,
+    rgb: PyReadonlyArrayDyn<'py, u8>,
+    quality: u8,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let &[height, width, colours] = rgb.shape() else { return Err(wrong_picture(py, &[])) };
+    let sides = (u16::try_from(width), u16::try_from(height));
+    let (Ok(width @ 1..), Ok(height @ 1..)) = sides else { return Err(wrong_picture(py, rgb.shape())) };
+    if colours != 3 {
+        return Err(wrong_picture(py, rgb.shape()));
+    }
+    let pixels: Vec<u8> = rgb.as_array().iter().copied().collect();
+    let jpeg = enter(py, || {
+        let mut jpeg = Vec::new();
+        let mut encoder = Encoder::new(&mut jpeg, quality.clamp(1, 100));
+        // Colour of thin lamps and plates counts more here than bytes.
+        encoder.set_sampling_factor(SamplingFactor::F_1_1);
+        encoder
+            .encode(&pixels, width, height, ColorType::Rgb)
+            .map_err(|e| Error::internal(format!("picture cannot be encoded: {e}")))?;
+        Ok(jpeg)
+    })?;
+    Ok(PyBytes::new(py, &jpeg))
+}
+
+fn wrong_picture(py: Python<'_>, shape: &[usize]) -> PyErr {
+    let what = format!("picture of shape {shape:?}: expected (height, width, 3), sides of 1 to 65535");
+    to_py(py, &Error::invalid(what))
+}
+
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(probe, m)?)?;
     m.add_function(wrap_pyfunction!(still, m)?)?;
-    m.add_function(wrap_pyfunction!(scan, m)?)
+    m.add_function(wrap_pyfunction!(scan, m)?)?;
+    m.add_function(wrap_pyfunction!(encode_jpeg, m)?)
 }

@@ -5,7 +5,7 @@ use std::ptr;
 
 use ss_model::{Error, Result};
 
-use super::{Demuxer, Packet, ffi, message, static_str, timestamp};
+use super::{Demuxer, Packet, StreamFormat, ffi, message, static_str, timestamp};
 
 /// Codecs of cameras and recorders; everything else libav can read (text as
 /// ANSI art, still pictures) is not a camera's video.
@@ -49,7 +49,28 @@ impl Decoder {
     /// libavcodec cannot open one inside it.
     pub fn open(demuxer: &Demuxer) -> Result<Self> {
         // SAFETY: the parameters are valid while the demuxer lives.
-        let id = unsafe { (*demuxer.parameters()).codec_id };
+        unsafe { Self::new(demuxer.parameters(), demuxer.raw_time_base(), decodes_luma_only()) }
+    }
+
+    /// A decoder for packets of `format` with times in nanoseconds, that also
+    /// gives colour.
+    ///
+    /// # Errors
+    /// As [`Decoder::open`].
+    pub fn with_colour(format: &StreamFormat) -> Result<Self> {
+        // SAFETY: the parameters are valid while the format lives.
+        unsafe { Self::new(format.as_ptr(), ffi::AVRational { num: 1, den: 1_000_000_000 }, false) }
+    }
+
+    /// # Safety
+    /// `parameters` is valid for the call.
+    unsafe fn new(
+        parameters: *const ffi::AVCodecParameters,
+        time_base: ffi::AVRational,
+        luma_only: bool,
+    ) -> Result<Self> {
+        // SAFETY: promised by the caller.
+        let id = unsafe { (*parameters).codec_id };
         if !CODECS.contains(&id) {
             // SAFETY: a static string of libav.
             let name = unsafe { static_str(ffi::avcodec_get_name(id)) };
@@ -68,16 +89,16 @@ impl Decoder {
                 )));
             }
             let decoder = Self(context);
-            let code = ffi::avcodec_parameters_to_context(context, demuxer.parameters());
+            let code = ffi::avcodec_parameters_to_context(context, parameters);
             if code < 0 {
                 return Err(Error::invalid(format!("codec parameters: {}", message(code))));
             }
-            (*context).pkt_timebase = demuxer.raw_time_base();
+            (*context).pkt_timebase = time_base;
             (*context).thread_count = 1;
             (*context).max_pixels = MAX_PIXELS;
             // Damaged pictures come out marked, so that they are counted instead of missing.
             (*context).flags |= ffi::AV_CODEC_FLAG_OUTPUT_CORRUPT as c_int;
-            if decodes_luma_only() {
+            if luma_only {
                 (*context).flags |= ffi::AV_CODEC_FLAG_GRAY as c_int;
             }
             let code = ffi::avcodec_open2(context, codec, ptr::null_mut());
@@ -184,6 +205,71 @@ impl PixelLayout {
     }
 }
 
+/// How the samples of one component of a picture lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// Plane that holds it.
+    pub plane: usize,
+    /// Bytes from one sample to the next.
+    pub step: usize,
+    /// Bytes before the first sample of a row.
+    pub offset: usize,
+    /// Bits to shift a sample right to get 8.
+    pub shift: u32,
+}
+
+/// How a picture holds its colours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ColourLayout {
+    /// Luma and the two chroma components; the latter `None` for a gray picture.
+    pub luma: Component,
+    /// Cb and Cr.
+    pub chroma: Option<[Component; 2]>,
+    /// Chroma samples are halved so many times across and down.
+    pub chroma_shift: (u32, u32),
+    /// Two-byte samples are big-endian.
+    pub big_endian: bool,
+    /// Samples use all values (0–255), not those of studio video (16–235).
+    pub full_range: bool,
+    /// The matrix of BT.709, not that of BT.601.
+    pub bt709: bool,
+}
+
+impl ColourLayout {
+    fn of(frame: &ffi::AVFrame) -> Result<Self> {
+        let luma = PixelLayout::of(frame.format)?;
+        // SAFETY: the descriptor is null or static.
+        let descriptor = unsafe { ffi::av_pix_fmt_desc_get(ffi::AVPixelFormat(frame.format)).as_ref() };
+        let Some(d) = descriptor else {
+            return Err(Error::invalid(format!("pixel format number {} is unknown", frame.format)));
+        };
+        let component = |i: usize| {
+            let c = d.comp[i];
+            Component {
+                plane: c.plane.max(0) as usize,
+                step: c.step.max(1) as usize,
+                offset: c.offset.max(0) as usize,
+                shift: (c.shift + c.depth - 8).max(0) as u32,
+            }
+        };
+        let full_range = frame.color_range == ffi::AVColorRange::JPEG || luma.name.starts_with("yuvj");
+        let bt709 = match frame.colorspace {
+            ffi::AVColorSpace::BT709 => true,
+            // Not stated: as players guess, by the size of the picture.
+            ffi::AVColorSpace::UNSPECIFIED => !full_range && frame.height >= 720,
+            _ => false,
+        };
+        Ok(Self {
+            luma: component(0),
+            chroma: (d.nb_components >= 3).then(|| [component(1), component(2)]),
+            chroma_shift: (d.log2_chroma_w.into(), d.log2_chroma_h.into()),
+            big_endian: luma.big_endian,
+            full_range,
+            bt709,
+        })
+    }
+}
+
 /// One decoded picture.
 pub struct Frame(*mut ffi::AVFrame);
 
@@ -231,16 +317,26 @@ impl Frame {
         PixelLayout::of(self.raw().format)
     }
 
+    /// How the samples of every component lie, for colour.
+    pub fn colours(&self) -> Result<ColourLayout> {
+        ColourLayout::of(self.raw())
+    }
+
     /// The first plane: its bytes from the first row on, and the bytes from
     /// one row to the next. `None` for a frame without a plain plane.
     pub fn plane(&self) -> Option<(&[u8], usize)> {
-        let stride = usize::try_from(self.raw().linesize[0]).ok()?;
-        let data = self.raw().data[0];
+        self.plane_of(0, self.size().1)
+    }
+
+    /// As [`Frame::plane`], of plane `index` with `rows` rows.
+    pub fn plane_of(&self, index: usize, rows: usize) -> Option<(&[u8], usize)> {
+        let stride = usize::try_from(*self.raw().linesize.get(index)?).ok()?;
+        let data = self.raw().data[index];
         // SAFETY: the frame is valid; the callee only looks the buffer up.
-        let buffer = unsafe { ffi::av_frame_get_plane_buffer(self.0, 0).as_ref()? };
+        let buffer = unsafe { ffi::av_frame_get_plane_buffer(self.0, index as c_int).as_ref()? };
         let before = (data as usize).checked_sub(buffer.data as usize)?;
         let available = buffer.size.checked_sub(before)?;
-        let length = available.min(stride.checked_mul(self.size().1)?);
+        let length = available.min(stride.checked_mul(rows)?);
         // SAFETY: `length` bytes from `data` on lie inside the plane's own buffer, which lives and is
         // not written to while this frame is borrowed (the next `receive` takes it mutably).
         Some((unsafe { std::slice::from_raw_parts(data, length) }, stride))

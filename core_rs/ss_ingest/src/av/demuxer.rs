@@ -6,7 +6,7 @@ use std::ptr;
 
 use ss_model::{Error, Result};
 
-use super::{Complaints, ffi, message, static_str, timestamp};
+use super::{Complaints, StreamFormat, ffi, message, static_str, timestamp};
 
 /// Raw bitstreams: libav reads them, but their packets have no times.
 const RAW: [&str; 4] = ["h264", "hevc", "mjpeg", "m4v"];
@@ -69,6 +69,32 @@ impl Packet {
     pub fn is_key(&self) -> bool {
         // SAFETY: as above.
         unsafe { (*self.0).flags & ffi::AV_PKT_FLAG_KEY != 0 }
+    }
+
+    /// Another packet with the same payload, which is shared and not copied.
+    ///
+    /// # Errors
+    /// `Internal` when there is no memory for it.
+    pub fn share(&self) -> Result<Self> {
+        let packet = Self::new()?;
+        // SAFETY: both valid, the target is blank; payloads of libav's demuxers are counted references.
+        match unsafe { ffi::av_packet_ref(packet.0, self.0) } {
+            0.. => Ok(packet),
+            code => Err(Error::internal(format!("packet cannot be kept: {}", message(code)))),
+        }
+    }
+
+    /// Set both times, in ticks of whatever reads the packet next.
+    pub fn set_times(&mut self, pts: i64, dts: i64) {
+        // SAFETY: non-null by construction, and owned.
+        unsafe {
+            (*self.0).pts = pts;
+            (*self.0).dts = dts;
+        }
+    }
+
+    pub(super) fn as_mut_ptr(&mut self) -> *mut ffi::AVPacket {
+        self.0
     }
 }
 
@@ -158,6 +184,14 @@ impl Demuxer {
     pub(super) fn parameters(&self) -> *const ffi::AVCodecParameters {
         // SAFETY: every stream has codec parameters.
         unsafe { (*self.raw_stream()).codecpar }
+    }
+
+    /// What a muxer or another decoder must know of the video stream.
+    ///
+    /// # Errors
+    /// `Internal` when there is no memory for it.
+    pub fn format(&self) -> Result<StreamFormat> {
+        StreamFormat::copy(self.parameters())
     }
 
     pub(super) fn raw_time_base(&self) -> ffi::AVRational {

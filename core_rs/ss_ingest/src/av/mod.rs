@@ -16,11 +16,15 @@ use ffmpeg_sys_the_third as ffi;
 
 mod decoder;
 mod demuxer;
+mod format;
 mod log;
+mod muxer;
 
-pub use decoder::{Decoder, Frame, PixelLayout, Received};
+pub use decoder::{ColourLayout, Component, Decoder, Frame, PixelLayout, Received};
 pub use demuxer::{Demuxer, Packet, Read, StreamInfo};
+pub use format::StreamFormat;
 pub use log::Complaints;
+pub use muxer::mux;
 
 /// What libav says about an error code.
 fn message(code: c_int) -> String {
