@@ -145,12 +145,12 @@ fn what_cannot_be_cut_is_said() {
     let Some(path) = encode(&dir.join("a.mp4"), "160x120", 2, H264) else { return };
     let kind = |r: ss_model::Result<Clip>| r.unwrap_err().kind;
     assert_eq!(kind(Ring::of_files(vec![path.clone()]).clip(START, START)), ErrorKind::Unavailable);
-    let (ring, seen) = watch(&[path.clone()]);
+    let (ring, seen) = watch(std::slice::from_ref(&path));
     assert_eq!(kind(ring.clip(after(1.0), START)), ErrorKind::InvalidInput);
     assert_eq!(kind(ring.clip(START, after(301.0))), ErrorKind::InvalidInput);
     assert!(ring.clip(after(-10.0), after(0.5)).unwrap().truncated);
     assert!(ring.clip(after(1.0), after(9.0)).unwrap().truncated);
-    assert_eq!(read(&[path.clone()]), seen, "telling a ring changes nothing");
+    assert_eq!(read(std::slice::from_ref(&path)), seen, "telling a ring changes nothing");
     std::fs::remove_file(&path).unwrap();
     assert!(ring.clip(START, after(1.0)).is_err());
 }
