@@ -11,6 +11,7 @@ BENCHMARKS = {
     "vision": "file to tracks: CPU beside bare ffmpeg and the usual chain",
     "track": "tracker: accuracy and speed on recorded detections",
     "rules": "rule engine: observations per second",
+    "streams": "event-time joins and windows: rows per CPU-second, state over a day",
     "fanout": "broker: events acknowledged per second, latency of live subscribers",
 }
 """Benchmark to its line in the overview; ``smartstream.bench.<name>`` has a click command called ``bench``."""
