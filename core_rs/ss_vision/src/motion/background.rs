@@ -188,7 +188,7 @@ fn spread(rows: [&[u8]; 3], low: &mut [u8], high: &mut [u8]) {
     if w < 3 {
         return;
     }
-    let [a, b, c] = rows.map(|r| (&r[..w - 2], &r[1..w - 1], &r[2..]));
+    let [a, b, c] = rows.map(|r| (&r[..w - 2], &r[1..w - 1], &r[2..w]));
     for (x, (low, high)) in low[1..w - 1].iter_mut().zip(&mut high[1..w - 1]).enumerate() {
         let column = |left: u8, here: u8, right: u8| (left.min(here).min(right), left.max(here).max(right));
         let (a, b, c) =

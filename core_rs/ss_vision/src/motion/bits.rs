@@ -29,9 +29,12 @@ impl Bits {
         self.stride = plane.width.div_ceil(WORD);
         self.words.resize(self.stride * plane.height, 0);
         for y in 0..plane.height {
-            let row = &mut self.words[y * self.stride..][..self.stride];
-            for (word, pixels) in row.iter_mut().zip(plane.row(y).chunks(WORD)) {
+            let (row, (whole, rest)) = (self.row_mut(y), plane.row(y).as_chunks::<WORD>());
+            for (word, pixels) in row.iter_mut().zip(whole) {
                 *word = pack(pixels, flags);
+            }
+            if !rest.is_empty() {
+                row[whole.len()] = pack(rest, flags);
             }
         }
     }
@@ -42,6 +45,15 @@ impl Bits {
 
     pub fn row_mut(&mut self, y: usize) -> &mut [u64] {
         &mut self.words[y * self.stride..][..self.stride]
+    }
+
+    /// Gather into `any` (cleared first) which columns have one set in rows `ys`.
+    pub fn any_of(&self, ys: Range<usize>, any: &mut Vec<u64>) {
+        any.clear();
+        any.resize(self.stride, 0);
+        for y in ys {
+            any.iter_mut().zip(self.row(y)).for_each(|(any, row)| *any |= row);
+        }
     }
 
     /// How many are set in columns `xs` of row `y`.
@@ -96,6 +108,7 @@ impl Bits {
 
 /// Bit `i` is set where pixel `i` has any of `flags`, which are among the
 /// lowest four bits; up to 64 pixels.
+#[inline]
 pub(crate) fn pack(pixels: &[u8], flags: u8) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let eight = |bytes: [u8; 8]| {
@@ -108,6 +121,10 @@ pub(crate) fn pack(pixels: &[u8], flags: u8) -> u64 {
         // Moves byte i's lowest bit to bit 56 + i; no two products meet, so nothing carries.
         (any & ONES).wrapping_mul(0x0102_0408_1020_4080) >> 56
     };
+    // Most of a picture is street; the compiler makes vector code of this.
+    if pixels.iter().fold(0, |all, &pixel| all | pixel) & flags == 0 {
+        return 0;
+    }
     let (chunks, rest) = pixels.as_chunks::<8>();
     let mut word = 0;
     for (i, &chunk) in chunks.iter().enumerate() {
@@ -127,6 +144,11 @@ pub(crate) fn for_each_set(mut word: u64, mut each: impl FnMut(usize)) {
         each(word.trailing_zeros() as usize);
         word &= word - 1;
     }
+}
+
+/// Whether one of the columns `xs` is set in `row`.
+pub(crate) fn any_in(row: &[u64], xs: &Range<usize>) -> bool {
+    words_of(xs).any(|k| row[k] & within(xs, k) != 0)
 }
 
 /// Words that hold the columns `xs`.
@@ -167,6 +189,9 @@ mod tests {
                     (1..=width).filter(|&x| set(x - 1, y) && (x == width || !set(x, y))).collect();
                 prop_assert_eq!(runs, begins.into_iter().zip(ends).collect::<Vec<_>>());
             }
+            let mut any = Vec::new();
+            bits.any_of(1..3, &mut any);
+            prop_assert_eq!(any_in(&any, &xs), xs.clone().any(|x| set(x, 1) || set(x, 2)));
             let xs = xs.start..xs.end.min(width.saturating_sub(right)).max(xs.start);
             for (y, down) in [(0, 0), (0, 2), (1, 1)] {
                 let mut changes = Vec::new();

@@ -13,7 +13,7 @@
 use super::reduce::Plane;
 
 /// One row in this many is looked at.
-const STRIDE: usize = 8;
+const STRIDE: usize = 16;
 /// Levels up to which a pixel is explained: noise of the reduced picture.
 const SAME: u8 = 5;
 /// Share of the pixels that show the street as it is in an ordinary picture.

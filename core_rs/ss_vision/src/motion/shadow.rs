@@ -206,7 +206,33 @@ fn compare(picture: &[u8], street: &[u8], range: (u8, u8), said: &mut [u8; 64]) 
     }
 }
 
-/// Bin of picture over street, for a picture darker than the street.
+/// Bin of picture over street, for a picture darker than the street: exact,
+/// as i·(1 + 2⁻¹⁶·b) / b stays below the next whole number for i < b.
 fn bin(picture: u8, street: u8) -> usize {
-    usize::from(picture) * BINS / usize::from(street)
+    (usize::from(picture) * RECIPROCALS[usize::from(street)] as usize) >> 16
+}
+
+/// `BINS` over every level of the street, with 16 bits after the point, rounded up.
+const RECIPROCALS: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut level = 1;
+    while level < table.len() {
+        table[level] = ((BINS as u32) << 16).div_ceil(level as u32);
+        level += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bin_is_the_rounded_down_ratio() {
+        for street in MIN_LEVEL..=255 {
+            for picture in 0..street {
+                assert_eq!(bin(picture, street), usize::from(picture) * BINS / usize::from(street));
+            }
+        }
+    }
 }
