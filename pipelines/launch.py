@@ -17,6 +17,8 @@ from typing import Final
 import msgspec
 from bytewax.recovery import init_db_dir
 
+from pipelines.doors import DoorPlan, Doors, has_doors
+from pipelines.feeds import live_feeds
 from pipelines.progress import Progress
 from pipelines.sources import unread
 from pipelines.worker import (
@@ -85,6 +87,7 @@ def launch(options: Options) -> Path | None:
         resuming = _prepare_recovery(options.recovery, site)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smartstream-")))
+        broker, inputs = _brokers(options, site, stack)
         plan = Plan(
             site=str(options.site.absolute()),
             speed=options.speed,
@@ -93,7 +96,8 @@ def launch(options: Options) -> Path | None:
             board=str(folder / "board"),
             summary=str((options.summary or folder / "summary.json").absolute()),
             events=options.events if options.events in (None, "-") else str(Path(str(options.events)).absolute()),
-            nats=None,
+            nats=broker,
+            inputs=inputs,
             recovery=None if options.recovery is None else str(options.recovery.absolute()),
             record=None if options.record is None else str(options.record.absolute()),
             quiet=options.quiet,
@@ -106,8 +110,8 @@ def launch(options: Options) -> Path | None:
             recorder.prepare(resuming=resuming)
         if not resuming:
             ledger_sink(plan, site, specs, board).prepare()
-        if options.use_nats:
-            plan = msgspec.structs.replace(plan, nats=_broker(site, stack))
+        if inputs is not None and has_doors(site):
+            stack.enter_context(Doors(DoorPlan(plan.site, inputs), folder))
         if options.on_ready is not None:
             options.on_ready(plan.nats)
         progress = None if options.quiet else stack.enter_context(Progress(board))
@@ -118,6 +122,16 @@ def launch(options: Options) -> Path | None:
         if progress is not None:
             progress.finish()
     return options.summary
+
+
+def _brokers(options: Options, site: Site, stack: ExitStack) -> tuple[NatsAccess | None, NatsAccess | None]:
+    """Where events go and where live feeds are kept: the same server, unless nothing is to be published."""
+    if options.use_nats:
+        access = _broker(site, stack)
+        return access, access
+    if site.nats.url == "embedded" or not any(live_feeds(site)):
+        return None, None
+    return None, NatsAccess.from_settings(site.nats.url, settings())
 
 
 def _broker(site: Site, stack: ExitStack) -> NatsAccess:

@@ -7,47 +7,45 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.line_sources import is_file, report_side, sensor_side, ward_index
+from pipelines.feeds import FeedTable, is_live, line_source
+from pipelines.line_sources import report_side, sensor_side, ward_index
 from smartstream import _core
+from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Camera, ConditionFeed, SignalFeed, Site
 from smartstream.errors import InvalidInputError
 from smartstream.ingest.camera import CameraFeed
 from smartstream.ingest.condition_lines import ConditionLines
-from smartstream.ingest.lines import file_source
 from smartstream.ingest.signal_lines import SignalLines
 from smartstream.ingest.source import Feed, SideSpec
 from smartstream.ingest.tracks_file import TracksFile, first_instant
 from smartstream.model.time import NS
 
 
-def site_sides(site: Site, *, state_dir: Path | None, paced: bool) -> dict[str, SideSpec]:
+def site_sides(
+    site: Site,
+    *,
+    state_dir: Path | None = None,
+    paced: bool = False,
+    inputs: NatsAccess | None = None,
+    live: bool = True,
+) -> dict[str, SideSpec]:
     """Every source of the site, opened once to see that it can be.
 
     Args:
         site: The site.
         state_dir: Where cameras keep their vision state between stops; ``None`` keeps none.
         paced: Sources are paced by event time.
+        inputs: Where live feeds of lines are kept.
+        live: With the live feeds of lines.
 
     Raises:
         InvalidInputError: Sources that cannot be opened, all of them in one message.
     """
     sides: dict[str, SideSpec] = {}
     mistakes: list[str] = []
-    for i, feed in enumerate(site.signal_feed):
-        _add(sides, mistakes, f"signal_feed[{i}].url", partial(_signal_side, site, i, feed))
-    for i, conditions in enumerate(site.condition_feed):
-        if is_file(site, conditions.url):
-            for junction in site.junction:
-                side = partial(_condition_side, site, i, conditions, junction.id)
-                _add(sides, mistakes, f"condition_feed[{i}].url", side)
-    for i, camera in enumerate(site.camera):
-        _add(sides, mistakes, f"camera[{i}].url", partial(_camera_side, site, camera, state_dir, paced))
-    for i, sensors in enumerate(site.sensor_feed):
-        if is_file(site, sensors.url):
-            _add(sides, mistakes, f"sensor_feed[{i}].url", partial(sensor_side, site, i, sensors, paced))
-    for i, reports in enumerate(site.report_feed):
-        if is_file(site, reports.url):
-            _add(sides, mistakes, f"report_feed[{i}].url", partial(report_side, site, i, reports, paced))
+    for feed, place, make in _makers(site, state_dir, paced, inputs):
+        if feed is None or live or not is_live(site, feed):
+            _add(sides, mistakes, place, make)
     try:
         ward_index(site)
     except InvalidInputError as e:
@@ -57,18 +55,38 @@ def site_sides(site: Site, *, state_dir: Path | None, paced: bool) -> dict[str, 
     return sides
 
 
+def _makers(
+    site: Site,
+    state_dir: Path | None,
+    paced: bool,  # noqa: FBT001
+    inputs: NatsAccess | None,
+) -> Iterator[tuple[FeedTable | None, str, partial[SideSpec]]]:
+    """The table of a feed, its place in the site file, and what makes its side."""
+    for i, signals in enumerate(site.signal_feed):
+        yield signals, f"signal_feed[{i}].url", partial(_signal_side, site, i, signals, inputs)
+    for i, conditions in enumerate(site.condition_feed):
+        for junction in site.junction:
+            make = partial(_condition_side, site, i, conditions, junction.id, inputs)
+            yield conditions, f"condition_feed[{i}].url", make
+    for i, camera in enumerate(site.camera):
+        yield None, f"camera[{i}].url", partial(_camera_side, site, camera, state_dir, paced)
+    for i, sensors in enumerate(site.sensor_feed):
+        make = partial(sensor_side, site, i, sensors, inputs=inputs, paced=paced)
+        yield sensors, f"sensor_feed[{i}].url", make
+    for i, reports in enumerate(site.report_feed):
+        make = partial(report_side, site, i, reports, inputs=inputs, paced=paced)
+        yield reports, f"report_feed[{i}].url", make
+
+
 def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
     """Sides of a junction by rank: feeds before cameras, so that a state of the same instant counts."""
-    lifted = [_condition_name(i, junction) for i, feed in enumerate(site.condition_feed) if is_file(site, feed.url)]
+    lifted = [_condition_name(i, junction) for i in range(len(site.condition_feed))]
     feeds = [_signal_name(i, feed) for i, feed in enumerate(site.signal_feed) if feed.junction == junction]
     return (*lifted, *feeds, *(camera.id for camera in site.camera if camera.junction == junction))
 
 
 def unread(site: Site) -> Iterator[str]:
     """Sources of the site file that this version does not read yet, by their path in it."""
-    yield from (f"sensor_feed[{i}]" for i, feed in enumerate(site.sensor_feed) if not is_file(site, feed.url))
-    yield from (f"report_feed[{i}]" for i, feed in enumerate(site.report_feed) if not is_file(site, feed.url))
-    yield from (f"condition_feed[{i}]" for i, feed in enumerate(site.condition_feed) if not is_file(site, feed.url))
     for kind in ("indicator_feed", "media_feed"):
         yield from (f"{kind}[{i}]" for i in range(len(getattr(site, kind))))
 
@@ -86,9 +104,9 @@ def _condition_name(i: int, junction: str) -> str:
     return f"conditions/{junction}/{i}"
 
 
-def _condition_side(site: Site, i: int, feed: ConditionFeed, junction: str) -> SideSpec:
-    side, path = _condition_name(i, junction), Path(site.address(feed.url).target)
-    source = file_source(side, path, lateness_ns=round(feed.allowed_lateness_s * NS))
+def _condition_side(site: Site, i: int, feed: ConditionFeed, junction: str, inputs: NatsAccess | None) -> SideSpec:
+    side, speaks = _condition_name(i, junction), junction == site.junction[0].id
+    source = line_source(site, feed, side, inputs=inputs, marks=speaks)
     cameras = [camera for camera in site.camera if camera.junction == junction]
 
     def open_side(resume: dict[str, Any] | None) -> Feed:
@@ -99,11 +117,12 @@ def _condition_side(site: Site, i: int, feed: ConditionFeed, junction: str) -> S
             cameras=frozenset(camera.id for camera in cameras),
             lanes=frozenset(lane.id for camera in cameras for lane in camera.lane),
             every_lane=frozenset(lane.id for camera in site.camera for lane in camera.lane),
-            speaks=junction == site.junction[0].id,
+            speaks=speaks,
             resume=resume,
         )
 
-    open_side(None).close()
+    if not source.live:
+        open_side(None).close()
     return SideSpec(side, junction, open_side, None)
 
 
@@ -111,18 +130,16 @@ def _signal_name(i: int, feed: SignalFeed) -> str:
     return f"signals/{feed.junction}/{i}"
 
 
-def _signal_side(site: Site, i: int, feed: SignalFeed) -> SideSpec:
-    scheme, target = site.address(feed.url)
-    if scheme != "file":
-        raise InvalidInputError(f"{feed.url}: this version reads signal states from file: only")
+def _signal_side(site: Site, i: int, feed: SignalFeed, inputs: NatsAccess | None) -> SideSpec:
     groups = frozenset(g.id for j in site.junction if j.id == feed.junction for g in j.signal)
     side = _signal_name(i, feed)
-    source = file_source(side, Path(target), lateness_ns=round(feed.allowed_lateness_s * NS))
+    source = line_source(site, feed, side, inputs=inputs)
 
     def open_side(resume: dict[str, Any] | None) -> Feed:
         return SignalLines(source, groups=groups, resume=resume)
 
-    open_side(None).close()
+    if not source.live:
+        open_side(None).close()
     return SideSpec(side, feed.junction, open_side, None)
 
 

@@ -55,7 +55,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         board: File of the shared board.
         summary: Where the ledger goes.
         events: Event file, ``-`` or ``None``.
-        nats: How to reach the broker, or ``None``.
+        nats: How to reach the broker that events go to, or ``None``.
+        inputs: How to reach the one that keeps what live feeds bring, or ``None``.
         recovery: Recovery folder, or ``None``.
         record: Folder for inputs as they came, or ``None``.
         quiet: Print no ledger.
@@ -69,6 +70,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     events: str | None
     nats: NatsAccess | None
+    inputs: NatsAccess | None
     recovery: str | None
     record: str | None
     quiet: bool
@@ -77,7 +79,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def sides_of(plan: Plan, site: Site) -> dict[str, SideSpec]:
     """The sources of a plan."""
     state_dir = None if plan.recovery is None else Path(plan.recovery) / "vision"
-    return site_sides(site, state_dir=state_dir, paced=plan.speed is not None)
+    return site_sides(site, state_dir=state_dir, paced=plan.speed is not None, inputs=plan.inputs)
 
 
 def board_of(plan: Plan, sides: dict[str, SideSpec], *, create: bool = False) -> Board:

@@ -33,7 +33,7 @@ def check(site_file: Path, draw: Path | None) -> None:
     if draw is not None:
         require_opencv()
     site = load_site(site_file, open_files=True)
-    site_sides(site, state_dir=None, paced=False)  # opens every source once, as a run does
+    site_sides(site, live=False)  # opens every source that is at rest once, as a run does
     for line in summary(site):
         click.echo(line)
     for warning in warnings(site):

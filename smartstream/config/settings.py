@@ -28,6 +28,10 @@ class Settings(BaseSettings):
     """Password at the NATS server."""
     nats_token: SecretStr | None = None
     """Token at the NATS server, instead of a user."""
+    mqtt_user: str | None = None
+    """User at the MQTT brokers; with `mqtt_password`."""
+    mqtt_password: SecretStr | None = None
+    """Password at the MQTT brokers."""
     nats_creds: Path | None = None
     """Credentials file (JWT and seed) for the NATS server, instead of a user or a token."""
 
@@ -46,6 +50,8 @@ def settings() -> Settings:
         wrong.append(Mistake(f"{_PREFIX}NATS_{given[0]}", f"NATS_{given[1]} besides", "one way to log in"))
     if (found.nats_user is None) != (found.nats_password is None):
         wrong.append(Mistake(f"{_PREFIX}NATS_USER", "one of NATS_USER and NATS_PASSWORD", "both or neither"))
+    if (found.mqtt_user is None) != (found.mqtt_password is None):
+        wrong.append(Mistake(f"{_PREFIX}MQTT_USER", "one of MQTT_USER and MQTT_PASSWORD", "both or neither"))
     if found.nats_creds is not None and not found.nats_creds.is_file():
         wrong.append(Mistake(f"{_PREFIX}NATS_CREDS", f"{found.nats_creds} is no file", "a credentials file"))
     if wrong:

@@ -49,6 +49,7 @@ Detector = Literal["motion", "onnx", "tensorrt"]
 
 _EARTH_M = 2e7  # beyond every projected coordinate on Earth
 _Lateness = Annotated[float, Field(ge=0, le=86_400)]
+_Silence = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class SiteInfo(Table):
@@ -243,6 +244,8 @@ class SignalFeed(Table):
     heartbeat_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
     """Seconds within which a state is repeated; without the repetition it becomes unknown. Absent: a state
     holds until the next."""
+    idle_after_s: _Silence = 5.0
+    """Live feeds: seconds of silence after which it holds nobody up."""
 
 
 class SensorFeed(Table):
@@ -253,6 +256,8 @@ class SensorFeed(Table):
     allowed_lateness_s: _Lateness = 600.0
     """Seconds an hour waits for late lines. Later ones, up to a day, correct what was published; beyond that they
     become dead letters."""
+    idle_after_s: _Silence = 60.0
+    """Live feeds: seconds of silence after which it holds nobody up."""
 
 
 class ReportFeed(Table):
@@ -263,6 +268,8 @@ class ReportFeed(Table):
     allowed_lateness_s: _Lateness = 300.0
     """Seconds a report waits for earlier ones. Later ones, up to 7 days, are taken as they come; beyond that they
     become dead letters."""
+    idle_after_s: _Silence = 60.0
+    """Live feeds: seconds of silence after which it holds nobody up."""
 
 
 class IndicatorFeed(Table):
@@ -272,6 +279,8 @@ class IndicatorFeed(Table):
     """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
     allowed_lateness_s: _Lateness = 600.0
     """Seconds a line may be late before it becomes a dead letter."""
+    idle_after_s: _Silence = 60.0
+    """Live feeds: seconds of silence after which it holds nobody up."""
 
 
 class MediaFeed(Table):
@@ -281,6 +290,8 @@ class MediaFeed(Table):
     """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
     allowed_lateness_s: _Lateness = 300.0
     """Seconds a line may be late before it becomes a dead letter."""
+    idle_after_s: _Silence = 60.0
+    """Live feeds: seconds of silence after which it holds nobody up."""
 
 
 class ConditionFeed(Table):
@@ -290,6 +301,8 @@ class ConditionFeed(Table):
     """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
     allowed_lateness_s: _Lateness = 300.0
     """Seconds a line may be late before it becomes a dead letter."""
+    idle_after_s: _Silence = 5.0
+    """Live feeds: seconds of silence after which it holds nobody up."""
 
 
 class Site(Table):

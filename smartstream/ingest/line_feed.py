@@ -85,10 +85,13 @@ class LineFeed(ABC, Generic[T]):
                 break
             heard = True
             match found:
-                case Quiet(until_ns):
-                    self._quiet_ns = max(self._quiet_ns, until_ns)
-                case Trouble(verb, at_ns, detail):
-                    out.append(Health(self.side, "lost", verb, at_ns, detail))
+                case Quiet(silent_ns, until_ns):
+                    for decided in self._guard.end():
+                        self._take(decided, values, out)
+                    known = self.newest_ns != MIN_NS
+                    self._quiet_ns = max(self._quiet_ns, self.newest_ns + silent_ns if known else until_ns)
+                case Trouble(verb, detail):
+                    out.append(Health(self.side, "lost", verb, max(self.position_ns, 0), detail))
                 case Lost(count, detail):
                     self.counts["lines"] += count
                     out.append(self._dead("lost_upstream", f"before {self._lines.unit}", detail, "", count=count))

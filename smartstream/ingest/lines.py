@@ -19,17 +19,22 @@ TURN_LINES: Final = 256
 
 @dataclass(frozen=True)
 class Quiet:
-    """The source has decided that a silent side holds nobody up: nothing at or before ``until_ns`` will follow."""
+    """The source has decided that a silent side holds nobody up.
 
+    Attributes:
+        silent_ns: Nothing will follow up to so long after the newest line.
+        until_ns: The same as an instant, for a side that has not brought any line.
+    """
+
+    silent_ns: int
     until_ns: int
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """The way to the source broke (``opened``) or stands again (``closed``), at about ``at_ns``."""
+    """The way to the source broke (``opened``) or stands again (``closed``)."""
 
     verb: str
-    at_ns: int
     detail: str
 
 
@@ -78,12 +83,14 @@ class LineSource:
         open: Opens its lines, from the start (an empty state) or from their snapshot.
         lateness_ns: How far behind the newest line a line may be and still be in time.
         turn_lines: Lines per turn.
+        live: Lines come while the run lasts; opening it starts to follow them.
     """
 
     side: str
     open: Callable[[dict[str, Any]], Lines]
     lateness_ns: int
     turn_lines: int = TURN_LINES
+    live: bool = False
 
 
 def file_source(side: str, path: Path, *, lateness_ns: int, turn_lines: int = TURN_LINES) -> LineSource:

@@ -11,6 +11,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -19,26 +20,24 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from smartstream.errors import InvalidInputError
-from smartstream.ingest.lines import LineSource, file_source
+from smartstream.ingest.lines import LineSource
 
 _MAX_BYTES: Final = 1 << 30  # a table is sorted in memory; larger ones belong in NDJSON
 _encoder: Final = msgspec.json.Encoder()
 _Line = tuple[str, int, dict[str, Any]]  # time, record number, line
 
 
-def report_source(side: str, path: Path, timezone: ZoneInfo, *, lateness_ns: int, turn_lines: int) -> LineSource:
-    """Reports in a file: NDJSON, gzipped by suffix; by the suffixes ``.json`` and ``.csv`` a table.
+def with_tables(source: LineSource, path: Path, timezone: ZoneInfo) -> LineSource:
+    """A report feed in a file: by the suffixes ``.json`` and ``.csv`` a table, otherwise as it is.
 
     Args:
-        side: Name of the feed.
+        source: The file as lines.
         path: The file.
         timezone: Of times in a table that do not say theirs.
-        lateness_ns: How long a report waits for earlier ones.
-        turn_lines: Lines per turn.
     """
     if path.suffix not in (".json", ".csv"):
-        return file_source(side, path, lateness_ns=lateness_ns, turn_lines=turn_lines)
-    return LineSource(side, lambda state: TableReader(path, timezone, **state), lateness_ns, turn_lines)
+        return source
+    return replace(source, open=lambda state: TableReader(path, timezone, **state))
 
 
 class TableReader:

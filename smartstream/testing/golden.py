@@ -27,7 +27,7 @@ def play(site_path: Path, *, cut: bool = False, order_seed: int | None = None) -
     """
     site = load_site(site_path)
     specs = {spec.junction: spec for spec in junction_specs(site)}
-    sides = site_sides(site, state_dir=None, paced=False)
+    sides = site_sides(site, live=False)
     feeds = {name: spec.open(None) for name, spec in sides.items() if spec.junction in specs}
     logic = {name: JunctionLogic(spec) for name, spec in specs.items()}
     rng = random.Random(order_seed)

@@ -12,7 +12,6 @@ from pipelines.environment import ArrivalStep, StationSpec, StationStep
 from pipelines.reports import DeskSpec, DeskStep
 from smartstream.ingest.lines import file_source
 from smartstream.ingest.report_lines import ReportLines
-from smartstream.ingest.report_tables import report_source
 from smartstream.ingest.sensor_lines import SensorLines
 from smartstream.ingest.station_lines import StationLines
 from smartstream.model.items import DeadLetter, Readings, Reports
@@ -90,7 +89,7 @@ def test_sensor_lines(lines):
 def test_report_lines(lines):
     with tempfile.TemporaryDirectory() as folder:
         path = write(folder, "r.ndjson", lines)
-        source = report_source("r", path, ZONE, lateness_ns=300 * NS, turn_lines=256)
+        source = file_source("r", path, lateness_ns=300 * NS)
         feed = ReportLines(source, site="x")
         items = accounted(feed)
     desk = DeskStep(DeskSpec("x", ("r",), "Asia/Ho_Chi_Minh", 300 * NS, None))

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pipelines.reports import DeskSpec, DeskStep
+from smartstream.ingest.lines import file_source
 from smartstream.ingest.report_lines import ReportLines
-from smartstream.ingest.report_tables import report_source
+from smartstream.ingest.report_tables import with_tables
 from smartstream.model.items import DeadLetter, Reports
 from smartstream.model.time import NS
 
@@ -31,7 +32,7 @@ def line(minutes, report, code="flood", text="Đường ngập sâu", *, place=(
 
 def open_feed(path, side="reports/0", resume=None, timezone="Asia/Ho_Chi_Minh", turn_lines=256):
     zone = ZoneInfo(timezone)
-    source = report_source(side, path, zone, lateness_ns=LATENESS, turn_lines=turn_lines)
+    source = with_tables(file_source(side, path, lateness_ns=LATENESS, turn_lines=turn_lines), path, zone)
     return ReportLines(source, site="demo", resume=resume)
 
 

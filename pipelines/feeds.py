@@ -1,0 +1,94 @@
+"""Where the lines of a feed of the site file come from: its file, or the input log of its address."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from smartstream.brokers.input_log import InputLog, check_log, door_log, subject_log
+from smartstream.brokers.nats_access import NatsAccess
+from smartstream.config.site import Site
+from smartstream.errors import InvalidInputError, UnavailableError
+from smartstream.ingest.lines import TURN_LINES, LineSource, file_source
+from smartstream.ingest.nats_lines import NatsLines
+from smartstream.model.time import NS
+
+
+class FeedTable(Protocol):
+    """What every table of a line feed says."""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+
+    @property
+    def allowed_lateness_s(self) -> float:
+        """How late a line may be."""
+
+    @property
+    def idle_after_s(self) -> float:
+        """Silence after which it holds nobody up."""
+
+
+def is_live(site: Site, feed: FeedTable) -> bool:
+    """Whether its lines come from outside while the run lasts."""
+    return site.address(feed.url).scheme != "file"
+
+
+def live_feeds(site: Site) -> Iterator[FeedTable]:
+    """Every live line feed of a site."""
+    for kind in ("signal_feed", "sensor_feed", "report_feed", "indicator_feed", "media_feed", "condition_feed"):
+        yield from (feed for feed in getattr(site, kind) if is_live(site, feed))
+
+
+def feed_log(site: Site, feed: FeedTable) -> InputLog:
+    """The log that a live feed is read from, unless another stream already keeps its subject."""
+    scheme, target = site.address(feed.url)
+    return subject_log(target) if scheme == "nats" else door_log(site.site.id, feed.url)
+
+
+def line_source(
+    site: Site, feed: FeedTable, side: str, *, inputs: NatsAccess | None, paced: bool = False, marks: bool = True
+) -> LineSource:
+    """Where a feed's lines come from.
+
+    Args:
+        site: The site.
+        feed: Its table.
+        side: Its name in the flow.
+        inputs: Where the input logs are.
+        paced: One line per turn, so that the clock of a replay can hold each back.
+        marks: For live feeds: this reader notes the silence.
+
+    Raises:
+        InvalidInputError: A live feed whose log cannot be kept.
+    """
+    lateness_ns = round(feed.allowed_lateness_s * NS)
+    scheme, target = site.address(feed.url)
+    if scheme == "file":
+        turn_lines = 1 if paced else TURN_LINES
+        return file_source(side, Path(target), lateness_ns=lateness_ns, turn_lines=turn_lines)
+    log = open_feed_log(site, feed, inputs)
+    access = inputs
+    assert access is not None
+
+    def open_lines(state: dict[str, object]) -> NatsLines:
+        return NatsLines(access, log, state, idle_after_s=feed.idle_after_s, marks=marks)
+
+    return LineSource(side, open_lines, lateness_ns, live=True)
+
+
+def open_feed_log(site: Site, feed: FeedTable, inputs: NatsAccess | None) -> InputLog:
+    """The log of a live feed, made if need be.
+
+    Raises:
+        InvalidInputError: It cannot be kept, or there is no broker to keep it.
+    """
+    if inputs is None:
+        raise InvalidInputError(f"{feed.url}: needs a NATS server to keep what comes in; run without --no-nats")
+    try:
+        return asyncio.run(check_log(inputs, feed_log(site, feed)))
+    except UnavailableError as e:
+        raise InvalidInputError(str(e)) from e

@@ -1,0 +1,102 @@
+"""Real servers for tests, each in a folder of its own, to be killed and started again: Mosquitto, and what follows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+_START_S: Final = 20.0
+_SBIN: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+
+def program(name: str) -> str | None:
+    """Where a server program is, if this machine has it."""
+    return shutil.which(name, path=_SBIN)
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return int(held.getsockname()[1])
+
+
+class Server:
+    """A server program as a child process, from ``start`` to ``kill``.
+
+    Args:
+        folder: Its own.
+        port: Where it listens; one that is free unless given.
+    """
+
+    name: str
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.folder, self.port = folder, port or free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def command(self) -> list[str]:
+        """Program and arguments; files it needs are written here."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+        deadline = time.monotonic() + _START_S
+        while not self._listens():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                said = (self.folder / "log").read_text(errors="replace")[-500:]
+                raise RuntimeError(f"{self.name} does not start: {said}")
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power switch would for the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @property
+    def pid(self) -> int:
+        """Of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+
+class Mosquitto(Server):
+    """The MQTT broker of the Eclipse Foundation; keeps sessions over a kill as far as it had saved them."""
+
+    name = "mosquitto"
+
+    def command(self) -> list[str]:
+        """On the loopback, open to everybody, saving every change."""
+        conf = self.folder / "mosquitto.conf"
+        conf.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+            f"persistence_location {self.folder}/\nautosave_interval 1\nautosave_on_changes true\n"
+            f"user {os.environ.get('USER', 'root')}\n"
+        )
+        return [program(self.name) or self.name, "-c", str(conf)]

