@@ -12,8 +12,8 @@ from smartstream.config.site import Junction, Site
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.time import rfc3339
 from smartstream.rules.law import load_law
-from smartstream.rules.outcome import Crossing, Outcome, Violation
-from smartstream.rules.text_vi import sentence
+from smartstream.rules.outcome import Crossing, Outcome, SignalFault, Violation
+from smartstream.rules.text_vi import fault_sentence, sentence
 
 
 class EventWriter:
@@ -32,7 +32,35 @@ class EventWriter:
 
     def event(self, outcome: Outcome) -> CloudEvent:
         """The event of an outcome; the same outcome always gives the same bytes."""
-        return self._crossing(outcome) if isinstance(outcome, Crossing) else self._violation(outcome)
+        match outcome:
+            case Crossing():
+                return self._crossing(outcome)
+            case SignalFault():
+                return self._fault(outcome)
+            case Violation():
+                return self._violation(outcome)
+
+    def _fault(self, fault: SignalFault) -> CloudEvent:
+        data = {
+            "junction": self._junction.id,
+            "group": fault.group,
+            "faults": list(fault.faults),
+            "since": rfc3339(fault.since_ns),
+            "state": fault.state,
+            "explanation": {
+                "facts": {"lasted_s": round(fault.lasted_s, 3), "longest_learnt_s": fault.longest_s},
+            },
+            "text": fault_sentence(fault, junction=self._junction.title, timezone=self._site.timezone),
+        }
+        return make_event(
+            site=self._site.id,
+            entity=self._junction.id,
+            kind=("signal", "fault", fault.verb),
+            subject=f"{self._junction.id}/{fault.group}",
+            at_ns=fault.time_ns,
+            key=f"{fault.group}|{','.join(fault.faults)}|{fault.since_ns}",
+            data=data,
+        )
 
     def _crossing(self, crossing: Crossing) -> CloudEvent:
         track = _track(crossing)
@@ -119,6 +147,6 @@ def _key(found: Violation) -> str:
     return f"{_track(found)}|{found.line or ''}|{found.zone or ''}"
 
 
-def _track(outcome: Outcome) -> str | None:
+def _track(outcome: Crossing | Violation) -> str | None:
     """``<camera>/<run>/<n>``; nobody's when a meter's reading fits no track."""
     return None if outcome.track is None else f"{outcome.camera}/{outcome.run}/{outcome.track}"

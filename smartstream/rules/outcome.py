@@ -78,6 +78,28 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     explanation: Explanation
 
 
-Outcome = Crossing | Violation
+class SignalFault(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="fault"):
+    """News about a signal group that cannot be believed.
+
+    Attributes:
+        time_ns: When it was decided.
+        since_ns: From when its states are not believed: the last transition that agrees with its plan.
+        faults: Every kind found so far: ``stuck``, ``dark``, ``missing``, ``conflict``, ``cycle_outlier``, ``platoon``.
+        state: What the group says it shows.
+        lasted_s: How long it has said so.
+        longest_s: The longest it usually does; ``None`` when that is not known.
+    """
+
+    verb: Literal["opened", "updated", "closed"]
+    time_ns: int
+    since_ns: int
+    group: str
+    faults: tuple[str, ...]
+    state: str
+    lasted_s: float
+    longest_s: float | None
+
+
+Outcome = Crossing | Violation | SignalFault
 decode_outcomes: Final = msgspec.json.Decoder(list[Outcome]).decode
 """Typed outcomes from the JSON of ``JunctionEngine.advance`` and ``finish``."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from smartstream.rules.outcome import Violation
+from smartstream.rules.outcome import SignalFault, Violation
 
 CLASSES: Final = {
     "unknown": "phương tiện",
@@ -57,6 +57,14 @@ REASONS: Final = {
     "low_visibility": "tầm nhìn hạn chế",
     "signal_fault": "đèn tín hiệu bị lỗi",
 }
+FAULTS: Final = {
+    "stuck": "không chuyển pha",
+    "dark": "tắt",
+    "missing": "mất tín hiệu trạng thái",
+    "conflict": "xanh cùng lúc với nhóm đèn xung đột",
+    "cycle_outlier": "chu kỳ bất thường",
+    "platoon": "nhiều xe ở nhiều làn cùng đi khi hệ thống báo đỏ",
+}
 
 
 def clock(at_ns: int, timezone: str) -> str:
@@ -90,6 +98,17 @@ def sentence(violation: Violation, *, junction: str, timezone: str) -> str:
         case "estimated":
             speed = f"khoảng {facts['speed_kmh']:.0f} km/h, giới hạn {facts['limit_kmh']:.0f} km/h"
             return _upper(f"{who} chạy {speed} {place} (ước tính từ hình ảnh, không dùng để xử phạt)")
+
+
+def fault_sentence(fault: SignalFault, *, junction: str, timezone: str) -> str:
+    """What an officer reads about a signal that cannot be believed."""
+    since = clock(fault.since_ns, timezone)
+    light = f"nhóm đèn {fault.group} tại {junction}"
+    if fault.verb == "closed":
+        until = clock(fault.time_ns, timezone)
+        return f"Tin lại {light} từ {until}; từ {since} đến {until} không xét vi phạm đèn tín hiệu"
+    why = "; ".join(FAULTS[f] for f in fault.faults)
+    return f"Không tin {light} từ {since}: {why}. Ngừng xét và rút lại nghi vấn vi phạm đèn tín hiệu từ lúc đó"
 
 
 def _upper(text: str) -> str:

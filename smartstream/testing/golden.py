@@ -17,12 +17,12 @@ from smartstream.config.site import load_site
 from smartstream.model.items import Joined
 
 
-def play(site_path: Path, *, cut: bool = False, order_seed: int | None = None) -> list[str]:
+def play(site_path: Path, *, cut: int = 0, order_seed: int | None = None) -> list[str]:
     """Events of a site whose sources are files, one JSON text each, sorted.
 
     Args:
         site_path: The site file.
-        cut: Throw every object away behind every turn and go on from its pickled snapshot.
+        cut: Throw every object away behind every so many turns and go on from its pickled snapshot; 0 never does.
         order_seed: Read the sides in a random order of turns instead of one after the other.
     """
     site = load_site(site_path)
@@ -32,6 +32,7 @@ def play(site_path: Path, *, cut: bool = False, order_seed: int | None = None) -
     logic = {name: JunctionLogic(spec) for name, spec in specs.items()}
     rng = random.Random(order_seed)
     events: list[str] = []
+    turns = 0
     while open_sides := [name for name, feed in feeds.items() if not feed.ended]:
         side = open_sides[0] if order_seed is None else rng.choice(open_sides)
         junction = sides[side].junction
@@ -40,7 +41,8 @@ def play(site_path: Path, *, cut: bool = False, order_seed: int | None = None) -
             events.extend(event.to_json().decode() for event in beside_events(site.site.id, item))
         joined = [item for item in items if isinstance(item, Joined)]
         events.extend(event.to_json().decode() for event in logic[junction].take(joined))
-        if cut:
+        turns += 1
+        if cut and turns % cut == 0:
             feeds[side].close()
             feeds[side] = sides[side].open(pickle.loads(pickle.dumps(feeds[side].snapshot())))
             state = pickle.loads(pickle.dumps(logic[junction].snapshot()))

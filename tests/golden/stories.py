@@ -94,6 +94,12 @@ STORIES: dict[str, tuple[list[Drive], list[str]]] = {
             lights()[3],
         ],
     ),
+    # After two whole cycles the feed says red for ever. One runs the second red; two drive on their green while the
+    # feed says red: the first is taken back when the fault is found, the second never accused.
+    "stuck_red": (
+        [straight(1, "motorcycle", 45.0, 10.0), straight(2, "car", 72.0, 10.0), straight(3, "car", 95.0, 10.0)],
+        lights(tuple((25 * n + t, state) for n in range(3) for t, state in LIGHTS[:3])),
+    ),
 }
 
 
@@ -129,7 +135,7 @@ def write_inputs(folder: Path, name: str) -> Path:
     if name in CONDITIONS:
         (folder / "conditions.ndjson").write_text("\n".join(CONDITIONS[name]) + "\n")
     (folder / "signals.ndjson").write_text("\n".join(signal_lines) + "\n")
-    (folder / "tracks.ndjson").write_text("\n".join(track_lines(drives, seconds=30.0)) + "\n")
+    (folder / "tracks.ndjson").write_text("\n".join(track_lines(drives, seconds=120.0)) + "\n")
     return folder / "site.toml"
 
 

@@ -166,7 +166,9 @@ def test_cuts_order_and_resumes_change_nothing(rng):
         cuts = sorted(rng.randrange(T0, end) for _ in range(rng.randint(0, 12)))
         assert told(case, [*cuts, end], rng=rng, resume=resume) == (whole, ledger)
     for name, counts in ledger["cameras"].items():
-        verdicts = [o for o in whole if o["type"] == "violation" and o["camera"] == name]
+        told_of = [o for o in whole if o["type"] == "violation" and o["camera"] == name]
+        verdicts = [o for o in told_of if o["verdict"] != "retracted"]
+        assert sum(c["retracted"] for c in counts["rules"].values()) == len(told_of) - len(verdicts)
         assert sum(c["candidates"] for c in counts["rules"].values()) == len(verdicts)
         for c in counts["rules"].values():
             assert c["candidates"] == c["suspected"] + c["undecided"] + c["suppressed"] + c["estimated"]

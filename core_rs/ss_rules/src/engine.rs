@@ -5,6 +5,8 @@
 //! cut into calls, on which side spoke first, or on a stop and resume
 //! anywhere in between.
 
+mod faults;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use ss_model::{Error, EventTime, Result, SignalState, TrackBatch};
 
 use crate::camera::{Around, CameraState, Reading, Watch};
 use crate::config::JunctionConfig;
+use crate::fault::FaultMonitor;
 use crate::hours::Calendar;
 use crate::ledger::CameraCounts;
 use crate::outcome::{Candidate, Finding, Reason, Verdict};
@@ -21,7 +24,7 @@ use crate::suppression::{Condition, Conditions, Stretch};
 use crate::verdict::judge;
 
 /// First byte of a snapshot.
-const SNAPSHOT_VERSION: u8 = 1;
+const SNAPSHOT_VERSION: u8 = 2;
 /// How long a suspicion can be taken back.
 const RETRACTABLE_S: f64 = 3600.0;
 
@@ -39,7 +42,12 @@ pub struct JunctionEngine {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct State {
     frontier: EventTime,
+    /// Newest frame that was judged, by the instant at which it was due.
+    judged: EventTime,
     signals: Vec<SignalHistory>,
+    /// Signal lines that the frontier has not passed yet, for `faults`.
+    coming: BTreeMap<(EventTime, u16), SignalState>,
+    faults: FaultMonitor,
     /// Signal lines at or before the frontier: too late to be used.
     late_signals: u64,
     cameras: Vec<CameraState>,
@@ -104,7 +112,10 @@ impl JunctionEngine {
             config.cameras.iter().map(|c| Watch::new(c, &config.groups)).collect::<Result<Vec<_>>>()?;
         let state = State {
             frontier: EventTime::MIN,
+            judged: EventTime::MIN,
             signals: vec![SignalHistory::default(); config.groups.len()],
+            coming: BTreeMap::new(),
+            faults: FaultMonitor::new(config.groups.len()),
             late_signals: 0,
             cameras: vec![CameraState::default(); cameras.len()],
             queues: vec![Queue { items: VecDeque::new(), newest: EventTime::MIN }; cameras.len()],
@@ -131,6 +142,7 @@ impl JunctionEngine {
             self.state.late_signals += 1;
         } else {
             history.insert(time, signal);
+            self.state.coming.insert((time, group), signal);
         }
         Ok(())
     }
@@ -193,15 +205,8 @@ impl JunctionEngine {
         lane: Option<&str>,
     ) -> Result<()> {
         let camera = camera.map(|id| self.camera_called(id)).transpose()?;
-        let stretch = Stretch { from, until, condition, camera, lane: lane.map(str::to_owned) };
-        let (kept, gone) = std::mem::take(&mut self.state.suspected).into_iter().partition(|told| {
-            let watch = &self.cameras[usize::from(told.camera)];
-            !stretch.covers(told.camera, watch.lane_name(told.candidate.lane), &told.candidate)
-        });
-        let gone: VecDeque<Suspected> = gone;
-        self.state.suspected = kept;
-        self.state.retracted.extend(gone.into_iter().map(|told| (told, condition)));
-        self.state.conditions.insert(stretch);
+        let lane = lane.map(str::to_owned);
+        self.lift(Stretch { from, until, condition, camera, lane, group: None });
         Ok(())
     }
 
@@ -297,6 +302,18 @@ impl JunctionEngine {
         Ok(())
     }
 
+    /// A condition holds: what was suspected under it is taken back.
+    fn lift(&mut self, stretch: Stretch) {
+        let (kept, gone) = std::mem::take(&mut self.state.suspected).into_iter().partition(|told| {
+            let watch = &self.cameras[usize::from(told.camera)];
+            !stretch.covers(told.camera, watch.lane_name(told.candidate.lane), &told.candidate)
+        });
+        let gone: VecDeque<Suspected> = gone;
+        self.state.suspected = kept;
+        self.state.retracted.extend(gone.into_iter().map(|told| (told, stretch.condition)));
+        self.state.conditions.insert(stretch);
+    }
+
     fn camera_called(&self, id: &str) -> Result<u16> {
         let at = self.cameras.iter().position(|w| w.id == id);
         at.map(|i| i as u16).ok_or_else(|| Error::invalid(format!("no camera is called {id:?}")))
@@ -322,9 +339,12 @@ impl JunctionEngine {
         // A frame is due when every signal that its interval may meet is known.
         loop {
             let next = self.next_due().filter(|(due, _)| *due <= self.state.frontier);
-            self.judge_readings(next.map_or(self.state.frontier, |(due, _)| due), next.is_some(), out)?;
+            let until = next.map_or(self.state.frontier, |(due, _)| due);
+            self.judge_readings(until, next.is_some(), out)?;
+            self.watch_signals(until, next.is_some(), out)?;
             let Some((due, at)) = next else { return Ok(()) };
             let Some(item) = self.state.queues[at].items.pop_front() else { return Ok(()) };
+            self.state.judged = due;
             match item {
                 Item::Frame { run, time, rows } => {
                     if run != self.state.cameras[at].run {
@@ -353,7 +373,8 @@ impl JunctionEngine {
     /// Judge readings before `until`; at it, too, when no frame is left there.
     fn judge_readings(&mut self, until: EventTime, frame_follows: bool, out: &mut Outbox) -> Result<()> {
         let is_due = |r: &Reading| r.time < until || !frame_follows && r.time <= until;
-        while self.state.readings.front().is_some_and(|(_, r)| is_due(r)) {
+        while let Some(time) = self.state.readings.front().filter(|(_, r)| is_due(r)).map(|(_, r)| r.time) {
+            self.watch_signals(time, false, out)?;
             let Some((at, reading)) = self.state.readings.pop_front() else { break };
             let at = usize::from(at);
             let found = self.cameras[at].reading(&self.state.cameras[at], &reading);
@@ -380,8 +401,9 @@ impl JunctionEngine {
 
     fn publish(&mut self, at: usize, mut found: Vec<Finding>, out: &mut Outbox) -> Result<()> {
         found.sort_by_key(Finding::order);
-        let (watch, state) = (&self.cameras[at], &mut self.state.cameras[at]);
+        let mut news = Vec::new();
         for finding in found {
+            let (watch, state) = (&self.cameras[at], &mut self.state.cameras[at]);
             match finding {
                 Finding::Passage(passage) => {
                     state.counts.crossings += 1;
@@ -390,22 +412,25 @@ impl JunctionEngine {
                 Finding::Candidate(candidate) => {
                     let (camera, run) = (at as u16, state.run);
                     let lane = watch.lane_name(candidate.lane);
-                    let verdict = judge(&candidate, self.state.conditions.lifting(camera, lane, &candidate));
-                    state.counts.outcome(candidate.kind, verdict.0);
-                    out.add(&Report::violation(
-                        watch,
-                        &self.groups,
-                        run,
-                        &candidate,
-                        (verdict.0, &verdict.1),
-                    ))?;
-                    if verdict.0 == Verdict::Suspected {
+                    let lifted = self.state.conditions.lifting(camera, lane, &candidate);
+                    let (verdict, reasons) = judge(&candidate, lifted);
+                    state.counts.outcome(candidate.kind, verdict);
+                    out.add(&Report::violation(watch, &self.groups, run, &candidate, (verdict, &reasons)))?;
+                    if let Some(red) = Self::red_run(&candidate, lifted) {
+                        self.state.faults.red_run(
+                            self.state.judged,
+                            red,
+                            (camera, candidate.lane),
+                            &mut news,
+                        );
+                    }
+                    if verdict == Verdict::Suspected {
                         self.state.suspected.push_back(Suspected { camera, run, candidate });
                     }
                 }
             }
         }
-        Ok(())
+        self.tell_faults(&news, out)
     }
 
     fn publish_retractions(&mut self, out: &mut Outbox) -> Result<()> {

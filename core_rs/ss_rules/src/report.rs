@@ -4,6 +4,7 @@ use serde::Serialize;
 use ss_model::{EventTime, VehicleClass};
 
 use crate::camera::Watch;
+use crate::fault::{FaultKind, FaultVerb, Notice};
 use crate::outcome::{Candidate, Explanation, Passage, Reason, RuleKind, Verdict};
 
 /// One outcome as the caller gets it.
@@ -14,6 +15,21 @@ pub enum Report<'a> {
     Crossing(CrossingReport<'a>),
     /// A verdict about an act.
     Violation(Box<ViolationReport<'a>>),
+    /// News about a signal that cannot be believed.
+    Fault(FaultReport<'a>),
+}
+
+/// A signal fault with its names.
+#[derive(Serialize)]
+pub struct FaultReport<'a> {
+    verb: FaultVerb,
+    time_ns: i64,
+    since_ns: i64,
+    group: &'a str,
+    faults: Vec<FaultKind>,
+    state: &'static str,
+    lasted_s: f64,
+    longest_s: Option<f64>,
 }
 
 /// A crossing with its names.
@@ -71,6 +87,20 @@ impl<'a> Report<'a> {
             lane: passage.lane.map(|i| watch.layout.lanes[usize::from(i)].id.as_str()),
             line: &watch.layout.lines[usize::from(passage.line)].id,
             direction: if passage.forward { "forward" } else { "backward" },
+        })
+    }
+
+    /// News about a fault.
+    pub fn fault(groups: &'a [String], notice: &Notice) -> Self {
+        Self::Fault(FaultReport {
+            verb: notice.verb,
+            time_ns: notice.time.0,
+            since_ns: notice.since.0,
+            group: &groups[usize::from(notice.group)],
+            faults: notice.kinds.iter().copied().collect(),
+            state: notice.state.name(),
+            lasted_s: notice.lasted_s,
+            longest_s: notice.longest_s,
         })
     }
 

@@ -1,9 +1,10 @@
 //! What lifts a rule: conditions with a beginning and an end, in the order of
 //! the law and of common sense.
 //!
-//! The order: officer in control, temporary sign or permit, emergency
+//! The order: signal fault, officer in control, temporary sign or permit, emergency
 //! vehicle, flood or incident, geometry or clock invalid, visibility,
-//! duplicate. (A light that is unknown makes no candidate in the first place.)
+//! duplicate. (A light that is
+//! unknown makes no candidate in the first place.)
 //!
 //! Source: Luật 36/2024/QH15 Điều 11.2 and 11.12 (hand signals before lights
 //! before signs before markings; temporary before fixed), Điều 27 (priority
@@ -21,6 +22,8 @@ const KEEP_S: f64 = 6.0 * 3600.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
+    /// The signal is not believed; found by the engine itself ([`crate::fault`]).
+    SignalFault,
     /// A police officer directs the traffic.
     OfficerControl,
     /// A temporary sign stands.
@@ -42,7 +45,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Every condition, in the order in which they are asked.
+    /// Every condition that a feed can tell, in the order in which they are asked.
     pub const ALL: [Self; 9] = [
         Self::OfficerControl,
         Self::TemporarySign,
@@ -70,6 +73,7 @@ impl Condition {
     /// The stable name.
     pub fn name(self) -> &'static str {
         match self {
+            Self::SignalFault => "signal_fault",
             Self::OfficerControl => "officer_control",
             Self::TemporarySign => "temporary_sign",
             Self::Permit => "permit",
@@ -87,6 +91,7 @@ impl Condition {
         use RuleKind as K;
         let light = matches!(kind, K::RedLight | K::YellowLight | K::StopLine);
         match self {
+            Self::SignalFault => light,
             Self::OfficerControl => !matches!(kind, K::Speeding | K::FailToYieldPedestrian | K::Sidewalk),
             Self::TemporarySign => {
                 !light && !matches!(kind, K::FailToYieldPedestrian | K::Sidewalk | K::BoxBlocking)
@@ -124,6 +129,9 @@ pub struct Stretch {
     pub camera: Option<u16>,
     /// Name of the lane; absent: all.
     pub lane: Option<String>,
+    /// Of a signal fault: index of the group. It holds for the whole junction:
+    /// a controller that is wrong about one group is not believed about others.
+    pub group: Option<u16>,
 }
 
 impl Stretch {
@@ -157,6 +165,15 @@ impl Conditions {
     /// The first of the order that lifts the rule over `candidate`.
     pub fn lifting(&self, camera: u16, lane: Option<&str>, candidate: &Candidate) -> Option<Condition> {
         self.stretches.iter().filter(|s| s.covers(camera, lane, candidate)).map(|s| s.condition).min()
+    }
+
+    /// The fault of a group is over.
+    pub fn end_fault(&mut self, group: u16, at: EventTime) {
+        for stretch in
+            self.stretches.iter_mut().filter(|s| s.group == Some(group) && s.until == EventTime::MAX)
+        {
+            stretch.until = at;
+        }
     }
 
     /// Forget what no act can reach any more.
