@@ -1,4 +1,4 @@
-"""What lets lines in from outside (MQTT) in a process of its own, beside the run.
+"""What lets lines in from outside (MQTT, HTTP) in a process of its own, beside the run.
 
 A busy dataflow shall not make a citizen or a sensor wait, nor the other way round. The process stores what comes in
 input logs and nothing else; it dies with its parent and is started again should it die first.
@@ -23,16 +23,19 @@ from typing import Final, Self
 
 import msgspec
 
-from pipelines.feeds import feed_log, live_feeds
+from pipelines.feeds import FeedTable, feed_log, live_feeds
 from smartstream.brokers.input_log import LogWriter
 from smartstream.brokers.nats_access import NatsAccess, quiet
 from smartstream.config.settings import settings
-from smartstream.config.site import Site, load_site
+from smartstream.config.site import ReportFeed, Site, load_site
 from smartstream.errors import InvalidInputError, SmartstreamError, UnavailableError
+from smartstream.ingest.intake import Intake
 from smartstream.ingest.mqtt_door import MqttDoor
+from smartstream.ingest.report_status import StatusBoard
 from smartstream.observe.logging import configure, get_logger
+from smartstream.streams.report_categories import CATEGORIES
 
-_SCHEMES: Final = ("mqtt",)
+_SCHEMES: Final = ("mqtt", "http")
 _START_S: Final = 30.0
 _STOP_S: Final = 10.0
 _READY: Final = b"ready"
@@ -131,25 +134,47 @@ async def _serve(plan: DoorPlan, site: Site) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.set_exception_handler(quiet)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    credentials = settings()
     async with AsyncExitStack() as stack:
         writer = LogWriter(plan.inputs)
         stack.push_async_callback(writer.close)
+        statuses = StatusBoard(plan.inputs, site.site.id)
+        following = loop.create_task(statuses.follow())
+        stack.callback(following.cancel)
         for i, feed in enumerate(live_feeds(site)):
-            if site.address(feed.url).scheme == "mqtt":
-                secret = credentials.mqtt_password
-                door = MqttDoor(
-                    feed.url,
-                    client_id=f"smartstream-{site.site.id}-{i}",
-                    log=feed_log(site, feed),
-                    writer=writer,
-                    user=credentials.mqtt_user,
-                    password=None if secret is None else secret.get_secret_value(),
-                )
+            door = _door(site, i, feed, writer, statuses)
+            if door is not None:
                 stack.push_async_callback(door.close)
                 await door.open()
         _say(_READY.decode())
         await stop.wait()
+
+
+def _door(site: Site, i: int, feed: FeedTable, writer: LogWriter, statuses: StatusBoard) -> MqttDoor | Intake | None:
+    """The door of a feed, if it has one."""
+    scheme = site.address(feed.url).scheme
+    if scheme == "mqtt":
+        credentials = settings()
+        secret = credentials.mqtt_password
+        return MqttDoor(
+            feed.url,
+            client_id=f"smartstream-{site.site.id}-{i}",
+            log=feed_log(site, feed),
+            writer=writer,
+            user=credentials.mqtt_user,
+            password=None if secret is None else secret.get_secret_value(),
+        )
+    if scheme == "http" and isinstance(feed, ReportFeed):
+        return Intake(
+            feed.url,
+            site=site.site.id,
+            log=feed_log(site, feed),
+            writer=writer,
+            services={category.id: category.name for category in CATEGORIES.values()},
+            statuses=statuses,
+            per_client=feed.per_client_per_min,
+            behind_proxy=feed.behind_proxy,
+        )
+    return None
 
 
 def _say(words: str) -> None:

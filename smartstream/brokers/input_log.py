@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, PubAck, StorageType, StreamConfig, StreamInfo
+from nats.js.api import DiscardPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from smartstream.brokers.nats_access import NatsAccess, connect
@@ -147,6 +146,20 @@ async def check_log(access: NatsAccess, log: InputLog) -> InputLog:
         await nc.close()
 
 
+class Stored(NamedTuple):
+    """Where a message stands.
+
+    Attributes:
+        seq: Its sequence number, or that of the first one of its id.
+        duplicate: One of its id was there before.
+        retried: An attempt of this call had no answer: the first one may be its own.
+    """
+
+    seq: int
+    duplicate: bool
+    retried: bool
+
+
 class LogWriter:
     """Appends to input logs; when it returns, the server has the message. Outlives restarts of the server.
 
@@ -161,14 +174,13 @@ class LogWriter:
         self._js: JetStreamContext | None = None
         self._connecting = asyncio.Lock()
 
-    async def append(self, subject: str, payload: bytes, *, msg_id: str | None = None, only: bool = False) -> PubAck:
+    async def append(self, subject: str, payload: bytes, *, msg_id: str | None = None, only: bool = False) -> Stored:
         """Store one message.
 
         Args:
             subject: One that a log takes.
             payload: The line.
-            msg_id: A second message of the same id within ten minutes is not stored; the answer says so, unless
-                it was this call that stored the first.
+            msg_id: A second message of the same id within ten minutes is not stored; the answer says so.
             only: Refuse when the log holds any message of this subject.
 
         Raises:
@@ -192,7 +204,7 @@ class LogWriter:
             except (nats.errors.Error, UnavailableError, TimeoutError, OSError) as e:
                 why, unanswered = e or "no answer", True
             else:
-                return replace(ack, duplicate=None) if unanswered else ack
+                return Stored(ack.seq, duplicate=bool(ack.duplicate), retried=unanswered)
             if time.monotonic() > deadline:
                 raise UnavailableError(f"not stored: {why}")
             await asyncio.sleep(_PAUSE_S)

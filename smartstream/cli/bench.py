@@ -12,6 +12,7 @@ BENCHMARKS = {
     "track": "tracker: accuracy and speed on recorded detections",
     "rules": "rule engine: observations per second",
     "streams": "event-time joins and windows: rows per CPU-second, state over a day",
+    "intake": "reports over HTTP: latency, and nothing lost while engine and broker are killed",
     "fanout": "broker: events acknowledged per second, latency of live subscribers",
 }
 """Benchmark to its line in the overview; ``smartstream.bench.<name>`` has a click command called ``bench``."""

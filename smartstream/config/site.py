@@ -265,6 +265,10 @@ class ReportFeed(Table):
 
     url: ReportUrl
     """`file:PATH`, `nats:SUBJECT`, `mqtt://HOST/TOPIC`, or `http://HOST:PORT/` to take them in there."""
+    per_client_per_min: Annotated[int, Field(ge=1, le=1_000_000)] = 60
+    """`http:` only: requests a minute that one client may send."""
+    behind_proxy: bool = False
+    """`http:` only: a proxy of ours stands in front and says who the client is (`X-Forwarded-For`)."""
     allowed_lateness_s: _Lateness = 300.0
     """Seconds a report waits for earlier ones. Later ones, up to 7 days, are taken as they come; beyond that they
     become dead letters."""

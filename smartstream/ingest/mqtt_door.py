@@ -11,7 +11,7 @@ import asyncio
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from smartstream.brokers.input_log import InputLog, LogWriter, Mark, encode_mark
+from smartstream.brokers.input_log import InputLog, LogWriter, Mark, Stored, encode_mark
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.observe.logging import get_logger
 
@@ -197,18 +197,18 @@ class MqttDoor:
             return
         words = f"{message.mid} {message.topic}\0".encode() + message.payload
         name = blake2b(words, digest_size=16).hexdigest() if message.mid else None
-        if await self._append(subject, message.payload, name):
-            if message.again:
-                _log.info("MQTT message came again: already stored", topic=message.topic)
-            else:  # another one that happens to be the same
-                await self._append(subject, message.payload, None)
+        stored = await self._append(subject, message.payload, name)
+        if stored.duplicate and message.again:
+            _log.info("MQTT message came again: already stored", topic=message.topic)
+        elif stored.duplicate and not stored.retried:  # another one that happens to be the same
+            await self._append(subject, message.payload, None)
         if message.mid:
             self._client.ack(message.mid, 1)
 
-    async def _append(self, subject: str, payload: bytes, msg_id: str | None) -> bool:
-        """Store, however long that takes; whether it had been stored before."""
+    async def _append(self, subject: str, payload: bytes, msg_id: str | None) -> Stored:
+        """Store, however long that takes."""
         while True:
             try:
-                return bool((await self._writer.append(subject, payload, msg_id=msg_id)).duplicate)
+                return await self._writer.append(subject, payload, msg_id=msg_id)
             except UnavailableError as e:
                 _log.warning("MQTT message waits for its input log", url=self._url, why=str(e))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -62,6 +63,7 @@ class _Line(msgspec.Struct):
     device_id: str | int | None = None
     email: str | None = None
     phone: str | int | None = None
+    reporter: str | None = None
 
 
 _decoder: Final = msgspec.json.Decoder(_Line)
@@ -108,26 +110,27 @@ class ReportLines(LineFeed[Report]):
             address=tidy(parsed.address_string or "")[:500],
             media_url=parsed.media_url or "",
             status=status,
-            reporter=self._pseudonym(parsed),
+            reporter=parsed.reporter or pseudonym(self._site, msgspec.structs.asdict(parsed)),
         )
 
     def _payload(self, line: bytes) -> str:
         return anonymous(super()._payload(line))
-
-    def _pseudonym(self, parsed: _Line) -> str:
-        """Who it is, without saying who: the strongest name the line gives."""
-        for what in ("account_id", "phone", "email", "device_id"):
-            who = getattr(parsed, what)
-            if who not in (None, ""):
-                text = f"{self._site}\x1f{what}\x1f{str(who).strip().casefold()}"
-                return blake2b(text.encode(), digest_size=12).hexdigest()
-        return ""
 
     def _arrived(self, value: Report) -> Report:
         return msgspec.structs.replace(value, clock_ns=self.position_ns)
 
     def _batch(self, values: tuple[Report, ...]) -> Item:
         return Reports(self.side, values, self.position_ns, self.ended)
+
+
+def pseudonym(site: str, fields: Mapping[str, Any]) -> str:
+    """Who made a report, without saying who: the strongest name that its fields give, hashed; empty without any."""
+    for what in ("account_id", "phone", "email", "device_id"):
+        who = fields.get(what)
+        if who not in (None, ""):
+            text = f"{site}\x1f{what}\x1f{str(who).strip().casefold()}"
+            return blake2b(text.encode(), digest_size=12).hexdigest()
+    return ""
 
 
 def _position(lat: float | None, lon: float | None) -> tuple[float, float] | None:
