@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from smartstream.brokers.input_log import InputLog, check_log, door_log, subject_log
 from smartstream.brokers.nats_access import NatsAccess
-from smartstream.config.site import Site
+from smartstream.config.settings import settings
+from smartstream.config.site import PolledFeed, Site
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.ingest.lines import TURN_LINES, LineSource, file_source
 from smartstream.ingest.nats_lines import NatsLines
+from smartstream.ingest.sql_lines import Polling, SqlLines, open_database
 from smartstream.model.time import NS
 
 
@@ -35,6 +38,11 @@ class FeedTable(Protocol):
 def is_live(site: Site, feed: FeedTable) -> bool:
     """Whether its lines come from outside while the run lasts."""
     return site.address(feed.url).scheme != "file"
+
+
+def needs_log(site: Site) -> bool:
+    """Whether any feed of a site stands in an input log."""
+    return any(site.address(feed.url).scheme != "sql" for feed in live_feeds(site))
 
 
 def live_feeds(site: Site) -> Iterator[FeedTable]:
@@ -67,6 +75,12 @@ def line_source(
     """
     lateness_ns = round(feed.allowed_lateness_s * NS)
     scheme, target = site.address(feed.url)
+    if scheme == "sql":
+        polling = _polling(site, feed)
+        open_database(polling).dispose()
+        return LineSource(
+            side, lambda state: SqlLines(polling, state, idle_after_s=feed.idle_after_s), lateness_ns, live=True
+        )
     if scheme == "file":
         turn_lines = 1 if paced else TURN_LINES
         return file_source(side, Path(target), lateness_ns=lateness_ns, turn_lines=turn_lines)
@@ -78,6 +92,25 @@ def line_source(
         return NatsLines(access, log, state, idle_after_s=feed.idle_after_s, marks=marks)
 
     return LineSource(side, open_lines, lateness_ns, live=True)
+
+
+def _polling(site: Site, feed: FeedTable) -> Polling:
+    assert isinstance(feed, PolledFeed)
+    assert feed.sql is not None
+    credentials = settings()
+    password = credentials.sql_password
+    return Polling(
+        url=site.address(feed.url).target,
+        user=credentials.sql_user,
+        password=None if password is None else password.get_secret_value(),
+        table=feed.sql.table,
+        watermark=feed.sql.watermark,
+        key=feed.sql.key,
+        columns=feed.sql.columns,
+        every_s=feed.sql.every_s,
+        overlap_s=feed.sql.overlap_s,
+        timezone=ZoneInfo(site.site.timezone),
+    )
 
 
 def open_feed_log(site: Site, feed: FeedTable, inputs: NatsAccess | None) -> InputLog:

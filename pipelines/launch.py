@@ -18,7 +18,7 @@ import msgspec
 from bytewax.recovery import init_db_dir
 
 from pipelines.doors import DoorPlan, Doors, has_doors
-from pipelines.feeds import live_feeds
+from pipelines.feeds import needs_log
 from pipelines.progress import Progress
 from pipelines.sources import unread
 from pipelines.worker import (
@@ -129,7 +129,7 @@ def _brokers(options: Options, site: Site, stack: ExitStack) -> tuple[NatsAccess
     if options.use_nats:
         access = _broker(site, stack)
         return access, access
-    if site.nats.url == "embedded" or not any(live_feeds(site)):
+    if site.nats.url == "embedded" or not needs_log(site):
         return None, None
     return None, NatsAccess.from_settings(site.nats.url, settings())
 

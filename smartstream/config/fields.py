@@ -155,7 +155,7 @@ def _check_hours(text: str) -> str:
 HoursText = Annotated[str, AfterValidator(_check_hours)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
-Scheme = Literal["file", "tracks", "rtsp", "rtsps", "http", "nats", "mqtt"]
+Scheme = Literal["file", "tracks", "rtsp", "rtsps", "http", "nats", "mqtt", "sql"]
 
 
 class Address(NamedTuple):
@@ -173,8 +173,10 @@ _FORMS: dict[str, str] = {
     "http": "http://…",
     "nats": "nats:SUBJECT",
     "mqtt": "mqtt://HOST/TOPIC",
+    "sql": "sql:DATABASE://HOST/NAME",
 }
 _SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.]+)*|[*>](\.[^\s.]+)*")
+_DATABASE = re.compile(r"[a-z][a-z0-9+]*://[^\s@]+")  # credentials belong in the environment
 _NETWORK = re.compile(r"//[^\s/?#]+(/\S*)?(\?\S*)?")
 
 
@@ -190,13 +192,15 @@ def parse_address(url: str) -> Address:
         if scheme in ("file", "tracks"):
             rest = rest[2:] if rest.startswith("///") else rest  # file:///a/b is /a/b
             good = bool(rest.strip()) and not rest.startswith("//") and "\0" not in rest
+        elif scheme == "sql":
+            good = bool(_DATABASE.fullmatch(rest))
         elif scheme == "nats":
             good = bool(_SUBJECT.fullmatch(rest)) and not rest.startswith("//")
         else:
             good = bool(_NETWORK.fullmatch(rest)) and (scheme != "mqtt" or "/" in rest[2:].rstrip("/"))
     if not good:
         raise ValueError(f"expected one of {', '.join(_FORMS.values())}, found {url!r}")
-    return Address(scheme, rest if scheme in ("file", "tracks", "nats") else url)
+    return Address(scheme, rest if scheme in ("file", "tracks", "nats", "sql") else url)
 
 
 def _check_address(*schemes: Scheme) -> AfterValidator:
@@ -237,7 +241,8 @@ CameraUrls = Annotated[
 ]
 """Always a tuple, also where the file gives one text."""
 StateUrl = Annotated[str, _check_address("file", "nats", "mqtt")]
-ReportUrl = Annotated[str, _check_address("file", "nats", "mqtt", "http")]
+FeedUrl = Annotated[str, _check_address("file", "nats", "mqtt", "sql")]
+ReportUrl = Annotated[str, _check_address("file", "nats", "mqtt", "http", "sql")]
 
 
 def _check_broker(url: str) -> str:

@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     """User at the MQTT brokers; with `mqtt_password`."""
     mqtt_password: SecretStr | None = None
     """Password at the MQTT brokers."""
+    sql_user: str | None = None
+    """User at the databases of `sql:` feeds; absent: as the database's own client would."""
+    sql_password: SecretStr | None = None
+    """Password of `sql_user`."""
     nats_creds: Path | None = None
     """Credentials file (JWT and seed) for the NATS server, instead of a user or a token."""
 

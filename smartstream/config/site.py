@@ -11,7 +11,7 @@ import tomllib
 from datetime import date, datetime, time
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
@@ -21,6 +21,7 @@ from smartstream.config.fields import (
     BrokerUrl,
     CameraUrls,
     Direction,
+    FeedUrl,
     Id,
     Instant,
     PicturePoint,
@@ -248,11 +249,45 @@ class SignalFeed(Table):
     """Live feeds: seconds of silence after which it holds nobody up."""
 
 
-class SensorFeed(Table):
+class Polled(Table):
+    """A table of a database, read again and again from where it was."""
+
+    table: str
+    """Table or view, with its schema if need be: `public.readings`."""
+    watermark: str
+    """Column that never sinks for a row and rises with every change; rows without it are not read."""
+    key: str = "id"
+    """Column that tells rows apart."""
+    columns: Annotated[dict[str, str], Field(default_factory=dict)]
+    """Field of an input line to the column it comes from; other columns keep their names."""
+    every_s: Annotated[float, Field(gt=0, le=86_400)] = 10.0
+    """Seconds between polls."""
+    overlap_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    """How far before the newest watermark each poll begins: seconds, or units of a number. Longer than the longest
+    transaction that writes to the table."""
+
+
+class PolledFeed(Table):
+    """A feed that may also come from a database."""
+
+    url: str
+    sql: Polled | None = None
+    """`sql:` only: what to poll."""
+
+    @model_validator(mode="after")
+    def _polled(self) -> Self:
+        if self.url.startswith("sql:") and self.sql is None:
+            raise expected("a table `sql` beside a url of sql:, with `table` and `watermark`", found="none")
+        if self.sql is not None and not self.url.startswith("sql:"):
+            raise expected("a url of sql: beside the table `sql`")
+        return self
+
+
+class SensorFeed(PolledFeed):
     """Readings of air, noise, water and other stations."""
 
-    url: StateUrl
-    """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
+    url: FeedUrl
+    """`file:PATH`, `nats:SUBJECT`, `mqtt://HOST/TOPIC` or `sql:DATABASE://HOST/NAME`."""
     allowed_lateness_s: _Lateness = 600.0
     """Seconds an hour waits for late lines. Later ones, up to a day, correct what was published; beyond that they
     become dead letters."""
@@ -260,11 +295,12 @@ class SensorFeed(Table):
     """Live feeds: seconds of silence after which it holds nobody up."""
 
 
-class ReportFeed(Table):
+class ReportFeed(PolledFeed):
     """Reports of citizens, Open311 GeoReport v2; by the suffixes `.json` and `.csv` an export, sorted first."""
 
     url: ReportUrl
-    """`file:PATH`, `nats:SUBJECT`, `mqtt://HOST/TOPIC`, or `http://HOST:PORT/` to take them in there."""
+    """`file:PATH`, `nats:SUBJECT`, `mqtt://HOST/TOPIC`, `sql:DATABASE://HOST/NAME`, or
+    `http://HOST:PORT/` to take them in there."""
     per_client_per_min: Annotated[int, Field(ge=1, le=1_000_000)] = 60
     """`http:` only: requests a minute that one client may send."""
     behind_proxy: bool = False
@@ -276,22 +312,22 @@ class ReportFeed(Table):
     """Live feeds: seconds of silence after which it holds nobody up."""
 
 
-class IndicatorFeed(Table):
+class IndicatorFeed(PolledFeed):
     """Figures of sector systems."""
 
-    url: StateUrl
-    """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
+    url: FeedUrl
+    """`file:PATH`, `nats:SUBJECT`, `mqtt://HOST/TOPIC` or `sql:DATABASE://HOST/NAME`."""
     allowed_lateness_s: _Lateness = 600.0
     """Seconds a line may be late before it becomes a dead letter."""
     idle_after_s: _Silence = 60.0
     """Live feeds: seconds of silence after which it holds nobody up."""
 
 
-class MediaFeed(Table):
+class MediaFeed(PolledFeed):
     """Press and social media items."""
 
-    url: StateUrl
-    """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
+    url: FeedUrl
+    """`file:PATH`, `nats:SUBJECT`, `mqtt://HOST/TOPIC` or `sql:DATABASE://HOST/NAME`."""
     allowed_lateness_s: _Lateness = 300.0
     """Seconds a line may be late before it becomes a dead letter."""
     idle_after_s: _Silence = 60.0

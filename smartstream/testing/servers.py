@@ -1,4 +1,4 @@
-"""Real servers for tests, each in a folder of its own, to be killed and started again: Mosquitto, and what follows."""
+"""Real servers for tests, each in a folder of its own, to be killed and started again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,7 @@ class Server:
     """
 
     name: str
+    _user: str | None = None
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.folder, self.port = folder, port or free_port()
@@ -48,7 +50,7 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it listens."""
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, user=self._user, cwd="/")
         deadline = time.monotonic() + _START_S
         while not self._listens():
             if time.monotonic() > deadline or self._process.poll() is not None:
@@ -100,3 +102,51 @@ class Mosquitto(Server):
             f"user {os.environ.get('USER', 'root')}\n"
         )
         return [program(self.name) or self.name, "-c", str(conf)]
+
+
+class Postgres(Server):
+    """PostgreSQL; it refuses to run as root, and then runs as its own user in a folder of its own."""
+
+    name = "postgres"
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        super().__init__(folder, port)
+        self.data = Path(tempfile.mkdtemp(prefix="smartstream-pg-", dir="/tmp"))  # others may not enter the test's
+        self._user = "postgres" if os.getuid() == 0 else None
+        if self._user is not None:
+            shutil.chown(self.data, self._user)
+        made = subprocess.run(
+            [self.program("initdb"), "-D", self.data, "-A", "trust", "-U", "tester", "--no-sync"],
+            user=self._user,
+            capture_output=True,
+            check=False,
+            cwd="/",
+        )
+        if made.returncode:
+            raise RuntimeError(f"initdb: {made.stderr.decode(errors='replace')[-500:]}")
+
+    @staticmethod
+    def program(name: str) -> str:
+        """A program of the newest version that is installed; Debian keeps them off the PATH."""
+        found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+        return str(found[-1]) if found else program(name) or name
+
+    @classmethod
+    def installed(cls) -> bool:
+        """Whether this machine has it."""
+        return bool(shutil.which(cls.program("initdb")))
+
+    def command(self) -> list[str]:
+        """On the loopback only."""
+        options = ["-D", str(self.data), "-p", str(self.port), "-k", str(self.data), "-h", "127.0.0.1", "-F"]
+        return [self.program(self.name), *options]
+
+    def _listens(self) -> bool:
+        asked = [self.program("pg_isready"), "-h", "127.0.0.1", "-p", str(self.port), "-q"]
+        return subprocess.run(asked, check=False, cwd="/").returncode == 0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        shutil.rmtree(self.data, ignore_errors=True)

@@ -85,7 +85,7 @@ def whole_lines(path):
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def wait_until(done, *, process=None, limit_s=60):
+def wait_until(done, *, process=None, limit_s=120):
     deadline = time.monotonic() + limit_s
     while not done():
         assert time.monotonic() < deadline, "no progress"
