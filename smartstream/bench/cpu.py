@@ -41,9 +41,9 @@ FFMPEG: Final = Program(
 )
 
 
-def worker(name: str, title: str, *, ours: bool = False) -> Program:
-    """A contestant of ``smartstream.bench.vision_worker``."""
-    command = (sys.executable, "-m", "smartstream.bench.vision_worker", name, "{clip}")
+def worker(name: str, title: str, *arguments: str, ours: bool = False) -> Program:
+    """A contestant of ``smartstream.bench.vision_worker``, with what follows the clip on its command line."""
+    command = (sys.executable, "-m", "smartstream.bench.vision_worker", name, "{clip}", *arguments)
     return Program(name=title, command=command, ours=ours)
 
 

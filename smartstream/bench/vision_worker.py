@@ -1,6 +1,7 @@
-"""One contestant on one clip, in a process of its own: ``python -m smartstream.bench.vision_worker NAME CLIP``.
+"""One contestant on one clip, in a process of its own: ``python -m smartstream.bench.vision_worker NAME CLIP [SITE]``.
 
-Peers run as their documentation shows, one thread where they let it be chosen.
+With a site file, what is found in the clip is judged by the rules of its first camera. Peers run as their
+documentation shows, one thread where they let it be chosen.
 """
 
 from __future__ import annotations
@@ -13,31 +14,47 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from smartstream import _core
+from smartstream.bench.judge import ByHand, Case
+from smartstream.model.time import NS
 
 
-def smartstream(path: str) -> int:
-    """Decode, detect, track: what `smartstream run` does with a camera."""
-    config = {"camera": "bench", "files": [path], "start_time_ns": 0}
+def smartstream(path: str, case: Case | None = None) -> int:
+    """Decode, detect, track and judge: what `smartstream run` does with a camera."""
+    config: dict[str, Any] = {"camera": "bench", "files": [path], "start_time_ns": case.start_ns if case else 0}
+    if case and case.camera.calibration:
+        config["calibration"] = case.camera.calibration.model_dump(mode="json")
+    engine = case.engine() if case else None
     run = _core.CameraRun(json.dumps(config).encode())
-    while ("end",) not in run.poll(100):
+    ended = False
+    while not ended:
+        items = run.poll(100)
+        for item in items:
+            if engine and item[0] == "tracks":
+                engine.tracks(0, item[3])
+                engine.advance(item[2])
+        ended = ("end",) in items
         time.sleep(0.02)
+    if engine:
+        engine.finish()
     return run.counts()["frames_seen"]
 
 
-def decode(path: str) -> int:
+def decode(path: str, _case: Case | None = None) -> int:
     """Decode luma and times, nothing else."""
     return _core.scan(path)["frames_seen"]
 
 
-def usual_chain(path: str) -> int:
-    """What people build: OpenCV's capture, MOG2 on a small gray picture, contours, Roboflow's ByteTrack."""
+def usual_chain(path: str, case: Case | None = None) -> int:
+    """What people build: OpenCV's capture, MOG2 on a small gray picture, contours, ByteTrack, rules by hand."""
     cv2 = _opencv()
     import numpy as np
     import supervision
     from trackers import ByteTrackTracker
 
     capture = cv2.VideoCapture(path)
-    tracker = ByteTrackTracker(frame_rate=capture.get(cv2.CAP_PROP_FPS))
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    tracker = ByteTrackTracker(frame_rate=fps)
+    rules = None
     background = cv2.createBackgroundSubtractorMOG2()
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     frames = 0
@@ -46,6 +63,8 @@ def usual_chain(path: str) -> int:
         if not read:
             return frames
         height, width = picture.shape[:2]
+        if case and rules is None:
+            rules = ByHand(case, (640, 640 * height // width))
         small = cv2.cvtColor(cv2.resize(picture, (640, 640 * height // width)), cv2.COLOR_BGR2GRAY)
         # 127 is MOG2's mark for shadow.
         _, mask = cv2.threshold(background.apply(small), 200, 255, cv2.THRESH_BINARY)
@@ -56,11 +75,13 @@ def usual_chain(path: str) -> int:
         found = supervision.Detections(
             xyxy=xyxy, confidence=np.ones(len(xyxy), np.float32), class_id=np.zeros(len(xyxy), int)
         )
-        tracker.update(found)
+        tracked = tracker.update(found)
+        if case and rules and tracked.tracker_id is not None:
+            rules.see(case.start_ns + round(frames * NS / fps), tracked.xyxy, tracked.tracker_id)
         frames += 1
 
 
-def opencv_grab(path: str) -> int:
+def opencv_grab(path: str, _case: Case | None = None) -> int:
     """OpenCV's capture, pictures not converted."""
     capture = _opencv().VideoCapture(path)
     frames = 0
@@ -69,7 +90,7 @@ def opencv_grab(path: str) -> int:
     return frames
 
 
-def pyav(path: str) -> int:
+def pyav(path: str, _case: Case | None = None) -> int:
     """PyAV, frames not converted."""
     import av
 
@@ -87,9 +108,10 @@ def _opencv() -> Any:
     return cv2
 
 
-CONTESTANTS: Final[dict[str, Callable[[str], int]]] = {
+CONTESTANTS: Final[dict[str, Callable[..., int]]] = {
     f.__name__: f for f in (smartstream, decode, usual_chain, opencv_grab, pyav)
 }
+"""Frames seen in the clip at a path, judged as a case says where one is given."""
 
 if __name__ == "__main__":
-    print(CONTESTANTS[sys.argv[1]](sys.argv[2]))
+    print(CONTESTANTS[sys.argv[1]](sys.argv[2], *map(Case.load, sys.argv[3:4])))
