@@ -12,7 +12,7 @@ from smartstream.config.site import Junction, Site
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.time import rfc3339
 from smartstream.rules.law import load_law
-from smartstream.rules.outcome import Crossing, Outcome, SignalFault, Violation
+from smartstream.rules.outcome import Crossing, Flow, Outcome, SignalFault, Violation
 from smartstream.rules.text_vi import fault_sentence, sentence
 
 
@@ -35,6 +35,8 @@ class EventWriter:
         match outcome:
             case Crossing():
                 return self._crossing(outcome)
+            case Flow():
+                return self._flow(outcome)
             case SignalFault():
                 return self._fault(outcome)
             case Violation():
@@ -81,6 +83,29 @@ class EventWriter:
             subject=f"{self._junction.id}/{crossing.camera}/{crossing.line}",
             at_ns=crossing.time_ns,
             key=f"{track}|{crossing.line}",
+            data=data,
+        )
+
+    def _flow(self, flow: Flow) -> CloudEvent:
+        data = {
+            "junction": self._junction.id,
+            "camera": flow.camera,
+            "lane": flow.lane,
+            "period": "minute",
+            "counts": flow.counts,
+            "mean_speed_mps": flow.mean_speed_mps,
+            "occupancy": flow.occupancy,
+            "queue": flow.queue,
+            "observed_s": flow.observed_s,
+            "revision": 0,
+        }
+        return make_event(
+            site=self._site.id,
+            entity=flow.camera,
+            kind=("traffic", "flow", "updated"),
+            subject=f"{self._junction.id}/{flow.camera}/{flow.lane}",
+            at_ns=flow.time_ns,
+            key=flow.lane,
             data=data,
         )
 

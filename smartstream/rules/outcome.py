@@ -78,6 +78,28 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     explanation: Explanation
 
 
+class Flow(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="flow"):
+    """A minute of a lane.
+
+    Attributes:
+        time_ns: Start of the minute.
+        counts: Vehicles that crossed the lane's line the lawful way, by class.
+        mean_speed_mps: Along the lane, over way and time (Edie 1963); ``None`` without calibration or vehicles.
+        occupancy: Share of the lane's length taken up by vehicles, 0-1; ``None`` without calibration.
+        queue: Most vehicles standing at once.
+        observed_s: Seconds of the minute that the camera saw.
+    """
+
+    time_ns: int
+    camera: str
+    lane: str
+    counts: dict[str, int]
+    mean_speed_mps: float | None
+    occupancy: float | None
+    queue: int
+    observed_s: float
+
+
 class SignalFault(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="fault"):
     """News about a signal group that cannot be believed.
 
@@ -100,6 +122,6 @@ class SignalFault(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     longest_s: float | None
 
 
-Outcome = Crossing | Violation | SignalFault
+Outcome = Crossing | Flow | Violation | SignalFault
 decode_outcomes: Final = msgspec.json.Decoder(list[Outcome]).decode
 """Typed outcomes from the JSON of ``JunctionEngine.advance`` and ``finish``."""

@@ -12,12 +12,13 @@ use crate::crossing::Crossing;
 use crate::hours::Calendar;
 use crate::ledger::CameraCounts;
 use crate::outcome::{Candidate, Explanation, Finding, Passage, Reason, RuleKind};
-use crate::place::{Layout, Place};
+use crate::place::{Layout, Place, RoadLine};
 use crate::repeat::Proven;
 use crate::rule::{RuleState, Rules};
 use crate::signals::SignalHistory;
 use crate::suppression::is_part_of;
 use crate::track::{Observation, TrackState};
+use crate::traffic::Traffic;
 use crate::verdict::doubt_reason;
 
 /// A track unseen for this long has ended.
@@ -36,6 +37,8 @@ pub struct Watch {
     pub layout: Layout,
     rules: Rules,
     needs_neighbours: bool,
+    /// Per lane: the first line over it, at which its vehicles are counted.
+    count_lines: Vec<Option<u16>>,
 }
 
 /// What changes at a camera.
@@ -46,6 +49,8 @@ pub struct CameraState {
     tracks: BTreeMap<u32, Watched>,
     conflicts: Vec<ConflictState>,
     proven: Proven,
+    /// The minute that runs, lane by lane.
+    pub traffic: Traffic,
     /// Everything counted.
     pub counts: CameraCounts,
 }
@@ -100,7 +105,12 @@ impl Watch {
         let layout = Layout::new(config, groups).map_err(place)?;
         let rules = Rules::new(&config.rules, &layout).map_err(place)?;
         let needs_neighbours = rules.single.iter().any(crate::rule::Rule::needs_neighbours);
-        Ok(Self { id: config.id.clone(), layout, rules, needs_neighbours })
+        let line_of = |at| {
+            let over = |l: &RoadLine| l.lanes.iter().any(|s| s.lane == at);
+            layout.lines.iter().position(over).map(|i| i as u16)
+        };
+        let count_lines = (0u16..).take(layout.lanes.len()).map(line_of).collect();
+        Ok(Self { id: config.id.clone(), layout, rules, needs_neighbours, count_lines })
     }
 
     /// Take in one frame of the open run.
@@ -122,6 +132,7 @@ impl Watch {
         let cx = self.context(around, &neighbours);
         for Taken { id, place, crossed } in taken {
             let Some(watched) = state.tracks.get_mut(&id) else { continue };
+            state.traffic.vehicle(&self.layout.lanes, &self.count_lines, &watched.track, &place);
             self.judge(&cx, (id, time, place, &crossings[crossed]), (watched, &mut state.proven), found);
             self.conflicts(state, id, time, place, found);
         }
@@ -161,6 +172,12 @@ impl Watch {
                 .threshold("tolerance_kmh", tolerance_kmh),
             ..Candidate::new(RuleKind::Speeding, reading.time, id, class)
         }))
+    }
+
+    /// The lane in whose traffic a passage counts.
+    pub fn counted_in(&self, passage: &Passage) -> Option<u16> {
+        let lane = passage.lane.filter(|_| passage.forward)?;
+        (self.count_lines[usize::from(lane)] == Some(passage.line)).then_some(lane)
     }
 
     /// Name of a lane.

@@ -80,7 +80,7 @@ impl Context<'_> {
 }
 
 /// A vehicle of the class, from end to end: the foot point is at one of them.
-fn length_m(class: VehicleClass) -> f64 {
+pub fn length_m(class: VehicleClass) -> f64 {
     match class {
         VehicleClass::Bus => 12.0,
         VehicleClass::Truck => 9.0,

@@ -21,10 +21,11 @@ use crate::outcome::{Candidate, Finding, Reason, Verdict};
 use crate::report::Report;
 use crate::signals::SignalHistory;
 use crate::suppression::{Condition, Conditions, Stretch};
+use crate::traffic::Minute;
 use crate::verdict::judge;
 
 /// First byte of a snapshot.
-const SNAPSHOT_VERSION: u8 = 2;
+const SNAPSHOT_VERSION: u8 = 3;
 /// How long a suspicion can be taken back.
 const RETRACTABLE_S: f64 = 3600.0;
 
@@ -249,6 +250,8 @@ impl JunctionEngine {
         self.run_to(EventTime::MAX, &mut out)?;
         for at in 0..self.cameras.len() {
             self.end_run(at, &mut out)?;
+            let minutes = self.state.cameras[at].traffic.close(&self.cameras[at].layout.lanes);
+            self.publish_traffic(at, minutes, &mut out)?;
         }
         Ok(out.close())
     }
@@ -351,6 +354,9 @@ impl JunctionEngine {
                         self.end_run(at, out)?;
                         self.state.cameras[at].run = run;
                     }
+                    let lanes = &self.cameras[at].layout.lanes;
+                    let minutes = self.state.cameras[at].traffic.begin(lanes, time);
+                    self.publish_traffic(at, minutes, out)?;
                     let tracks: Vec<ss_model::Track> = rows.iter().map(Row::track).collect();
                     let mut found = Vec::new();
                     let around = Around { signals: &self.state.signals, calendar: &self.calendar };
@@ -407,6 +413,9 @@ impl JunctionEngine {
             match finding {
                 Finding::Passage(passage) => {
                     state.counts.crossings += 1;
+                    if let Some(lane) = watch.counted_in(&passage) {
+                        state.traffic.crossed(lane, passage.class);
+                    }
                     out.add(&Report::crossing(watch, state.run, &passage))?;
                 }
                 Finding::Candidate(candidate) => {
@@ -431,6 +440,10 @@ impl JunctionEngine {
             }
         }
         self.tell_faults(&news, out)
+    }
+
+    fn publish_traffic(&self, at: usize, minutes: Vec<Minute>, out: &mut Outbox) -> Result<()> {
+        minutes.into_iter().try_for_each(|m| out.add(&Report::flow(&self.cameras[at], m)))
     }
 
     fn publish_retractions(&mut self, out: &mut Outbox) -> Result<()> {

@@ -31,6 +31,7 @@ pub mod standstill;
 pub mod stopping;
 pub mod suppression;
 pub mod track;
+pub mod traffic;
 pub mod turn;
 pub mod verdict;
 pub mod wrong_way;

@@ -140,6 +140,8 @@ pub struct Lane {
     pub movements: Vec<Movement>,
     /// Speed limit.
     pub speed_limit_kmh: Option<f64>,
+    /// From end to end, when the camera is calibrated.
+    pub length_m: Option<f64>,
 }
 
 /// The stretch of a line that one lane leads over, in units of position from
@@ -308,9 +310,15 @@ fn lane(config: &LaneConfig, view: &View, groups: &[String]) -> Result<Lane> {
             found.ok_or_else(|| Error::invalid(format!("{name}: no signal group is called {s:?}")))
         })
         .transpose()?;
+    let length_m = direction.filter(|_| view.is_metric()).and_then(|way| {
+        let along = config.polygon.0.iter().filter_map(|&p| Some(view.position(p)?.dot(way)));
+        let (first, last) = along.fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(x), b.max(x)));
+        (last > first).then_some(last - first)
+    });
     Ok(Lane {
         id: config.id.clone(),
         area,
+        length_m,
         direction,
         group,
         allowed: config.allowed.clone().unwrap_or_default(),

@@ -1,11 +1,14 @@
 //! Findings as JSON for the stages to come: names instead of indices.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use ss_model::{EventTime, VehicleClass};
 
 use crate::camera::Watch;
 use crate::fault::{FaultKind, FaultVerb, Notice};
 use crate::outcome::{Candidate, Explanation, Passage, Reason, RuleKind, Verdict};
+use crate::traffic::Minute;
 
 /// One outcome as the caller gets it.
 #[derive(Serialize)]
@@ -13,6 +16,8 @@ use crate::outcome::{Candidate, Explanation, Passage, Reason, RuleKind, Verdict}
 pub enum Report<'a> {
     /// A line was crossed.
     Crossing(CrossingReport<'a>),
+    /// A minute of a lane.
+    Flow(FlowReport<'a>),
     /// A verdict about an act.
     Violation(Box<ViolationReport<'a>>),
     /// News about a signal that cannot be believed.
@@ -44,6 +49,19 @@ pub struct CrossingReport<'a> {
     lane: Option<&'a str>,
     line: &'a str,
     direction: &'static str,
+}
+
+/// A minute of a lane with its names.
+#[derive(Serialize)]
+pub struct FlowReport<'a> {
+    time_ns: i64,
+    camera: &'a str,
+    lane: &'a str,
+    counts: BTreeMap<VehicleClass, u32>,
+    mean_speed_mps: Option<f64>,
+    occupancy: Option<f64>,
+    queue: u32,
+    observed_s: f64,
 }
 
 /// A verdict with its names.
@@ -87,6 +105,21 @@ impl<'a> Report<'a> {
             lane: passage.lane.map(|i| watch.layout.lanes[usize::from(i)].id.as_str()),
             line: &watch.layout.lines[usize::from(passage.line)].id,
             direction: if passage.forward { "forward" } else { "backward" },
+        })
+    }
+
+    /// A minute of a lane.
+    pub fn flow(watch: &'a Watch, minute: Minute) -> Self {
+        let thousandths = |x: f64| (x * 1e3).round() / 1e3;
+        Self::Flow(FlowReport {
+            time_ns: minute.start.0,
+            camera: &watch.id,
+            lane: &watch.layout.lanes[usize::from(minute.lane)].id,
+            counts: minute.counts,
+            mean_speed_mps: minute.mean_speed_mps.map(thousandths),
+            occupancy: minute.occupancy.map(thousandths),
+            queue: minute.queue,
+            observed_s: thousandths(minute.observed_s),
         })
     }
 

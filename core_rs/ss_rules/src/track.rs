@@ -79,6 +79,10 @@ pub struct TrackState {
     zones: u32,
     /// Last observation in which it stood.
     stood: Option<EventTime>,
+    /// Since when it has been in it without a break.
+    pub lane_since: EventTime,
+    /// Its way since the observation before.
+    pub step: Point,
     /// Last lane it was in.
     pub last_lane: Option<LaneMemory>,
     /// Where it has been, oldest first.
@@ -120,6 +124,8 @@ impl TrackState {
             lane: None,
             zones: 0,
             stood: None,
+            lane_since: time,
+            step: Point::default(),
             last_lane: None,
             trail: VecDeque::with_capacity(TRAIL),
             standstill: Standstill::new(time, place.pos),
@@ -143,7 +149,11 @@ impl TrackState {
         self.hits = self.hits.saturating_add(1);
         self.class = class;
         self.class_by_size = class_by_size;
-        self.lane = layout.lane_at(place.foot, self.lane);
+        let lane = layout.lane_at(place.foot, self.lane);
+        if lane != self.lane {
+            self.lane_since = time;
+        }
+        self.lane = lane;
         if let Some(lane) = self.lane {
             self.last_lane = Some(LaneMemory { lane, time });
         }
@@ -158,6 +168,7 @@ impl TrackState {
         if time >= self.standstill.since.plus_seconds(STANDS_S) {
             self.stood = Some(time);
         }
+        self.step = place.pos - self.here.pos;
         self.here = *place;
         self.on_foot = class == VehicleClass::Pedestrian;
         if self.on_foot && class_by_size {
@@ -204,6 +215,11 @@ impl TrackState {
     /// Whether it lies in a zone now.
     pub fn is_in_zone(&self, zone: u16) -> bool {
         self.zones >> zone & 1 == 1
+    }
+
+    /// Whether it stands now.
+    pub fn stands(&self) -> bool {
+        self.stood == Some(self.last)
     }
 
     /// Whether it has stood at or after `time`.

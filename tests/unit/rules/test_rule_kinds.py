@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rules_street import NS, T0, Vehicle, camera, config, image, outcomes, rectangle, verdicts
 
-from smartstream.rules.outcome import Crossing, Violation
+from smartstream.rules.outcome import Crossing, Flow, Violation
 
 DOWN = {"direction": [0, 1]}
 """The approach comes down the picture to a stop line at y = 0; the junction lies below."""
@@ -81,7 +81,7 @@ class TestLight:
 
     def test_a_track_too_short_to_believe_is_no_evidence(self):
         blink = Vehicle([(1.7, -1.5, 0.2), (1.7, 4, 0)])
-        assert outcomes(site(*LIGHTS), [blink], signals=RED) == []
+        assert [o for o in outcomes(site(*LIGHTS), [blink], signals=RED) if not isinstance(o, Flow)] == []
 
 
 class TestWrongWay:
