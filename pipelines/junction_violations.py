@@ -14,6 +14,7 @@ from pipelines.beside import beside_events
 from pipelines.environment import StationSpec, station_events
 from pipelines.junction import Junctions
 from pipelines.reports import DeskSpec, report_events
+from pipelines.sectors import SectorSpec, sector_events
 from smartstream.ingest.source import SiteSource
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import Item, Joined, Recorded, Tally
@@ -29,6 +30,7 @@ class Wiring:
         junctions: Builds the step of each junction.
         stations: What the stations need to know; ``None`` when no sensor feed is read.
         desk: What the desk of reports needs to know; ``None`` when no report feed is read.
+        sectors: What the indicators need to know; ``None`` when no indicator feed is read.
         event_sinks: Where events go.
         ledger: Where events are counted, with the sources' own totals.
         recorder: Where inputs are written down as they came; ``None`` writes none.
@@ -39,6 +41,7 @@ class Wiring:
     junctions: Junctions
     stations: StationSpec | None
     desk: DeskSpec | None
+    sectors: SectorSpec | None
     event_sinks: Mapping[str, Sink[tuple[str, CloudEvent]]]
     ledger: Sink[tuple[str, CloudEvent | Tally]]
     recorder: Sink[tuple[str, Recorded]] | None
@@ -59,6 +62,8 @@ def build(wiring: Wiring) -> Dataflow:
         told.append(station_events(items, wiring.stations))
     if wiring.desk is not None:
         told.append(report_events(items, wiring.desk))
+    if wiring.sectors is not None:
+        told.append(sector_events(items, wiring.sectors))
     one_key = op.map("one_key", op.merge("told", *told), lambda keyed: ("events", keyed[1]))
     events = op.merge("events", one_key, beside)
     for name, sink in wiring.event_sinks.items():

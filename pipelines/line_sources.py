@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 from pipelines.environment import SENSORS, StationSpec
 from pipelines.feeds import line_source
 from pipelines.reports import REPORTS, DeskSpec
+from pipelines.sectors import INDICATORS, SectorSpec
 from smartstream.brokers.nats_access import NatsAccess
-from smartstream.config.site import ReportFeed, SensorFeed, Site
+from smartstream.config.site import IndicatorFeed, ReportFeed, SensorFeed, Site
+from smartstream.ingest.indicator_lines import IndicatorLines
 from smartstream.ingest.report_lines import ReportLines
 from smartstream.ingest.report_tables import with_tables
 from smartstream.ingest.sensor_lines import SensorLines
@@ -86,6 +88,30 @@ def desk_spec(site: Site) -> DeskSpec | None:
     lateness_ns = round(max(feed.allowed_lateness_s for feed in read.values()) * NS)
     wards = None if site.site.wards is None else site.path(site.site.wards)
     return DeskSpec(site.site.id, tuple(read), site.site.timezone, lateness_ns, wards)
+
+
+def indicator_side(site: Site, i: int, feed: IndicatorFeed, *, inputs: NatsAccess | None, paced: bool) -> SideSpec:
+    """A feed of indicators and of records of sector systems.
+
+    Raises:
+        InvalidInputError: It cannot be opened.
+    """
+    side = f"indicators/{i}"
+    source = line_source(site, feed, side, inputs=inputs, paced=paced)
+
+    def open_side(resume: dict[str, Any] | None) -> Feed:
+        return IndicatorLines(source, resume)
+
+    return SideSpec(side, INDICATORS, open_side, None if source.live else _start_ns(site, open_side))
+
+
+def sector_spec(site: Site) -> SectorSpec | None:
+    """What the indicators of a site need to know; ``None`` without an indicator feed."""
+    if not site.indicator_feed:
+        return None
+    lateness_ns = round(max(feed.allowed_lateness_s for feed in site.indicator_feed) * NS)
+    sides = tuple(f"indicators/{i}" for i in range(len(site.indicator_feed)))
+    return SectorSpec(site.site.id, sides, site.site.timezone, lateness_ns)
 
 
 def ward_index(site: Site) -> WardIndex | None:

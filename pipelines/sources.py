@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.feeds import FeedTable, is_live, line_source
-from pipelines.line_sources import report_side, sensor_side, ward_index
+from pipelines.line_sources import indicator_side, report_side, sensor_side, ward_index
 from smartstream import _core
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Camera, ConditionFeed, SignalFeed, Site
@@ -76,6 +76,9 @@ def _makers(
     for i, reports in enumerate(site.report_feed):
         make = partial(report_side, site, i, reports, inputs=inputs, paced=paced)
         yield reports, f"report_feed[{i}].url", make
+    for i, figures in enumerate(site.indicator_feed):
+        make = partial(indicator_side, site, i, figures, inputs=inputs, paced=paced)
+        yield figures, f"indicator_feed[{i}].url", make
 
 
 def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
@@ -87,8 +90,7 @@ def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
 
 def unread(site: Site) -> Iterator[str]:
     """Sources of the site file that this version does not read yet, by their path in it."""
-    for kind in ("indicator_feed", "media_feed"):
-        yield from (f"{kind}[{i}]" for i in range(len(getattr(site, kind))))
+    yield from (f"media_feed[{i}]" for i in range(len(site.media_feed)))
 
 
 def _add(sides: dict[str, SideSpec], mistakes: list[str], place: str, make: partial[SideSpec]) -> None:

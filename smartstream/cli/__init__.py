@@ -12,6 +12,7 @@ from smartstream.errors import InvalidInputError, SmartstreamError
 
 COMMANDS = {
     "bench": "measure the engine, beside its peers in the same run",
+    "catalogue": "the systems a centre is connected to, with schema and sample",
     "check": "every mistake in a site file at once",
     "demo": "the whole system, nothing to configure",
     "law": "candidate clauses by date, and what an amendment changes",
@@ -19,6 +20,7 @@ COMMANDS = {
     "schema": "JSON Schema of the site file",
     "score": "precision and recall of an event file against a truth",
     "simulate": "make labelled junction scenes",
+    "sources": "the connectors, each one class and a schema",
     "tail": "subscribe to events and print them for people",
     "track": "the tracker alone on a MOT Challenge detection file",
 }

@@ -18,7 +18,9 @@ from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
 _KINDS: Final = frozenset(get_args(ConditionKind))
 
 
-class _Line(msgspec.Struct):
+class ConditionLine(msgspec.Struct):
+    """A line of a condition feed: a condition, or a meter's reading."""
+
     time: str | int | float
     until: str | int | float | None = None
     condition: str | None = None
@@ -32,7 +34,7 @@ class _Line(msgspec.Struct):
     valid_to: str | None = None
 
 
-_decoder: Final = msgspec.json.Decoder(_Line)
+_decoder: Final = msgspec.json.Decoder(ConditionLine)
 Fact = Condition | MeterReading
 
 
@@ -98,7 +100,7 @@ class ConditionLines(LineFeed[Fact | None]):
         kind: ConditionKind = parsed.condition  # type: ignore[assignment]  # just checked
         return at_ns, Condition(0, at_ns, until_ns, kind, parsed.camera, parsed.lane, parsed.source)
 
-    def _meter(self, at_ns: int, parsed: _Line) -> MeterReading | None:
+    def _meter(self, at_ns: int, parsed: ConditionLine) -> MeterReading | None:
         if parsed.lane not in self._every_lane:
             raise RefusedError("unknown_lane", f"expected a lane of the site, found {parsed.lane!r}")
         if parsed.speed_kmh is None or not 0 <= parsed.speed_kmh < 1000:

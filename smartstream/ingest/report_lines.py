@@ -48,7 +48,9 @@ STATUSES: Final[dict[str, ReportStatus]] = {
 """What report systems say, folded, and what it means here."""
 
 
-class _Line(msgspec.Struct):
+class ReportLine(msgspec.Struct):
+    """A line of a report feed: Open311's names."""
+
     time: str | int | float
     report: str | int
     service_code: str | None = None
@@ -66,7 +68,7 @@ class _Line(msgspec.Struct):
     reporter: str | None = None
 
 
-_decoder: Final = msgspec.json.Decoder(_Line)
+_decoder: Final = msgspec.json.Decoder(ReportLine)
 
 
 class ReportLines(LineFeed[Report]):

@@ -18,7 +18,9 @@ _LARGEST: Final = 1e12  # far beyond any range; what is in it can be computed wi
 _MEASURING: Final = frozenset({MEASURING, "00", "đang đo", "dang do"})
 
 
-class _Line(msgspec.Struct):
+class SensorLine(msgspec.Struct):
+    """A line of a sensor feed."""
+
     time: str | int | float
     sensor: str
     value: float
@@ -30,7 +32,7 @@ class _Line(msgspec.Struct):
     lon: float | None = None
 
 
-_decoder: Final = msgspec.json.Decoder(_Line)
+_decoder: Final = msgspec.json.Decoder(SensorLine)
 
 
 class Registry:

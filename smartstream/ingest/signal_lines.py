@@ -13,13 +13,15 @@ from smartstream.model.items import Item, SignalChange, Signals
 from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
 
 
-class _Line(msgspec.Struct):
+class SignalLine(msgspec.Struct):
+    """A line of a signal feed."""
+
     time: str | int | float
     signal: str
     state: str
 
 
-_decoder: Final = msgspec.json.Decoder(_Line)
+_decoder: Final = msgspec.json.Decoder(SignalLine)
 
 
 class SignalLines(LineFeed[SignalChange]):

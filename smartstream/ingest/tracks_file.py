@@ -22,7 +22,9 @@ _BATCH_NS: Final = NS // 4
 _BATCH_ROWS: Final = 1000
 
 
-class _Line(msgspec.Struct):
+class TrackLine(msgspec.Struct):
+    """A line of a ``tracks:`` file: one road user in one frame."""
+
     time: str | int | float
     track: int
     box: tuple[float, float, float, float]
@@ -43,7 +45,7 @@ class _Row(NamedTuple):
     flags: int
 
 
-_decoder: Final = msgspec.json.Decoder(_Line)
+_decoder: Final = msgspec.json.Decoder(TrackLine)
 
 
 def first_instant(path: Path) -> int:

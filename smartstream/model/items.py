@@ -131,6 +131,85 @@ class Reports(msgspec.Struct, frozen=True, tag=True):
     ended: bool = False
 
 
+class Figure(msgspec.Struct, frozen=True):
+    """A value of an indicator, said by a line or made of a record of a sector system.
+
+    Attributes:
+        clock_ns: Newest event time of its feed when it arrived, itself included.
+        time_ns: What instant it is of.
+        side: The feed.
+        line: Its number in the feed.
+        area: Code of the ward, commune or province.
+        target: What it should be, if somebody says so.
+        every_s: How often it is owed; 0: nobody waits for it.
+        counted: It is one of many that are counted by the day.
+    """
+
+    clock_ns: int
+    time_ns: int
+    side: str
+    line: int
+    indicator: str
+    area: str
+    value: float
+    unit: str
+    target: float | None = None
+    every_s: float = 0.0
+    counted: bool = False
+
+
+class Figures(msgspec.Struct, frozen=True, tag=True):
+    """Lines of one indicator feed in their order of arrival.
+
+    Attributes:
+        clock_ns: Newest event time of the feed; what follows arrives at this clock or later.
+        ended: Nothing follows.
+    """
+
+    side: str
+    figures: tuple[Figure, ...]
+    clock_ns: int
+    ended: bool = False
+
+
+class MediaItem(msgspec.Struct, frozen=True):
+    """A line of a media feed: an article or a public post.
+
+    Attributes:
+        clock_ns: Newest event time of its feed when it arrived, itself included.
+        time_ns: When it was published.
+        side: The feed.
+        line: Its number in the feed.
+        media: Its id.
+        source: Such as ``press`` or ``social``.
+    """
+
+    clock_ns: int
+    time_ns: int
+    side: str
+    line: int
+    media: str
+    source: str
+    url: str
+    lang: str
+    title: str
+    text: str
+
+
+class MediaItems(msgspec.Struct, frozen=True, tag=True):
+    """Lines of one media feed in their order of arrival.
+
+    Attributes:
+        clock_ns: Newest event time of the feed; what follows arrives at this clock or later.
+        ended: Nothing follows.
+    """
+
+    side: str
+    items: tuple[MediaItem, ...]
+    clock_ns: int
+    ended: bool = False
+
+
 ConditionKind = Literal[
     "officer_control",
     "temporary_sign",
@@ -252,4 +331,4 @@ Joined = Tracks | Signals | Conditions | Mark | Gap
 """What a junction's join wants to see."""
 Recorded = Tracks | Signals | Readings | Reports
 """What ``--record`` writes down."""
-Item = Joined | Readings | Reports | Health | DeadLetter | Tally
+Item = Joined | Readings | Reports | Figures | MediaItems | Health | DeadLetter | Tally

@@ -1,0 +1,84 @@
+"""Sector systems: every indicator feed merged by arrival, then the indicators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import bytewax.operators as op
+from bytewax.operators import KeyedStream, StatefulBatchLogic
+
+from pipelines.beside import dead_letter_event
+from smartstream.model.event import CloudEvent
+from smartstream.model.items import DeadLetter, Figure, Figures, Item, Mark
+from smartstream.streams.arrival import Arrivals
+from smartstream.streams.indicators import Indicators
+
+INDICATORS: Final = "/indicators"
+"""Key of the items of every indicator feed; no junction can have this name."""
+
+
+@dataclass(frozen=True)
+class SectorSpec:
+    """What the indicators of a site need to know.
+
+    Attributes:
+        site: Site id.
+        sides: The indicator feeds.
+        timezone: Of the days by which records are counted.
+        lateness_ns: How long a value that is owed is waited for.
+    """
+
+    site: str
+    sides: tuple[str, ...]
+    timezone: str
+    lateness_ns: int
+
+
+def sector_events(items: KeyedStream[Item], spec: SectorSpec) -> KeyedStream[CloudEvent]:
+    """Events about the indicators of the site's feeds."""
+    fed = op.filter("indicator_items", items, lambda keyed: keyed[0] == INDICATORS)
+    return op.stateful_batch("indicators", fed, lambda resume: SectorStep(spec, resume))
+
+
+class SectorStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
+    """The thin adapter between Bytewax and ``Indicators``.
+
+    Args:
+        spec: The site's.
+        resume: What ``snapshot`` returned.
+    """
+
+    def __init__(self, spec: SectorSpec, resume: dict[str, Any] | None = None) -> None:
+        self._site = spec.site
+        self._arrivals: Arrivals[Figure] = Arrivals(spec.sides)
+        self._indicators = Indicators(spec.site, ZoneInfo(spec.timezone), spec.lateness_ns)
+        if resume is not None:
+            self._arrivals.restore(resume["arrivals"])
+            self._indicators.restore(resume["indicators"])
+
+    def on_batch(self, values: list[Item]) -> tuple[list[CloudEvent], bool]:
+        """Merge turns of feeds and hand the figures on."""
+        for item in values:
+            if isinstance(item, Figures):
+                lines = [(figure.clock_ns, figure) for figure in item.figures]
+                self._arrivals.push(item.side, lines, item.clock_ns, ended=item.ended)
+            elif isinstance(item, Mark):
+                self._arrivals.end(item.side)
+        figures = self._arrivals.release()
+        clock_ns = self._arrivals.clock_ns
+        if clock_ns is None:
+            return [], StatefulBatchLogic.RETAIN
+        told = self._indicators.take(figures, clock_ns)
+        return [
+            dead_letter_event(self._site, x) if isinstance(x, DeadLetter) else x for x in told
+        ], StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[CloudEvent], bool]:
+        """A stop is no end."""
+        return [], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> dict[str, Any]:
+        """Figures that wait for slower feeds, and every series."""
+        return {"arrivals": self._arrivals.snapshot(), "indicators": self._indicators.snapshot()}
