@@ -20,7 +20,6 @@ from bytewax.recovery import init_db_dir
 from pipelines.doors import DoorPlan, Doors, has_doors
 from pipelines.feeds import needs_log
 from pipelines.progress import Progress
-from pipelines.sources import unread
 from pipelines.worker import (
     Plan,
     board_of,
@@ -80,8 +79,6 @@ def launch(options: Options) -> Path | None:
     for spec in specs:
         for rule in spec.rules.not_armed:
             _log.warning("rule not armed: this version does not know it yet", camera=rule.camera, rule=rule.kind)
-    for place in unread(site):
-        _log.warning("source not read: this version does not know it yet", place=place)
     resuming = False
     if options.recovery is not None:
         resuming = _prepare_recovery(options.recovery, site)

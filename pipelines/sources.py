@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.feeds import FeedTable, is_live, line_source
-from pipelines.line_sources import indicator_side, report_side, sensor_side, ward_index
+from pipelines.line_sources import indicator_side, media_side, report_side, sensor_side, ward_index
 from smartstream import _core
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Camera, ConditionFeed, SignalFeed, Site
@@ -79,6 +79,9 @@ def _makers(
     for i, figures in enumerate(site.indicator_feed):
         make = partial(indicator_side, site, i, figures, inputs=inputs, paced=paced)
         yield figures, f"indicator_feed[{i}].url", make
+    for i, media in enumerate(site.media_feed):
+        make = partial(media_side, site, i, media, inputs=inputs, paced=paced)
+        yield media, f"media_feed[{i}].url", make
 
 
 def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
@@ -86,11 +89,6 @@ def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
     lifted = [_condition_name(i, junction) for i in range(len(site.condition_feed))]
     feeds = [_signal_name(i, feed) for i, feed in enumerate(site.signal_feed) if feed.junction == junction]
     return (*lifted, *feeds, *(camera.id for camera in site.camera if camera.junction == junction))
-
-
-def unread(site: Site) -> Iterator[str]:
-    """Sources of the site file that this version does not read yet, by their path in it."""
-    yield from (f"media_feed[{i}]" for i in range(len(site.media_feed)))
 
 
 def _add(sides: dict[str, SideSpec], mistakes: list[str], place: str, make: partial[SideSpec]) -> None:

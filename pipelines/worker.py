@@ -22,7 +22,7 @@ from bytewax.recovery import RecoveryConfig
 
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
-from pipelines.line_sources import desk_spec, sector_spec, station_spec
+from pipelines.line_sources import desk_spec, media_spec, sector_spec, station_spec
 from pipelines.sources import junction_sides, site_sides
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Site, load_site
@@ -106,6 +106,7 @@ def execute(plan: Plan, index: int | None) -> None:
             junctions=Junctions(specs),
             stations=station_spec(site),
             desk=desk_spec(site),
+            media=media_spec(site),
             sectors=sector_spec(site),
             event_sinks=event_sinks(plan, site),
             ledger=ledger_sink(plan, site, specs, board),
