@@ -13,7 +13,6 @@ from bytewax.outputs import Sink
 from pipelines.beside import beside_events
 from pipelines.environment import StationSpec, station_events
 from pipelines.junction import Junctions
-from pipelines.media import MediaSpec, media_events
 from pipelines.reports import DeskSpec, report_events
 from pipelines.sectors import SectorSpec, sector_events
 from smartstream.ingest.source import SiteSource
@@ -31,7 +30,6 @@ class Wiring:
         junctions: Builds the step of each junction.
         stations: What the stations need to know; ``None`` when no sensor feed is read.
         desk: What the desk of reports needs to know; ``None`` when no report feed is read.
-        media: What the media desk needs to know; ``None`` when no media feed is read.
         sectors: What the indicators need to know; ``None`` when no indicator feed is read.
         event_sinks: Where events go.
         ledger: Where events are counted, with the sources' own totals.
@@ -43,7 +41,6 @@ class Wiring:
     junctions: Junctions
     stations: StationSpec | None
     desk: DeskSpec | None
-    media: MediaSpec | None
     sectors: SectorSpec | None
     event_sinks: Mapping[str, Sink[tuple[str, CloudEvent]]]
     ledger: Sink[tuple[str, CloudEvent | Tally]]
@@ -65,8 +62,6 @@ def build(wiring: Wiring) -> Dataflow:
         told.append(station_events(items, wiring.stations))
     if wiring.desk is not None:
         told.append(report_events(items, wiring.desk))
-    if wiring.media is not None:
-        told.append(media_events(items, list(told), wiring.media))
     if wiring.sectors is not None:
         told.append(sector_events(items, wiring.sectors))
     one_key = op.map("one_key", op.merge("told", *told), lambda keyed: ("events", keyed[1]))

@@ -19,7 +19,9 @@ from bytewax.recovery import init_db_dir
 
 from pipelines.doors import DoorPlan, Doors, has_doors
 from pipelines.feeds import needs_log
+from pipelines.live_cameras import look_at_cameras
 from pipelines.progress import Progress
+from pipelines.sources import unread
 from pipelines.worker import (
     Plan,
     board_of,
@@ -79,6 +81,8 @@ def launch(options: Options) -> Path | None:
     for spec in specs:
         for rule in spec.rules.not_armed:
             _log.warning("rule not armed: this version does not know it yet", camera=rule.camera, rule=rule.kind)
+    for place in unread(site):
+        _log.warning("source not read: this version does not know it yet", place=place)
     resuming = False
     if options.recovery is not None:
         resuming = _prepare_recovery(options.recovery, site)
@@ -100,6 +104,8 @@ def launch(options: Options) -> Path | None:
             quiet=options.quiet,
         )
         sides = sides_of(plan, site)
+        if not resuming:
+            look_at_cameras(site, site.camera)
         board = board_of(plan, sides, create=True)
         if plan.events is not None:
             EventFileSink(plan.events).prepare(resuming=resuming)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.feeds import FeedTable, is_live, line_source
-from pipelines.line_sources import indicator_side, media_side, report_side, sensor_side, ward_index
+from pipelines.line_sources import indicator_side, report_side, sensor_side, ward_index
+from pipelines.live_cameras import is_live as is_live_camera
+from pipelines.live_cameras import live_config, live_side
 from smartstream import _core
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Camera, ConditionFeed, SignalFeed, Site
@@ -25,7 +27,7 @@ def site_sides(
     site: Site,
     *,
     state_dir: Path | None = None,
-    paced: bool = False,
+    speed: float | None = None,
     inputs: NatsAccess | None = None,
     live: bool = True,
 ) -> dict[str, SideSpec]:
@@ -34,7 +36,7 @@ def site_sides(
     Args:
         site: The site.
         state_dir: Where cameras keep their vision state between stops; ``None`` keeps none.
-        paced: Sources are paced by event time.
+        speed: Event seconds per second at which sources are paced; ``None``: as fast as possible.
         inputs: Where live feeds of lines are kept.
         live: With the live feeds of lines.
 
@@ -43,7 +45,7 @@ def site_sides(
     """
     sides: dict[str, SideSpec] = {}
     mistakes: list[str] = []
-    for feed, place, make in _makers(site, state_dir, paced, inputs):
+    for feed, place, make in _makers(site, state_dir, speed, inputs):
         if feed is None or live or not is_live(site, feed):
             _add(sides, mistakes, place, make)
     try:
@@ -58,10 +60,11 @@ def site_sides(
 def _makers(
     site: Site,
     state_dir: Path | None,
-    paced: bool,  # noqa: FBT001
+    speed: float | None,
     inputs: NatsAccess | None,
 ) -> Iterator[tuple[FeedTable | None, str, partial[SideSpec]]]:
     """The table of a feed, its place in the site file, and what makes its side."""
+    paced = speed is not None
     for i, signals in enumerate(site.signal_feed):
         yield signals, f"signal_feed[{i}].url", partial(_signal_side, site, i, signals, inputs)
     for i, conditions in enumerate(site.condition_feed):
@@ -69,7 +72,7 @@ def _makers(
             make = partial(_condition_side, site, i, conditions, junction.id, inputs)
             yield conditions, f"condition_feed[{i}].url", make
     for i, camera in enumerate(site.camera):
-        yield None, f"camera[{i}].url", partial(_camera_side, site, camera, state_dir, paced)
+        yield None, f"camera[{i}].url", partial(_camera_side, site, camera, state_dir, speed)
     for i, sensors in enumerate(site.sensor_feed):
         make = partial(sensor_side, site, i, sensors, inputs=inputs, paced=paced)
         yield sensors, f"sensor_feed[{i}].url", make
@@ -79,9 +82,6 @@ def _makers(
     for i, figures in enumerate(site.indicator_feed):
         make = partial(indicator_side, site, i, figures, inputs=inputs, paced=paced)
         yield figures, f"indicator_feed[{i}].url", make
-    for i, media in enumerate(site.media_feed):
-        make = partial(media_side, site, i, media, inputs=inputs, paced=paced)
-        yield media, f"media_feed[{i}].url", make
 
 
 def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
@@ -89,6 +89,11 @@ def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
     lifted = [_condition_name(i, junction) for i in range(len(site.condition_feed))]
     feeds = [_signal_name(i, feed) for i, feed in enumerate(site.signal_feed) if feed.junction == junction]
     return (*lifted, *feeds, *(camera.id for camera in site.camera if camera.junction == junction))
+
+
+def unread(site: Site) -> Iterator[str]:
+    """Sources of the site file that this version does not read yet, by their path in it."""
+    yield from (f"media_feed[{i}]" for i in range(len(site.media_feed)))
 
 
 def _add(sides: dict[str, SideSpec], mistakes: list[str], place: str, make: partial[SideSpec]) -> None:
@@ -143,7 +148,7 @@ def _signal_side(site: Site, i: int, feed: SignalFeed, inputs: NatsAccess | None
     return SideSpec(side, feed.junction, open_side, None)
 
 
-def _camera_side(site: Site, camera: Camera, state_dir: Path | None, paced: bool) -> SideSpec:  # noqa: FBT001
+def _camera_side(site: Site, camera: Camera, state_dir: Path | None, speed: float | None) -> SideSpec:
     targets = [Path(site.address(url).target) for url in camera.url]
     if camera.scheme == "tracks":
         if len(targets) > 1:
@@ -155,23 +160,26 @@ def _camera_side(site: Site, camera: Camera, state_dir: Path | None, paced: bool
             return TracksFile(side=camera.id, path=path, lateness_ns=lateness_ns, resume=resume)
 
         return SideSpec(camera.id, camera.junction, open_tracks, first_instant(path))
-    if camera.scheme != "file":
-        raise InvalidInputError(f"{camera.url[0]}: this version reads cameras from file: and tracks: only")
     if camera.detector != "motion":
         raise InvalidInputError(f"detector {camera.detector!r}: this version has the motion detector only")
-    for path in targets:
-        _core.probe(str(path))
+    live = is_live_camera(camera, speed)
+    if camera.scheme == "file":
+        for path in targets:
+            _core.probe(str(path))
     start_ns = camera.start_time_ns or 0
     config: dict[str, Any] = {
         "camera": camera.id,
-        "files": [str(path) for path in targets],
+        **({"live": live_config(site, camera, speed)} if live else {"files": [str(path) for path in targets]}),
         "start_time_ns": start_ns,
         "detector": camera.detector,
         "calibration": None if camera.calibration is None else camera.calibration.model_dump(mode="json"),
     }
 
+    if live:
+        return live_side(camera, config)
+
     def open_camera(resume: dict[str, Any] | None) -> Feed:
         folder = None if state_dir is None else state_dir / camera.id
-        return CameraFeed(side=camera.id, config=config, state_dir=folder, paced=paced, resume=resume)
+        return CameraFeed(side=camera.id, config=config, state_dir=folder, paced=speed is not None, resume=resume)
 
     return SideSpec(camera.id, camera.junction, open_camera, start_ns)

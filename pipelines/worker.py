@@ -22,7 +22,7 @@ from bytewax.recovery import RecoveryConfig
 
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
-from pipelines.line_sources import desk_spec, media_spec, sector_spec, station_spec
+from pipelines.line_sources import desk_spec, sector_spec, station_spec
 from pipelines.sources import junction_sides, site_sides
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Site, load_site
@@ -79,7 +79,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def sides_of(plan: Plan, site: Site) -> dict[str, SideSpec]:
     """The sources of a plan."""
     state_dir = None if plan.recovery is None else Path(plan.recovery) / "vision"
-    return site_sides(site, state_dir=state_dir, paced=plan.speed is not None, inputs=plan.inputs)
+    return site_sides(site, state_dir=state_dir, speed=plan.speed, inputs=plan.inputs)
 
 
 def board_of(plan: Plan, sides: dict[str, SideSpec], *, create: bool = False) -> Board:
@@ -106,7 +106,6 @@ def execute(plan: Plan, index: int | None) -> None:
             junctions=Junctions(specs),
             stations=station_spec(site),
             desk=desk_spec(site),
-            media=media_spec(site),
             sectors=sector_spec(site),
             event_sinks=event_sinks(plan, site),
             ledger=ledger_sink(plan, site, specs, board),

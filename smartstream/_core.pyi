@@ -12,6 +12,8 @@ _Polled: TypeAlias = (
     tuple[Literal["tracks"], int, int, bytes]
     | tuple[Literal["dead"], str, str, int, str, str, int]
     | tuple[Literal["gap"], int, int, str]
+    | tuple[Literal["health"], str, str, int, str]
+    | tuple[Literal["idle"], int]
     | tuple[Literal["end"]]
     | tuple[Literal["note"], str, str]
 )
@@ -21,10 +23,14 @@ class CameraRun:
     """One camera from file to tracks on a thread of its own: decode, detect, track.
 
     A file camera never drops a frame: it waits while nobody polls. A resumed run gives exactly what an
-    uninterrupted one would have given after that position.
+    uninterrupted one would have given after that position. A live camera cannot be taken back: a resumed run begins
+    with a gap and goes on from now, as another run.
 
     Args:
-        config: JSON: ``camera`` (id), ``files`` (consecutive, one run), ``start_time_ns`` (event time of the
+        config: JSON: ``camera`` (id), ``files`` (consecutive, one run) or ``live`` (a table:
+            ``url``, ``transport``, ``user``, ``password``, ``tls_fingerprint``, ``shed``, ``shed_nth``, ``behind_s``,
+            ``connect_timeout_s``, ``read_timeout_s``, ``idle_s``, ``clock_tolerance_s``, ``ring_s``, ``ring_mb``,
+            ``pace``), ``start_time_ns`` (event time of the
             first frame), ``detector`` (``motion``), ``motion`` (settings of the detector), ``tracker_preset``,
             ``tracker`` (parameters of the preset to change), ``calibration`` (``{"image": [[x, y], …],
             "world_m": …}`` or null), ``checkpoint_s`` (10: how often the vision state is written),
@@ -45,7 +51,8 @@ class CameraRun:
         ``("tracks", first_ns, last_ns, batch)``: at most 250 ms of frames, readable by
         ``smartstream.model.tracks``. ``("dead", stage, reason, at_ns, place, detail, count)``: frames or
         packets lost. ``("gap", run, at_ns, reason)``: this run broke; the next frame begins another.
-        ``("end",)``: nothing follows. ``("note", what, text)``: for the log, no part of the results.
+        ``("health", what, "opened" | "closed", at_ns, detail)`` and ``("idle", at_ns)`` (hold nobody up for it) come
+        from live cameras. ``("end",)``: nothing follows. ``("note", what, text)``: for the log, no part of the results.
 
         Items that belong together come together, so there may be a few more than ``max_items``.
 
@@ -60,7 +67,8 @@ class CameraRun:
         """Counters as of the last item polled.
 
         ``frames_decoded``, ``frames_seen``, ``frames_doubtful`` (may build on a damaged one),
-        ``frames_time_guessed``, ``detections``, ``track_rows``, ``batches``, ``gaps``, ``lost_<reason>``; they go
+        ``frames_time_guessed``, ``detections``, ``track_rows``, ``batches``, ``gaps``,
+        ``packets_received`` and ``connections`` (live), ``lost_<reason>``; they go
         on after a resume. ``frames_redecoded`` is what this process decoded again to get where it was.
         """
 
@@ -69,6 +77,13 @@ class CameraRun:
 
     def close(self) -> None:
         """Stop the thread; it ends within a few frames. Polling a closed run is an error."""
+
+def probe_live(config: bytes) -> None:
+    """Connect to the live camera of a ``CameraRun`` configuration once, take a packet, and leave.
+
+    Raises:
+        InvalidInputError: Why it gives no video; never with its login.
+    """
 
 class _Clip(TypedDict):
     data: bytes

@@ -214,6 +214,8 @@ def _check_address(*schemes: Scheme) -> AfterValidator:
             scheme = ""
         if scheme not in schemes:
             raise expected(wanted)
+        if scheme in ("rtsp", "rtsps", "http") and "@" in url.split("/")[2]:
+            raise expected(f"{scheme}://HOST…; credentials belong in the environment", found='"…@…"')
         return url
 
     return AfterValidator(check)

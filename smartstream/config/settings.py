@@ -5,6 +5,8 @@ Secrets come from here only and never show in a log or a message.
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -38,6 +40,25 @@ class Settings(BaseSettings):
     """Password of `sql_user`."""
     nats_creds: Path | None = None
     """Credentials file (JWT and seed) for the NATS server, instead of a user or a token."""
+
+
+def camera_login(camera: str) -> tuple[str, SecretStr] | None:
+    """Name and password at a camera: ``SMARTSTREAM_CAMERA_<ID>_USER`` and ``…_PASSWORD``, else those without ``<ID>_``.
+
+    In the id, every character but letters and digits is an underscore: ``cam-s`` is ``CAM_S``.
+
+    Raises:
+        ConfigError: One of the two without the other.
+    """
+    own = re.sub(r"[^A-Z0-9]", "_", camera.upper())
+    for prefix in (f"{_PREFIX}CAMERA_{own}_", f"{_PREFIX}CAMERA_"):
+        user, password = os.environ.get(f"{prefix}USER"), os.environ.get(f"{prefix}PASSWORD")
+        if user and password:
+            return user, SecretStr(password)
+        if user or password:
+            wrong = Mistake(f"{prefix}{'PASSWORD' if user else 'USER'}", "nothing", "both or neither")
+            raise refuse("environment", [wrong])
+    return None
 
 
 def settings() -> Settings:

@@ -151,6 +151,9 @@ class Calibration(Table):
         return self
 
 
+_Patience = Annotated[float, Field(gt=0, le=3600)]
+
+
 class Lane(Table):
     """A lane as the camera sees it."""
 
@@ -194,6 +197,27 @@ class Zone(Table):
     """Corners, normalised picture coordinates."""
 
 
+class LiveSettings(Table):
+    """How a live camera is reached; its login comes from the environment."""
+
+    transport: Literal["tcp", "udp"] = "tcp"
+    """How RTP travels: inside the RTSP connection, or as datagrams."""
+    tls_fingerprint: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$")] | None = None
+    """`rtsps`: SHA-256 of the camera's certificate, where no authority has signed it."""
+    connect_timeout_s: _Patience = 10.0
+    """Seconds a camera may take to answer."""
+    read_timeout_s: _Patience = 5.0
+    """Seconds of silence after which it is connected anew."""
+    idle_s: _Patience = 2.0
+    """Seconds of silence after which it holds its junction up no longer."""
+    clock_tolerance_s: _Patience = 2.0
+    """Seconds its clock may be from ours; beyond that ours counts, and `clock` is a health event."""
+    ring_s: _Patience = 60.0
+    """Seconds of video kept in memory for clips and stills."""
+    ring_mb: Annotated[int, Field(ge=1, le=65_536)] = 64
+    """Most MiB of it."""
+
+
 class Camera(Table):
     """A camera: where its pictures come from, what they show, which rules it watches."""
 
@@ -211,6 +235,14 @@ class Camera(Table):
     """File of the detector's model; needed by `onnx` and `tensorrt`."""
     allowed_lateness_s: _Lateness = 2.0
     """Seconds an item may be late before it becomes a dead letter."""
+    shed: Literal["latest", "every-nth", "block"] | None = None
+    """What is left out, and counted, when decoding falls behind: everything before the `latest` key frame, the
+    detector's look at all but `every-nth` picture, or nothing (`block`: reading waits). Live cameras: `latest`, files:
+    `block`. A file with another policy is played like a camera where `--speed` gives a pace."""
+    shed_nth: Annotated[int, Field(ge=2, le=100)] = 3
+    """`every-nth`: one picture of so many is looked at."""
+    live: LiveSettings = LiveSettings()
+    """How a live camera is reached."""
     calibration: Calibration | None = None
     """Picture to ground; needed by rules that speak of metres."""
     lane: tuple[Lane, ...] = ()

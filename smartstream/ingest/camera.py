@@ -1,4 +1,4 @@
-"""A camera: the Rust chain (decode, detect, track) as a feed of track batches."""
+"""A camera, from files or live: the Rust chain (decode, detect, track) as a feed of track batches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smartstream import _core
-from smartstream.model.items import DeadLetter, Gap, Item, Mark, Tally, Tracks
+from smartstream.model.items import DeadLetter, Gap, Health, Item, Mark, Tally, Tracks
 from smartstream.model.time import MAX_NS
 from smartstream.observe.logging import get_logger
 
@@ -66,6 +66,12 @@ class CameraFeed:
                     out.append(DeadLetter(stage, reason, self.side, at_ns, place, detail, count=count))
                 case ("gap", run, at_ns, reason):
                     out.append(Gap(self.side, run, at_ns, reason))
+                case ("health", what, verb, at_ns, detail):
+                    out.append(Health(self.side, what, verb, at_ns, detail))
+                    _log.warning("camera health", side=self.side, what=what, verb=verb, detail=detail)
+                case ("idle", at_ns):
+                    self.position_ns = max(self.position_ns, at_ns)
+                    out.append(Mark(self.side, at_ns, idle=True))
                 case ("note", what, text):
                     _log.warning(what, detail=text)
                 case ("end",):

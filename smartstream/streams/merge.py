@@ -59,8 +59,10 @@ class SideMerge(Generic[T]):
     def release(self) -> list[tuple[int, T]]:
         """Items up to the new frontier, in order."""
         waiting = [w for side, w in self._watermark.items() if side not in self._idle]
-        if waiting:  # with every side idle nobody knows the time: stay
-            self.frontier_ns = max(self.frontier_ns, min(waiting))
+        now = min(waiting, default=MAX_NS)
+        if now == MAX_NS and self._idle:  # nobody else is there any more: as far as the idle ones had come
+            now = min(self._watermark[side] for side in self._idle)
+        self.frontier_ns = max(self.frontier_ns, now)
         out = []
         while self._heap and self._heap[0][0] <= self.frontier_ns:
             at_ns, _, _, item = heapq.heappop(self._heap)

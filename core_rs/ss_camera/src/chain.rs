@@ -1,12 +1,15 @@
 //! The sequence decode → detect → track, a function of its input alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use ss_ingest::live::{Health, LiveRun};
 use ss_ingest::{Loss, Next, Ring, VideoPosition, VideoRun};
 use ss_model::{EventTime, Result, Track, TrackBatch};
 
 use crate::config::CameraConfig;
 use crate::counts::Counts;
+use crate::source::Source;
 use crate::vision::{Vision, VisionState};
 
 /// Most rows in one batch, so that an item of the stream stays small.
@@ -37,6 +40,13 @@ pub enum Item {
         /// Why.
         reason: &'static str,
     },
+    /// A live camera's condition changed.
+    Health(Health),
+    /// A live camera is silent and shall hold nobody up until it speaks again.
+    Idle {
+        /// When its next frame was due.
+        at: EventTime,
+    },
     /// Nothing follows.
     End,
 }
@@ -57,7 +67,7 @@ pub struct Step {
 /// One camera's chain.
 pub struct Chain {
     config: CameraConfig,
-    video: VideoRun,
+    video: Source,
     vision: Option<Vision>,
     counts: Counts,
     batch: TrackBatch,
@@ -65,6 +75,9 @@ pub struct Chain {
     losses: Vec<Loss>,
     longest_ns: i64,
     ended: bool,
+    waiting: bool,
+    /// Packets and connections of earlier processes.
+    before: (u64, u64),
 }
 
 impl Chain {
@@ -74,7 +87,7 @@ impl Chain {
     /// `InvalidInput` when a file cannot be opened.
     pub fn open(config: CameraConfig) -> Result<Self> {
         let video = VideoRun::open(config.files.clone(), EventTime(config.start_time_ns))?;
-        Ok(Self::new(config, video, None, Counts::default()))
+        Ok(Self::new(config, Source::Files(Box::new(video)), None, Counts::default()))
     }
 
     /// After `position`, with what had been seen by then; also says how many
@@ -90,10 +103,16 @@ impl Chain {
     ) -> Result<(Self, u64)> {
         let vision = vision.map(|state| Vision::restore(&config, state)).transpose()?;
         let (video, how) = VideoRun::resume(config.files.clone(), position)?;
-        Ok((Self::new(config, video, vision, counts), how.redecoded))
+        Ok((Self::new(config, Source::Files(Box::new(video)), vision, counts), how.redecoded))
     }
 
-    fn new(config: CameraConfig, video: VideoRun, vision: Option<Vision>, counts: Counts) -> Self {
+    /// Of a live camera; `counts` are those of the runs before.
+    pub fn live(config: CameraConfig, video: LiveRun, counts: Counts) -> Self {
+        Self::new(config, Source::Live(Box::new(video)), None, counts)
+    }
+
+    fn new(config: CameraConfig, video: Source, vision: Option<Vision>, counts: Counts) -> Self {
+        let counts_before = (counts.packets_received, counts.connections);
         Self {
             batch: TrackBatch::new(video.run()),
             longest_ns: i64::from(config.batch_ms) * 1_000_000,
@@ -104,7 +123,19 @@ impl Chain {
             items: Vec::new(),
             losses: Vec::new(),
             ended: false,
+            waiting: false,
+            before: counts_before,
         }
+    }
+
+    /// Nothing is there to work on: [`Chain::wait`].
+    pub fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
+    /// Wait for something to work on, but not longer than `time`.
+    pub fn wait(&self, time: Duration) {
+        self.video.wait(time);
     }
 
     /// Tell `ring` from now on which time lies where in the files.
@@ -121,8 +152,12 @@ impl Chain {
             if self.ended {
                 return Ok(None);
             }
+            self.waiting = false;
             if self.one()? {
                 return Ok(Some(self.close_step()));
+            }
+            if self.waiting {
+                break;
             }
         }
         Ok(None)
@@ -144,6 +179,24 @@ impl Chain {
         match self.video.next() {
             Next::End => {
                 self.ended = true;
+                Ok(true)
+            }
+            Next::Wait => {
+                self.waiting = true;
+                Ok(false)
+            }
+            Next::Gap { at, reason } => {
+                self.vision = None;
+                self.counts.gaps += 1;
+                self.put(run, Item::Gap { run, at, reason });
+                Ok(true)
+            }
+            Next::Health(health) => {
+                self.put(run, Item::Health(health));
+                Ok(true)
+            }
+            Next::Idle { at } => {
+                self.put(run, Item::Idle { at });
                 Ok(true)
             }
             Next::Lost(loss) => {
@@ -181,12 +234,22 @@ impl Chain {
                     let run = self.batch.run;
                     close_batch(&mut self.batch, run, &mut self.items, &mut self.counts);
                 }
+                if self.batch.frames() == 0 {
+                    self.batch.run = self.video.run();
+                }
                 self.batch.push(time, number, tracks);
+                self.batch.clock = self.video.clock();
                 let first = self.batch.frame_time.first().map_or(time.0, |t| t.0);
                 let full = time.0.saturating_add(self.video.interval_ns()) - first > self.longest_ns;
                 Ok(full || self.batch.rows.len() >= MAX_ROWS || !self.items.is_empty())
             }
         }
+    }
+
+    /// Say `item` after the frames before it.
+    fn put(&mut self, run: u32, item: Item) {
+        close_batch(&mut self.batch, run, &mut self.items, &mut self.counts);
+        self.items.push(item);
     }
 
     fn close_step(&mut self) -> Step {
@@ -198,6 +261,10 @@ impl Chain {
             items.push(Item::End);
         }
         self.counts.frames_decoded = self.video.total();
+        if let Some((packets, connections)) = self.video.received() {
+            self.counts.packets_received = self.before.0 + packets;
+            self.counts.connections = self.before.1 + connections;
+        }
         let video = self.video.position(false);
         Step { items, video, counts: self.counts.clone(), ended: self.ended }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use ss_ingest::live::LiveConfig;
 use ss_model::{Error, Homography, Point, Result};
 use ss_vision::motion::MotionConfig;
 use ss_vision::tracker::TrackerParams;
@@ -26,7 +27,11 @@ pub struct CameraConfig {
     /// Its id in the site file.
     pub camera: String,
     /// Consecutive video files, one run.
+    #[serde(default)]
     pub files: Vec<PathBuf>,
+    /// Instead of files: a live camera.
+    #[serde(default)]
+    pub live: Option<LiveConfig>,
     /// Event time of the first frame.
     pub start_time_ns: i64,
     /// `motion` is the only one that lives in this crate.
@@ -75,6 +80,14 @@ impl CameraConfig {
         let bad = |what: String| Err(Error::invalid(format!("camera {}: {what}", config.camera)));
         if config.detector != "motion" {
             return bad(format!("detector: found \"{}\", expected \"motion\"", config.detector));
+        }
+        if let Some(live) = &config.live {
+            if !config.files.is_empty() {
+                return bad("found `files` and `live`, expected one of them".into());
+            }
+            if let Err(e) = live.validate() {
+                return bad(format!("live: {}", e.message));
+            }
         }
         if !(config.checkpoint_s.is_finite() && config.checkpoint_s >= 0.0) {
             return bad(format!("checkpoint_s: found {}, expected 0 or more", config.checkpoint_s));

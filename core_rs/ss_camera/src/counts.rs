@@ -24,6 +24,10 @@ pub struct Counts {
     pub batches: u64,
     /// Runs that broke.
     pub gaps: u64,
+    /// Live: packets read.
+    pub packets_received: u64,
+    /// Live: connections made.
+    pub connections: u64,
     /// Frames and packets lost, by reason.
     pub lost: BTreeMap<String, u64>,
 }
@@ -40,6 +44,8 @@ impl Counts {
             ("track_rows", self.track_rows),
             ("batches", self.batches),
             ("gaps", self.gaps),
+            ("packets_received", self.packets_received),
+            ("connections", self.connections),
         ]
         .map(|(name, n)| (name.to_owned(), n))
         .into();

@@ -1,4 +1,4 @@
-//! One camera from file to tracks: decode → detect → track on one thread.
+//! One camera, from files or live, to tracks: decode → detect → track on one thread.
 //!
 //! [`Chain`] is the sequence itself, a function of its input alone;
 //! [`CameraRun`] runs it on a named thread with a bounded queue behind it;
@@ -11,6 +11,7 @@ mod counts;
 mod permits;
 mod resume;
 mod run;
+mod source;
 mod state;
 mod vision;
 

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TryRecvError, bounded};
+use ss_ingest::live::LiveRun;
 use ss_ingest::{Loss, LossReason, Ring};
 use ss_model::{Error, EventTime, Result};
 
@@ -21,6 +22,8 @@ use crate::state::{Saved, StateFolder};
 /// Steps that may wait to be polled; a full queue holds the decoder up, so
 /// nothing is dropped.
 const QUEUE: usize = 16;
+/// How long a live camera is waited for before it is seen whether to stop.
+const WAIT: Duration = Duration::from_millis(50);
 /// Frames worked on for one permit.
 const TURN: usize = 8;
 
@@ -78,14 +81,26 @@ impl CameraRun {
             folder.keep_up_to(resume.map(|_| token.video.total));
         }
         let (stop, redecoded) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let ring = Arc::new(Ring::of_files(config.files.clone()));
+        let ring = Arc::new(match &config.live {
+            Some(live) => Ring::in_memory(live.ring_s, live.ring_mb << 20),
+            None => Ring::of_files(config.files.clone()),
+        });
         ring.set_stretches(&token.video.stretches);
         let mut run = Self { steps: None, worker: None, stop, redecoded, ring, token };
         if run.token.ended {
             return Ok(run);
         }
         // Opened here and not on the thread, so that a wrong file is refused at once.
-        let fresh = resume.is_none().then(|| Chain::open(config.clone())).transpose()?;
+        let fresh = match &config.live {
+            // A live camera cannot be taken back to where it stood: it begins another run.
+            Some(live) => {
+                let before = resume.map(|_| &run.token.video);
+                let start = EventTime(config.start_time_ns);
+                let video = LiveRun::start(live, &config.camera, start, &run.ring, before)?;
+                Some(Chain::live(config.clone(), video, run.token.counts.clone()))
+            }
+            None => resume.is_none().then(|| Chain::open(config.clone())).transpose()?,
+        };
         let (sender, steps) = bounded(QUEUE);
         let worker = Worker {
             config,
@@ -240,9 +255,18 @@ impl Worker {
         let pause = Duration::try_from_secs_f64(self.config.checkpoint_s).unwrap_or(Duration::MAX);
         let mut saved_at = Instant::now();
         while let Some(worked) = Self::turn(&self.stop, &mut chain) {
-            let Some(step) = worked? else { continue };
+            let Some(step) = worked? else {
+                if chain.is_waiting() {
+                    chain.wait(WAIT);
+                }
+                continue;
+            };
             // When the state is written depends on this clock; what the results are never does.
-            if self.folder.is_some() && !step.ended && saved_at.elapsed() >= pause {
+            if self.folder.is_some()
+                && self.config.live.is_none()
+                && !step.ended
+                && saved_at.elapsed() >= pause
+            {
                 self.save(&mut chain, &step);
                 saved_at = Instant::now();
             }
@@ -276,7 +300,7 @@ impl Worker {
     /// Say that the camera is lost, and end it: the others go on.
     fn give_up(&mut self, why: String) {
         let video = &self.token.video;
-        let at = EventTime(video.timeline.next_time().0);
+        let at = video.due();
         let reason = LossReason::CameraFailed;
         let lost = Loss { reason, at, place: self.config.camera.clone(), detail: why, count: 1 };
         let gap = Item::Gap { run: video.run, at, reason: reason.name() };

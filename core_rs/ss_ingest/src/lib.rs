@@ -1,11 +1,13 @@
-//! Video in: files (and later live cameras) to luma frames with event times.
+//! Video in: files and live cameras to luma frames with event times.
 //!
 //! Packets flow `av::Demuxer` → `av::Decoder` ([`reader`]) → [`Timeline`] →
-//! [`VideoRun`]. Whatever is not given out is a [`Loss`] with a reason,
+//! [`VideoRun`] where they come from files, and through [`live`] where they come
+//! from a camera. Whatever is not given out is a [`Loss`] with a reason,
 //! never silence.
 
 mod av;
 mod colour;
+pub mod live;
 mod luma;
 mod position;
 mod probe;

@@ -41,7 +41,9 @@ pub struct VideoPosition {
     pub total: u64,
     /// Why the next frame begins a run, when it does.
     pub broken: Option<RunBreak>,
-    /// Event time before which the next file cannot begin.
+    /// Live: it was told as lost, and has not come back yet.
+    pub lost: bool,
+    /// Event time before which the next file, or frame of a live camera, cannot come.
     pub not_before: Option<EventTime>,
     /// Event times so far.
     pub timeline: Timeline,
@@ -77,10 +79,16 @@ impl VideoPosition {
             frame_no: 0,
             total: 0,
             broken: None,
+            lost: false,
             not_before: None,
             timeline: Timeline::new(start),
             stretches: Vec::new(),
         }
+    }
+
+    /// When the next frame is due.
+    pub fn due(&self) -> EventTime {
+        self.not_before.unwrap_or_else(|| self.timeline.next_time())
     }
 
     /// Frames and losses met so far, comparable within one list of files.

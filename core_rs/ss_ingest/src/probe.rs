@@ -134,6 +134,7 @@ pub fn scan(path: &Path) -> Result<Scan> {
             }
             Next::Lost(loss) => *found.lost.entry(loss.reason.name()).or_default() += loss.count,
             Next::End => return Ok(found),
+            Next::Gap { .. } | Next::Health(_) | Next::Idle { .. } | Next::Wait => {} // of live cameras only
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use ss_model::{Error, EventTime, LumaFrame, Result};
 
+use crate::live::Health;
 use crate::position::{Resumed, VideoPosition};
 use crate::reader::{Event, FileReader};
 use crate::ring::{Ring, Stretch};
@@ -34,11 +35,19 @@ pub enum LossReason {
     FileUnreadable,
     /// The camera's thread failed; what was left of its files is not read.
     CameraFailed,
+    /// RTP packets that never came.
+    RtpMissed,
+    /// Packets before the first key frame of a connection.
+    BeforeKeyFrame,
+    /// Packets left out because decoding was behind.
+    ShedLatest,
+    /// Frames not looked at because decoding was behind.
+    ShedEveryNth,
 }
 
 impl LossReason {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::CorruptFrame,
         Self::UndecodablePacket,
         Self::UnreadablePacket,
@@ -49,6 +58,10 @@ impl LossReason {
         Self::Truncated,
         Self::FileUnreadable,
         Self::CameraFailed,
+        Self::RtpMissed,
+        Self::BeforeKeyFrame,
+        Self::ShedLatest,
+        Self::ShedEveryNth,
     ];
 
     /// Stable name, as in metrics and dead letters.
@@ -64,6 +77,10 @@ impl LossReason {
             Self::Truncated => "truncated",
             Self::FileUnreadable => "file_unreadable",
             Self::CameraFailed => "camera_failed",
+            Self::RtpMissed => "rtp_missed",
+            Self::BeforeKeyFrame => "before_key_frame",
+            Self::ShedLatest => "shed_latest",
+            Self::ShedEveryNth => "shed_every_nth",
         }
     }
 }
@@ -72,7 +89,13 @@ impl LossReason {
     /// The stage at which it was lost.
     pub fn stage(self) -> &'static str {
         match self {
-            Self::UnreadablePacket | Self::Truncated | Self::FileUnreadable => "ingest",
+            Self::UnreadablePacket
+            | Self::Truncated
+            | Self::FileUnreadable
+            | Self::RtpMissed
+            | Self::BeforeKeyFrame
+            | Self::ShedLatest => "ingest",
+            Self::ShedEveryNth => "vision",
             Self::CameraFailed => "camera",
             _ => "decode",
         }
@@ -132,6 +155,22 @@ pub enum Next<'a> {
     },
     /// Something was lost.
     Lost(Loss),
+    /// Live: the run broke; what was open in it stays open for ever.
+    Gap {
+        /// When its next frame was due.
+        at: EventTime,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Live: the camera's condition changed.
+    Health(Health),
+    /// Live: the camera is silent and shall hold nobody up.
+    Idle {
+        /// When its next frame was due.
+        at: EventTime,
+    },
+    /// Live: nothing is there yet.
+    Wait,
     /// All files are over.
     End,
 }

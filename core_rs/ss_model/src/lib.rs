@@ -13,5 +13,5 @@ pub use error::{Error, ErrorKind, Result};
 pub use frame::{BoxF, Detection, LumaFrame};
 pub use geom::{Homography, Point, Polygon, Segment};
 pub use signal::SignalState;
-pub use time::EventTime;
+pub use time::{ClockQuality, ClockReading, EventTime};
 pub use track::{Track, TrackBatch, TrackRow};

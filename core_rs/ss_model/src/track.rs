@@ -6,11 +6,16 @@
 //! endian: magic `STB1`, `u32` frames F, `u32` rows R, `u32` run; then the
 //! columns `i64 frame_ns[F]`, `u64 frame_no[F]`, `u32 row_end[F]`,
 //! `u32 track[R]`, `f32 box[4R]`, `f32 score[R]`, `u8 class[R]`, `u8 flags[R]`.
+//! `STB2`, which live cameras send, has both clocks after them: `u8 quality`,
+//! `i64 arrival_ns`, `i64 offset_ns` (the smallest value where the camera
+//! tells no time), as of the last frame.
 //! `smartstream.model.tracks` is the twin in Python.
 
-use crate::{BoxF, Error, EventTime, Result, VehicleClass};
+use crate::{BoxF, ClockQuality, ClockReading, Error, EventTime, Result, VehicleClass};
 
 const MAGIC: &[u8; 4] = b"STB1";
+const MAGIC_CLOCKS: &[u8; 4] = b"STB2";
+const CLOCKS: usize = 17;
 const HEADER: usize = 16;
 const PER_FRAME: usize = 20;
 const PER_ROW: usize = 26;
@@ -66,6 +71,8 @@ pub struct TrackBatch {
     pub row_end: Vec<u32>,
     /// Rows of all frames, frame by frame.
     pub rows: Vec<Track>,
+    /// Both clocks at the last frame; of a live camera only.
+    pub clock: Option<ClockReading>,
 }
 
 impl TrackBatch {
@@ -105,7 +112,7 @@ impl TrackBatch {
     pub fn to_bytes(&self) -> Vec<u8> {
         let (f, r) = (self.frames(), self.rows.len());
         let mut out = Vec::with_capacity(HEADER + f * PER_FRAME + r * PER_ROW);
-        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(if self.clock.is_some() { MAGIC_CLOCKS } else { MAGIC });
         for n in [f as u32, r as u32, self.run] {
             out.extend_from_slice(&n.to_le_bytes());
         }
@@ -121,6 +128,11 @@ impl TrackBatch {
         self.rows.iter().for_each(|t| out.extend_from_slice(&t.score.to_le_bytes()));
         out.extend(self.rows.iter().map(|t| t.class as u8));
         out.extend(self.rows.iter().map(|t| t.flags));
+        if let Some(clock) = &self.clock {
+            out.push(clock.quality as u8);
+            out.extend_from_slice(&clock.arrival_ns.to_le_bytes());
+            out.extend_from_slice(&clock.offset_ns.unwrap_or(i64::MIN).to_le_bytes());
+        }
         out
     }
 
@@ -130,12 +142,16 @@ impl TrackBatch {
     /// `InvalidInput` when the bytes are not a whole, consistent batch.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let bad = |what: &str| Error::invalid(format!("track batch: {what} ({} bytes)", bytes.len()));
-        if bytes.len() < HEADER || &bytes[..4] != MAGIC {
-            return Err(bad("expected magic STB1"));
+        let with_clocks = bytes.get(..4) == Some(MAGIC_CLOCKS);
+        if bytes.len() < HEADER || !(with_clocks || &bytes[..4] == MAGIC) {
+            return Err(bad("expected magic STB1 or STB2"));
         }
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let (f, r, run) = (word(4) as usize, word(8) as usize, word(12));
-        let expected = f.checked_mul(PER_FRAME).zip(r.checked_mul(PER_ROW)).map(|(a, b)| HEADER + a + b);
+        let expected = f
+            .checked_mul(PER_FRAME)
+            .zip(r.checked_mul(PER_ROW))
+            .map(|(a, b)| HEADER + a + b + if with_clocks { CLOCKS } else { 0 });
         if expected != Some(bytes.len()) {
             return Err(bad("length does not match its counts"));
         }
@@ -163,7 +179,15 @@ impl TrackBatch {
                 Ok(Track { id: ids[i], bbox, score: scores[i], class, flags: flags[i] })
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { run, frame_time, frame_no, row_end, rows })
+        let clock = if with_clocks {
+            let quality = ClockQuality::from_code(take(1)[0]).ok_or_else(|| bad("unknown clock quality"))?;
+            let times: Vec<i64> = words8(take(16)).map(i64::from_le_bytes).collect();
+            let offset_ns = Some(times[1]).filter(|&ns| ns != i64::MIN);
+            Some(ClockReading { quality, arrival_ns: times[0], offset_ns })
+        } else {
+            None
+        };
+        Ok(Self { run, frame_time, frame_no, row_end, rows, clock })
     }
 }
 
@@ -182,7 +206,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_round_trip(frames in proptest::collection::vec(proptest::collection::vec((0u32..9, 0f32..1.0, 0u8..7, 0u8..8), 0..5), 0..6)) {
+        fn bytes_round_trip(clock in proptest::option::of((1u8..4, any::<i64>(), proptest::option::of(0i64..9))), frames in proptest::collection::vec(proptest::collection::vec((0u32..9, 0f32..1.0, 0u8..7, 0u8..8), 0..5), 0..6)) {
             let mut batch = TrackBatch::new(3);
             for (i, rows) in frames.iter().enumerate() {
                 let tracks: Vec<Track> = rows.iter().map(|&(id, x, c, flags)| Track {
@@ -190,15 +214,17 @@ mod tests {
                     class: VehicleClass::from_code(c).unwrap(), flags }).collect();
                 batch.push(EventTime(i as i64 * 40_000_000), i as u64, &tracks);
             }
+            batch.clock = clock.map(|(quality, arrival_ns, offset_ns)| ClockReading {
+                quality: ClockQuality::from_code(quality).unwrap(), arrival_ns, offset_ns });
             prop_assert_eq!(TrackBatch::from_bytes(&batch.to_bytes()).unwrap(), batch);
         }
 
         #[test]
         fn foreign_bytes_are_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = TrackBatch::from_bytes(&bytes);
-            let mut framed = b"STB1".to_vec();
-            framed.extend_from_slice(&bytes);
-            let _ = TrackBatch::from_bytes(&framed);
+            for magic in [MAGIC, MAGIC_CLOCKS] {
+                let _ = TrackBatch::from_bytes(&[magic, bytes.as_slice()].concat());
+            }
         }
     }
 }

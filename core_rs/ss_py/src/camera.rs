@@ -1,26 +1,29 @@
 //! `CameraRun`: a camera's chain behind a queue.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use ss_camera::{CameraConfig, CameraRun, Item, Polled};
 use ss_ingest::Ring;
+use ss_ingest::live::LiveRun;
 use ss_model::{Error, EventTime, Result};
 
 use crate::enter::enter;
-use crate::error::to_py;
 
-#[pyclass(name = "CameraRun", module = "smartstream._core")]
+/// `None` once closed. Several threads may call; they wait for each other.
+#[pyclass(name = "CameraRun", module = "smartstream._core", frozen)]
 struct PyCameraRun {
-    run: Option<CameraRun>,
+    run: Mutex<Option<CameraRun>>,
 }
 
 impl PyCameraRun {
-    fn open(&mut self) -> Result<&mut CameraRun> {
-        self.run.as_mut().ok_or_else(|| Error::invalid("this camera run is closed"))
+    fn with<T>(&self, work: impl FnOnce(&mut CameraRun) -> Result<T>) -> Result<T> {
+        // A panic in there left a whole value behind: each of its methods changes one thing.
+        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        work(run.as_mut().ok_or_else(|| Error::invalid("this camera run is closed"))?)
     }
 }
 
@@ -36,22 +39,22 @@ impl PyCameraRun {
     ) -> PyResult<Self> {
         let run =
             enter(py, || CameraRun::start(CameraConfig::from_json(config)?, resume, state_dir.as_deref()))?;
-        Ok(Self { run: Some(run) })
+        Ok(Self { run: Mutex::new(Some(run)) })
     }
 
-    fn poll<'py>(&mut self, py: Python<'py>, max_items: usize) -> PyResult<Bound<'py, PyList>> {
-        let polled = enter(py, || self.open()?.poll(max_items))?;
+    fn poll<'py>(&self, py: Python<'py>, max_items: usize) -> PyResult<Bound<'py, PyList>> {
+        let polled = enter(py, || self.with(|run| run.poll(max_items)))?;
         let tuples = polled.iter().map(|found| tuple(py, found)).collect::<PyResult<Vec<_>>>()?;
         PyList::new(py, tuples)
     }
 
-    fn position<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let token = enter(py, || self.open()?.position())?;
+    fn position<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let token = enter(py, || self.with(|run| run.position()))?;
         Ok(PyBytes::new(py, &token))
     }
 
-    fn counts<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let counts = enter(py, || Ok(self.open()?.counts()))?;
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counts = enter(py, || self.with(|run| Ok(run.counts())))?;
         let dict = PyDict::new(py);
         for (name, n) in counts {
             dict.set_item(name, n)?;
@@ -59,14 +62,15 @@ impl PyCameraRun {
         Ok(dict)
     }
 
-    fn ring(&mut self, py: Python<'_>) -> PyResult<PyPacketRing> {
-        Ok(PyPacketRing { ring: self.open().map_err(|e| to_py(py, &e))?.ring() })
+    fn ring(&self, py: Python<'_>) -> PyResult<PyPacketRing> {
+        Ok(PyPacketRing { ring: enter(py, || self.with(|run| Ok(run.ring())))? })
     }
 
-    fn close(&mut self, py: Python<'_>) -> PyResult<()> {
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
         // Waits for the thread, which never needs the GIL.
         enter(py, || {
-            if let Some(mut run) = self.run.take() {
+            let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(mut run) = run {
                 run.close();
             }
             Ok(())
@@ -84,9 +88,23 @@ fn tuple<'py>(py: Python<'py>, found: &Polled) -> PyResult<Bound<'py, PyTuple>> 
             ("dead", stage, reason, loss.at.0, &loss.place, &loss.detail, loss.count).into_pyobject(py)
         }
         Polled::Item(Item::Gap { run, at, reason }) => ("gap", *run, at.0, *reason).into_pyobject(py),
+        Polled::Item(Item::Health(health)) => {
+            let verb = if health.opened { "opened" } else { "closed" };
+            ("health", health.what, verb, health.at.0, &health.detail).into_pyobject(py)
+        }
+        Polled::Item(Item::Idle { at }) => ("idle", at.0).into_pyobject(py),
         Polled::Item(Item::End) => ("end",).into_pyobject(py),
         Polled::Note(note) => ("note", note.what, &note.detail).into_pyobject(py),
     }
+}
+
+#[pyfunction]
+fn probe_live(py: Python<'_>, config: &[u8]) -> PyResult<()> {
+    enter(py, || {
+        let config = CameraConfig::from_json(config)?;
+        let live = config.live.ok_or_else(|| Error::invalid("no live camera in this configuration"))?;
+        LiveRun::probe(&live)
+    })
 }
 
 #[pyclass(name = "PacketRing", module = "smartstream._core", frozen)]
@@ -121,5 +139,6 @@ impl PyPacketRing {
 
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyCameraRun>()?;
-    m.add_class::<PyPacketRing>()
+    m.add_class::<PyPacketRing>()?;
+    m.add_function(wrap_pyfunction!(probe_live, m)?)
 }

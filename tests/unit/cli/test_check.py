@@ -105,12 +105,15 @@ def test_what_is_no_video_is_a_mistake(site: Path) -> None:
     assert "scene.mp4: not a video file" in done.stderr
 
 
-def test_a_source_that_no_version_reads_yet_is_a_mistake(site: Path) -> None:
-    text = site.read_text().replace("file:scene.mp4", "rtsp://camera/1").replace("start_time = 1790000000.0", "")
-    site.write_text(text)
+def test_a_live_camera_is_not_called_but_its_address_is_looked_at(site: Path) -> None:
+    text = site.read_text().replace("start_time = 1790000000.0", "")
+    site.write_text(text.replace("file:scene.mp4", "rtsp://127.0.0.1:9/1"))
+    assert smartstream("check", site).returncode == 0
+    site.write_text(text.replace("file:scene.mp4", "rtsp://admin:geheim@127.0.0.1/1"))
     done = smartstream("check", site)
     assert done.returncode == 2
-    assert "camera[0].url: rtsp://camera/1: this version reads" in done.stderr
+    assert "expected rtsp://HOST…; credentials belong in the environment" in done.stderr
+    assert "geheim" not in done.stderr
 
 
 def test_tracks_are_drawn_on_grey(site: Path) -> None:

@@ -62,6 +62,17 @@ impl Decoder {
         unsafe { Self::new(format.as_ptr(), ffi::AVRational { num: 1, den: 1_000_000_000 }, false) }
     }
 
+    /// A decoder for packets of `format` with times in nanoseconds, luma
+    /// alone where libavcodec was built for it.
+    ///
+    /// # Errors
+    /// As [`Decoder::open`].
+    pub fn for_luma(format: &StreamFormat) -> Result<Self> {
+        let time_base = ffi::AVRational { num: 1, den: 1_000_000_000 };
+        // SAFETY: the parameters are valid while the format lives.
+        unsafe { Self::new(format.as_ptr(), time_base, decodes_luma_only()) }
+    }
+
     /// # Safety
     /// `parameters` is valid for the call.
     unsafe fn new(

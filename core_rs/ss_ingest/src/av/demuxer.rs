@@ -1,8 +1,11 @@
 //! Containers: packets of the best video stream of a file.
 
-use std::ffi::{CString, c_int};
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::path::Path;
 use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use ss_model::{Error, Result};
 
@@ -71,6 +74,28 @@ impl Packet {
         unsafe { (*self.0).flags & ffi::AV_PKT_FLAG_KEY != 0 }
     }
 
+    /// Bytes of payload.
+    pub fn size(&self) -> usize {
+        // SAFETY: as above.
+        unsafe { (*self.0).size.max(0) as usize }
+    }
+
+    /// The sender's clock when the picture was taken, in nanoseconds UTC: by
+    /// the latest RTCP sender report before the packet.
+    pub fn wallclock_ns(&self) -> Option<i64> {
+        let mut size = 0;
+        // SAFETY: valid packet; the callee gives null or a buffer of `size` bytes that lives as long.
+        let found = unsafe {
+            let kind = ffi::AVPacketSideDataType::PRFT;
+            let data = ffi::av_packet_get_side_data(self.0, kind, &raw mut size);
+            if data.is_null() || size < std::mem::size_of::<ffi::AVProducerReferenceTime>() {
+                return None;
+            }
+            data.cast::<ffi::AVProducerReferenceTime>().read_unaligned()
+        };
+        found.wallclock.checked_mul(1000).filter(|&ns| ns > 0)
+    }
+
     /// Another packet with the same payload, which is shared and not copied.
     ///
     /// # Errors
@@ -82,6 +107,13 @@ impl Packet {
             0.. => Ok(packet),
             code => Err(Error::internal(format!("packet cannot be kept: {}", message(code)))),
         }
+    }
+
+    /// Mark as a key frame, or not.
+    #[cfg(test)]
+    pub fn set_key(&mut self, key: bool) {
+        // SAFETY: non-null by construction, and owned.
+        unsafe { (*self.0).flags = if key { ffi::AV_PKT_FLAG_KEY } else { 0 } }
     }
 
     /// Set both times, in ticks of whatever reads the packet next.
@@ -115,10 +147,64 @@ pub enum Read {
     Failed(String),
 }
 
-/// An open file.
+/// Until when libav may wait on the network, seen by its interrupt callback.
+#[derive(Debug)]
+pub struct Patience {
+    begun: Instant,
+    /// Milliseconds since `begun`.
+    deadline: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Patience {
+    /// Without end, until told otherwise.
+    pub fn new() -> Self {
+        Self { begun: Instant::now(), deadline: AtomicU64::new(u64::MAX), stop: AtomicBool::new(false) }
+    }
+
+    /// Wait no longer than `time` from now.
+    pub fn at_most(&self, time: Duration) {
+        let until = self.begun.elapsed().saturating_add(time).as_millis();
+        self.deadline.store(u64::try_from(until).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Wait no more at all.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// [`Patience::stop`] was called.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// It has run out.
+    pub fn is_over(&self) -> bool {
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.stopped() || now >= self.deadline.load(Ordering::Relaxed)
+    }
+}
+
+/// What libav asks while it waits: 1 to give up.
+unsafe extern "C" fn interrupted(patience: *mut c_void) -> c_int {
+    // SAFETY: the pointer of an `Arc` that the demuxer holds as long as its context lives.
+    unsafe { &*patience.cast::<Patience>() }.is_over().into()
+}
+
+/// How the camera answered a request to open it.
+pub enum Refusal {
+    /// It wants a login, or another one.
+    Login,
+    /// Anything else; libav's words.
+    Other(String),
+}
+
+/// An open file or connection.
 pub struct Demuxer {
     context: *mut ffi::AVFormatContext,
     stream: c_int,
+    /// Outlives the context, which points to it.
+    patience: Option<Arc<Patience>>,
 }
 
 // SAFETY: an owned context, used through `&mut self` only.
@@ -151,20 +237,73 @@ impl Demuxer {
         if code < 0 {
             return Err(bad(format!("not a video file that can be read ({})", message(code))));
         }
-        let mut demuxer = Self { context, stream: -1 };
+        let mut demuxer = Self { context, stream: -1, patience: None };
+        demuxer.find_video().map_err(bad)?;
+        Ok(demuxer)
+    }
+
+    /// Connect to `url` with libav's `options`, waiting as long as `patience`
+    /// allows, then and in every [`Demuxer::read`]. Opens nothing else than
+    /// the protocols that the options list.
+    ///
+    /// # Errors
+    /// Why the camera gives no video.
+    pub fn connect(
+        url: &str,
+        options: &[(&CStr, String)],
+        patience: &Arc<Patience>,
+    ) -> std::result::Result<Self, Refusal> {
+        Complaints::capture();
+        let other = |what: &str| Refusal::Other(what.to_owned());
+        let url = CString::new(url).map_err(|_| other("an address holds no NUL byte"))?;
+        let mut dictionary = ptr::null_mut();
+        // SAFETY: allocation; null is checked.
+        let mut context = unsafe { ffi::avformat_alloc_context() };
+        if context.is_null() {
+            return Err(other("out of memory for a connection"));
+        }
+        // SAFETY: all pointers are valid for the calls; the callback's data is an `Arc` that lives until
+        // after the context: in `demuxer`, or in the caller while this fails. On failure
+        // avformat_open_input frees the context itself.
+        let code = unsafe {
+            let opaque = Arc::as_ptr(patience).cast_mut().cast();
+            (*context).interrupt_callback = ffi::AVIOInterruptCB { callback: Some(interrupted), opaque };
+            for (name, value) in options {
+                let value = CString::new(value.as_str()).unwrap_or_default();
+                ffi::av_dict_set(&raw mut dictionary, name.as_ptr(), value.as_ptr(), 0);
+            }
+            let code =
+                ffi::avformat_open_input(&raw mut context, url.as_ptr(), ptr::null(), &raw mut dictionary);
+            ffi::av_dict_free(&raw mut dictionary);
+            code
+        };
+        if matches!(code, ffi::AVERROR_HTTP_UNAUTHORIZED | ffi::AVERROR_HTTP_FORBIDDEN) {
+            return Err(Refusal::Login);
+        }
+        if code < 0 {
+            return Err(Refusal::Other(message(code)));
+        }
+        let mut demuxer = Self { context, stream: -1, patience: Some(Arc::clone(patience)) };
+        demuxer.find_video().map_err(Refusal::Other)?;
+        Ok(demuxer)
+    }
+
+    /// Choose the video stream and leave the others out.
+    fn find_video(&mut self) -> std::result::Result<(), String> {
+        let context = self.context;
         // SAFETY: the context is open; av_find_best_stream accepts null for what we do not ask.
         let stream = unsafe {
             let code = ffi::avformat_find_stream_info(context, ptr::null_mut());
             if code < 0 {
-                return Err(bad(format!("no readable stream in it ({})", message(code))));
+                return Err(format!("no readable stream in it ({})", message(code)));
             }
             let video = ffi::AVMediaType::VIDEO;
             ffi::av_find_best_stream(context, video, -1, -1, ptr::null_mut(), 0)
         };
         if stream < 0 {
-            return Err(bad("no video stream in it".into()));
+            return Err("no video stream in it".into());
         }
-        demuxer.stream = stream;
+        self.stream = stream;
         // SAFETY: `streams` holds `nb_streams` valid pointers.
         unsafe {
             for i in 0..(*context).nb_streams as usize {
@@ -173,7 +312,7 @@ impl Demuxer {
                 }
             }
         }
-        Ok(demuxer)
+        Ok(())
     }
 
     fn raw_stream(&self) -> *mut ffi::AVStream {
@@ -264,6 +403,10 @@ impl Demuxer {
 
 impl Drop for Demuxer {
     fn drop(&mut self) {
+        if let Some(patience) = &self.patience {
+            // RTSP says goodbye; a camera that is gone does not answer.
+            patience.at_most(Duration::from_millis(200));
+        }
         // SAFETY: opened by avformat_open_input, closed once.
         unsafe { ffi::avformat_close_input(&raw mut self.context) }
     }

@@ -16,6 +16,9 @@ use crate::colour::rgb;
 use crate::timeline::TimeMap;
 
 mod file;
+mod memory;
+
+use memory::Memory;
 
 /// Longest clip: five minutes.
 const LONGEST_NS: i64 = 300_000_000_000;
@@ -80,26 +83,60 @@ struct Cut {
 }
 
 /// The recent past of one camera.
-#[derive(Default)]
-pub struct Ring {
-    files: Vec<PathBuf>,
-    stretches: Mutex<Vec<Stretch>>,
+pub struct Ring(Store);
+
+enum Store {
+    Files { files: Vec<PathBuf>, stretches: Mutex<Vec<Stretch>> },
+    Memory(Mutex<Memory>),
 }
 
 impl Ring {
     /// Of consecutive files, which are read again where a clip is cut.
     pub fn of_files(files: Vec<PathBuf>) -> Self {
-        Self { files, stretches: Mutex::default() }
+        Self(Store::Files { files, stretches: Mutex::default() })
+    }
+
+    /// Of a live camera: packets of the last `seconds`, and never more than
+    /// `bytes`.
+    pub fn in_memory(seconds: f64, bytes: usize) -> Self {
+        Self(Store::Memory(Mutex::new(Memory::new((seconds * 1e9) as i64, bytes))))
     }
 
     /// Which time lies where in the files, as far as the camera has come.
-    pub fn set_stretches(&self, stretches: &[Stretch]) {
-        stretches.clone_into(&mut self.lock());
+    pub fn set_stretches(&self, new: &[Stretch]) {
+        if let Store::Files { stretches, .. } = &self.0 {
+            // Replaced in one go, so a panic elsewhere spoils nothing.
+            new.clone_into(&mut stretches.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Stretch>> {
-        // Replaced in one go, so a panic elsewhere spoils nothing.
-        self.stretches.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The memory of a live camera; of files nothing needs to be kept.
+    fn memory(&self) -> Option<MutexGuard<'_, Memory>> {
+        match &self.0 {
+            Store::Memory(memory) => Some(memory.lock().unwrap_or_else(PoisonError::into_inner)),
+            Store::Files { .. } => None,
+        }
+    }
+
+    /// Packets of `format` follow, which do not belong to those before.
+    pub(crate) fn begin(&self, format: &Arc<StreamFormat>) {
+        if let Some(mut memory) = self.memory() {
+            memory.begin(format);
+        }
+    }
+
+    /// Keep `packet`, whose picture was taken at `time`.
+    pub(crate) fn push(&self, packet: Packet, time: EventTime) {
+        if let Some(mut memory) = self.memory() {
+            memory.push(Timed { packet, time: time.0 });
+        }
+    }
+
+    /// Nothing follows for a while: what is asked for is answered with what is there.
+    pub(crate) fn pause(&self) {
+        if let Some(mut memory) = self.memory() {
+            memory.pause();
+        }
     }
 
     /// The video from the key frame at or before `from` up to `to`, of the
@@ -172,8 +209,14 @@ impl Ring {
     }
 
     fn cut(&self, from: EventTime, to: EventTime) -> Result<Cut> {
-        let stretches = self.lock().clone();
-        file::cut(&self.files, &stretches, from, to)
+        match &self.0 {
+            Store::Files { files, stretches } => {
+                let stretches = stretches.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                file::cut(files, &stretches, from, to)
+            }
+            // Packets are shared, not copied: the camera waits for a moment only.
+            Store::Memory(memory) => memory.lock().unwrap_or_else(PoisonError::into_inner).cut(from, to),
+        }
     }
 }
 

@@ -79,7 +79,7 @@ pub enum Seen {
 pub fn see(video: &mut VideoRun) -> Option<Seen> {
     let run = video.run();
     let mut seen = match video.next() {
-        Next::End => return None,
+        Next::End | Next::Gap { .. } | Next::Health(_) | Next::Idle { .. } | Next::Wait => return None,
         Next::Lost(loss) => return Some(Seen::Lost(loss.reason.name(), loss.at, loss.detail, loss.count)),
         Next::Frame { frame, doubtful, .. } => {
             let rows: Vec<u8> = (0..frame.height)
