@@ -12,6 +12,7 @@ from bytewax.operators import StatefulBatchLogic
 from pipelines.beside import dead_letter_event
 from smartstream import _core
 from smartstream.errors import InvalidInputError
+from smartstream.evidence.desk import Case, EvidenceDesk
 from smartstream.model.classes import STATE_CODE, SignalState
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.items import (
@@ -29,10 +30,10 @@ from smartstream.model.items import (
 from smartstream.model.time import MIN_NS
 from smartstream.rules.compile import CompiledJunction
 from smartstream.rules.events import EventWriter
-from smartstream.rules.outcome import decode_outcomes
+from smartstream.rules.outcome import Violation, decode_outcomes
 from smartstream.streams.merge import SideMerge
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class JunctionSpec:
         rules: Its rules, compiled for the engine.
         writer: Turns outcomes into events.
         heartbeat_ns: Per signal group: after this long without a line its state is unknown.
+        evidence: Whether suspicions are documented.
     """
 
     site: str
@@ -54,6 +56,11 @@ class JunctionSpec:
     rules: CompiledJunction
     writer: EventWriter
     heartbeat_ns: dict[str, int]
+    evidence: bool = False
+
+
+Told = CloudEvent | Case
+"""What a junction says: events, and cases to be documented."""
 
 
 class Junctions:
@@ -76,20 +83,20 @@ class Junctions:
         return JunctionStep(lambda _: logic, logic)
 
 
-class JunctionStep(StatefulBatchLogic[Joined, CloudEvent, dict[str, Any]]):
+class JunctionStep(StatefulBatchLogic[Joined, Told, dict[str, Any]]):
     """The thin adapter between Bytewax and ``JunctionLogic``."""
 
     def __init__(self, build: Callable[[Joined], JunctionLogic], logic: JunctionLogic | None = None) -> None:
         self._build = build
         self._logic = logic
 
-    def on_batch(self, values: list[Joined]) -> tuple[list[CloudEvent], bool]:
+    def on_batch(self, values: list[Joined]) -> tuple[list[Told], bool]:
         """Hand the items on."""
         if self._logic is None:
             self._logic = self._build(values[0])
         return self._logic.take(values), StatefulBatchLogic.RETAIN
 
-    def on_eof(self) -> tuple[list[CloudEvent], bool]:
+    def on_eof(self) -> tuple[list[Told], bool]:
         """A stop is no end: what is open stays open for the resume."""
         return [], StatefulBatchLogic.RETAIN
 
@@ -110,10 +117,11 @@ class JunctionLogic:
         self._cameras = {name: i for i, name in enumerate(spec.rules.cameras)}
         self._shown: dict[str, tuple[SignalState, int]] = {}  # state and time of the newest line of each group
         self._finished = False
+        self._desk = EvidenceDesk(spec.junction) if spec.evidence else None
 
-    def take(self, items: list[Joined]) -> list[CloudEvent]:
+    def take(self, items: list[Joined]) -> list[Told]:
         """Take what arrived, release what every side has passed."""
-        events: list[CloudEvent] = []
+        events: list[Told] = []
         for item in items:
             self._take(item, events)
         self._judge(events)
@@ -127,8 +135,10 @@ class JunctionLogic:
         self._engine.restore(state["engine"])
         self._shown = dict(state["shown"])
         self._finished = state["finished"]
+        if self._desk is not None:
+            self._desk.restore(state["desk"])
 
-    def _take(self, item: Joined, events: list[CloudEvent]) -> None:
+    def _take(self, item: Joined, events: list[Told]) -> None:
         merge = self._merge
         match item:
             case Tracks(side, _, last_ns, _):
@@ -148,7 +158,7 @@ class JunctionLogic:
             case Gap(side, _, at_ns, _):
                 merge.push(side, max(at_ns, merge.frontier_ns + 1), item)
 
-    def _judge(self, events: list[CloudEvent]) -> None:
+    def _judge(self, events: list[Told]) -> None:
         for at_ns, item in self._merge.release():
             self._expire(at_ns, events)
             match item:
@@ -156,6 +166,8 @@ class JunctionLogic:
                     self._show(item, events)
                 case Tracks():
                     self._engine.tracks(self._cameras[item.side], item.batch)
+                    if self._desk is not None:
+                        self._desk.tracks(item.side, item.batch)
                 case Condition(_, time_ns, until_ns, condition, camera, lane):
                     self._tell(self._engine.advance(at_ns - 1), events)  # judged without knowing of it
                     self._engine.condition(time_ns, until_ns, condition, camera=camera, lane=lane)
@@ -170,18 +182,26 @@ class JunctionLogic:
             else:
                 decided = self._engine.advance(self._merge.frontier_ns)
             self._tell(decided, events)
+            if self._desk is not None:
+                events.extend(self._desk.close(self._merge.frontier_ns, ended=self._finished))
 
-    def _tell(self, decided: bytes, events: list[CloudEvent]) -> None:
-        events.extend(self._spec.writer.event(outcome) for outcome in decode_outcomes(decided))
+    def _tell(self, decided: bytes, events: list[Told]) -> None:
+        for outcome in decode_outcomes(decided):
+            event = self._spec.writer.event(outcome)
+            events.append(event)
+            if self._desk is not None and isinstance(outcome, Violation) and outcome.verdict == "suspected":
+                self._desk.suspect(event, camera=outcome.camera, at_ns=outcome.time_ns, span_ns=outcome.span_ns)
 
-    def _show(self, change: SignalChange, events: list[CloudEvent]) -> None:
+    def _show(self, change: SignalChange, events: list[Told]) -> None:
         before = self._shown.get(change.signal)
         self._shown[change.signal] = (change.state, change.time_ns)
         if before is None or before[0] != change.state:
             self._tell_engine(change)
+            if self._desk is not None:
+                self._desk.signal(change)
             events.append(self._observed(change, before))
 
-    def _expire(self, now_ns: int, events: list[CloudEvent]) -> None:
+    def _expire(self, now_ns: int, events: list[Told]) -> None:
         """A group whose heartbeat stopped is unknown from then on."""
         for signal, beat_ns in self._spec.heartbeat_ns.items():
             shown = self._shown.get(signal)
@@ -225,4 +245,5 @@ class JunctionLogic:
             "engine": self._engine.snapshot(),
             "shown": dict(self._shown),
             "finished": self._finished,
+            "desk": None if self._desk is None else self._desk.snapshot(),
         }

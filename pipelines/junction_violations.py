@@ -12,9 +12,12 @@ from bytewax.outputs import Sink
 
 from pipelines.beside import beside_events
 from pipelines.environment import StationSpec, station_events
-from pipelines.junction import Junctions
+from pipelines.evidence import ChainSink, EvidenceSpec
+from pipelines.junction import Junctions, Told
 from pipelines.reports import DeskSpec, report_events
 from pipelines.sectors import SectorSpec, sector_events
+from smartstream.evidence.desk import Case
+from smartstream.evidence.store import Packed
 from smartstream.ingest.source import SiteSource
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import Item, Joined, Recorded, Tally
@@ -33,6 +36,7 @@ class Wiring:
         sectors: What the indicators need to know; ``None`` when no indicator feed is read.
         event_sinks: Where events go.
         ledger: Where events are counted, with the sources' own totals.
+        evidence: How suspicions are documented; ``None`` documents none.
         recorder: Where inputs are written down as they came; ``None`` writes none.
     """
 
@@ -45,6 +49,7 @@ class Wiring:
     event_sinks: Mapping[str, Sink[tuple[str, CloudEvent]]]
     ledger: Sink[tuple[str, CloudEvent | Tally]]
     recorder: Sink[tuple[str, Recorded]] | None
+    evidence: EvidenceSpec | None = None
 
 
 def build(wiring: Wiring) -> Dataflow:
@@ -53,11 +58,16 @@ def build(wiring: Wiring) -> Dataflow:
     items: KeyedStream[Item] = op.input("sources", flow, wiring.source)
     near = op.filter("of_junctions", items, lambda keyed: not keyed[0].startswith("/"))
     joined: KeyedStream[Joined] = op.filter_map_value("joined", near, lambda i: i if isinstance(i, Joined) else None)
-    verdicts: KeyedStream[CloudEvent] = op.stateful_batch("junction", joined, wiring.junctions)
+    judged: KeyedStream[Told] = op.stateful_batch("junction", joined, wiring.junctions)
+    verdicts: KeyedStream[CloudEvent] = op.filter_map_value(
+        "verdicts", judged, lambda t: t if isinstance(t, CloudEvent) else None
+    )
     beside: KeyedStream[CloudEvent] = op.flat_map(
         "beside", items, lambda keyed: [("events", event) for event in beside_events(wiring.site, keyed[1])]
     )
     told = [verdicts]
+    if wiring.evidence is not None:
+        told.append(_documented(judged, wiring.evidence))
     if wiring.stations is not None:
         told.append(station_events(items, wiring.stations))
     if wiring.desk is not None:
@@ -78,3 +88,12 @@ def build(wiring: Wiring) -> Dataflow:
         by_side = op.map("by_side", inputs, lambda keyed: (keyed[1].side, keyed[1]))
         op.output("record", by_side, wiring.recorder)
     return flow
+
+
+def _documented(judged: KeyedStream[Told], spec: EvidenceSpec) -> KeyedStream[CloudEvent]:
+    """Cases to packages: the event of each goes with the others, its link to the chain."""
+    cases: KeyedStream[Case] = op.filter_map_value("cases", judged, lambda t: t if isinstance(t, Case) else None)
+    packed: KeyedStream[CloudEvent | Packed] = op.flat_map_value("evidence", cases, spec.packer())
+    links: KeyedStream[Packed] = op.filter_map_value("links", packed, lambda p: p if isinstance(p, Packed) else None)
+    op.output("evidence_chain", links, ChainSink(spec.store))
+    return op.filter_map_value("evidence_events", packed, lambda p: p if isinstance(p, CloudEvent) else None)

@@ -20,6 +20,7 @@ from bytewax._bytewax import (
 from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig
 
+from pipelines.evidence import EvidenceSpec, evidence_store
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
 from pipelines.line_sources import desk_spec, sector_spec, station_spec
@@ -28,6 +29,7 @@ from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Site, load_site
 from smartstream.errors import SmartstreamError
 from smartstream.ingest.board import Board
+from smartstream.ingest.camera import RINGS
 from smartstream.ingest.source import STOP, SideSpec, SiteSource
 from smartstream.model.time import NS
 from smartstream.observe.logging import configure, get_logger
@@ -110,6 +112,7 @@ def execute(plan: Plan, index: int | None) -> None:
             event_sinks=event_sinks(plan, site),
             ledger=ledger_sink(plan, site, specs, board),
             recorder=record_sink(plan, sides),
+            evidence=evidence_spec(site),
         )
     )
     try:
@@ -159,6 +162,12 @@ def ledger_sink(plan: Plan, site: Site, specs: list[JunctionSpec], board: Board)
     )
 
 
+def evidence_spec(site: Site) -> EvidenceSpec | None:
+    """How a site's suspicions are documented."""
+    store = evidence_store(site)
+    return None if store is None else EvidenceSpec(site, store, RINGS.get)
+
+
 def record_sink(plan: Plan, sides: dict[str, SideSpec]) -> RecordSink | None:
     """Where a plan's inputs are written down."""
     return None if plan.record is None else RecordSink(Path(plan.record), tuple(sides))
@@ -178,7 +187,7 @@ def junction_specs(site: Site) -> list[JunctionSpec]:
             for group in junction.signal
         }
         rules, writer = compile_junction(site, junction), EventWriter(site, junction)
-        specs.append(JunctionSpec(site.site.id, junction.id, sides, rules, writer, beats))
+        specs.append(JunctionSpec(site.site.id, junction.id, sides, rules, writer, beats, site.evidence is not None))
     return specs
 
 

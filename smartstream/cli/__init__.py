@@ -22,6 +22,7 @@ COMMANDS = {
     "simulate": "make labelled junction scenes",
     "sources": "the connectors, each one class and a schema",
     "tail": "subscribe to events and print them for people",
+    "verify": "check an evidence store: hashes, chains, signatures",
     "track": "the tracker alone on a MOT Challenge detection file",
 }
 """Command to its line in the overview; ``smartstream.cli.<command>`` has a click command of that name."""

@@ -90,10 +90,16 @@ class Redis(Table):
 
 
 class Evidence(Table):
-    """Where evidence packages are kept."""
+    """Where evidence packages are kept; without this table none are made, since they show people and plates."""
 
     dir: str = "var/evidence"
     """Folder."""
+    key: str | None = None
+    """PEM file of the Ed25519 key that signs; absent: `<dir>.key.pem`, made on first use."""
+    retention_days: Annotated[float, Field(gt=0, le=36_500)] = 365.0
+    """Days of event time a package is kept; then a signed tombstone stays."""
+    max_gb: Annotated[float, Field(gt=0)] = 100.0
+    """Bound on the packages, in 10^9 bytes; beyond it the oldest go, each with a tombstone."""
 
 
 class Position(Table):
@@ -386,8 +392,8 @@ class Site(Table):
     """Where events go."""
     redis: Redis | None = None
     """Shared state; without this table it lives in the process."""
-    evidence: Evidence = Evidence()
-    """Where evidence packages are kept."""
+    evidence: Evidence | None = None
+    """Where evidence packages are kept; without this table none are made."""
     junction: tuple[Junction, ...] = ()
     """Junctions."""
     camera: tuple[Camera, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from smartstream import _core
 from smartstream.model.items import DeadLetter, Gap, Health, Item, Mark, Tally, Tracks
@@ -12,6 +12,8 @@ from smartstream.model.time import MAX_NS
 from smartstream.observe.logging import get_logger
 
 _log = get_logger("camera")
+RINGS: Final[dict[str, _core.PacketRing]] = {}
+"""The recent past of every camera that this process reads, by its id."""
 
 
 class CameraFeed:
@@ -46,6 +48,7 @@ class CameraFeed:
                 state_dir.mkdir(parents=True, exist_ok=True)
             text = json.dumps(config, sort_keys=True).encode()
             self._run = _core.CameraRun(text, state.get("token"), str(state_dir) if state_dir else None)
+            RINGS[side] = self._run.ring()
 
     @property
     def items(self) -> int:

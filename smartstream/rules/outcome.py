@@ -77,6 +77,13 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     dilemma: bool
     explanation: Explanation
 
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """First and last instant of the act or of its proof."""
+        proof = list(self.explanation.intervals_ns.values())
+        first = min([self.time_ns, *(i[0] for i in proof)])
+        return first, max([self.time_ns if self.until_ns is None else self.until_ns, *(i[1] for i in proof)])
+
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="flow"):
     """A minute of a lane.

@@ -14,6 +14,7 @@ from pipelines.junction import JunctionLogic
 from pipelines.sources import site_sides
 from pipelines.worker import junction_specs
 from smartstream.config.site import load_site
+from smartstream.model.event import CloudEvent
 from smartstream.model.items import Joined
 
 
@@ -40,7 +41,8 @@ def play(site_path: Path, *, cut: int = 0, order_seed: int | None = None) -> lis
         for item in items:
             events.extend(event.to_json().decode() for event in beside_events(site.site.id, item))
         joined = [item for item in items if isinstance(item, Joined)]
-        events.extend(event.to_json().decode() for event in logic[junction].take(joined))
+        told = logic[junction].take(joined)
+        events.extend(event.to_json().decode() for event in told if isinstance(event, CloudEvent))
         turns += 1
         if cut and turns % cut == 0:
             feeds[side].close()

@@ -1,0 +1,29 @@
+"""``smartstream verify``: whether an evidence store is as it was written."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from smartstream.errors import InvalidInputError
+from smartstream.evidence.verify import verify as check
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--key", "keys", multiple=True, help="Id of a key that may have signed; default: every key in DIR.")
+def verify(folder: Path, keys: tuple[str, ...]) -> None:
+    """Check an evidence store: hashes, chains, signatures.
+
+    Names every altered, missing, added or reordered piece; exit 1 when there is one.
+    """
+    if not (folder / "packages").is_dir():
+        raise InvalidInputError(f"{folder}: expected an evidence store, found no folder packages in it")
+    packages, findings = check(folder, trusted=frozenset(keys) or None)
+    for finding in findings:
+        click.echo(f"{finding.what}: {finding.where}{': ' if finding.detail else ''}{finding.detail}")
+    click.echo(f"{packages} packages, {len(findings)} findings", err=True)
+    if findings:
+        sys.exit(1)

@@ -1,0 +1,81 @@
+"""`smartstream run` with an evidence store: a package per suspicion, whatever is killed, whatever the disk takes."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("cryptography", reason="needs the extra evidence")
+
+from smartstream.evidence.keys import Signer
+from smartstream.evidence.verify import verify
+from smartstream.testing.street import write_street
+
+
+@pytest.fixture
+def street(tmp_path):
+    site = write_street(tmp_path, seconds=60.0, seed=5)
+    site.write_text(site.read_text() + '\n[evidence]\ndir = "ev"\nkey = "key.pem"\n')
+    Signer.load(tmp_path / "key.pem", create=True)
+    return site
+
+
+def command(site, *more):
+    return [sys.executable, "-m", "smartstream", "run", str(site), "--no-nats", *map(str, more)]
+
+
+def events_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_killed_and_resumed_it_is_the_same_store(street, tmp_path):
+    subprocess.run(command(street, "--events", tmp_path / "straight"), check=True, capture_output=True)
+    straight = events_of(tmp_path / "straight")
+    packages = {e["data"]["evidence_id"]: e["data"] for e in straight if e["type"].endswith(".evidence.v1")}
+    suspected = {e["data"]["evidence_id"] for e in straight if e["type"].endswith(".suspected.v1")}
+    assert packages.keys() == suspected != set()
+    assert all(p["missing"] and 0 < p["completeness"] < 1 for p in packages.values()), "tracks have no pictures"
+    assert verify(tmp_path / "ev") == (len(packages), [])
+
+    (tmp_path / "ev").rename(tmp_path / "ev-straight")
+    more = ("--events", tmp_path / "e", "--recovery", tmp_path / "r")
+    for _ in range(2):
+        child = subprocess.Popen(command(street, *more, "--speed", "10x"), stderr=subprocess.DEVNULL)
+        seen = len(list(tmp_path.glob("ev/packages/*/*")))
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("ev/packages/*/*"))) <= seen and time.monotonic() < deadline:
+            time.sleep(0.02)
+        child.kill()
+        child.wait()
+    subprocess.run(command(street, *more), check=True, capture_output=True)
+    assert sorted(map(str, events_of(tmp_path / "e"))) == sorted(map(str, straight))
+    assert verify(tmp_path / "ev") == (len(packages), [])
+    for manifest in tmp_path.glob("ev-straight/packages/*/*/manifest.json"):
+        assert (tmp_path / "ev" / manifest.relative_to(tmp_path / "ev-straight")).read_bytes() == manifest.read_bytes()
+
+
+def test_a_full_disk_loses_no_event(street, tmp_path):
+    def full():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))  # the summary fits, a package does not
+
+    line = command(street, "--events", "-")
+    done = subprocess.run(line, capture_output=True, preexec_fn=full, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    told = [e["data"] for e in events if e["type"].endswith(".evidence.v1")]
+    assert {d["evidence_id"] for d in told} == {
+        e["data"]["evidence_id"] for e in events if e["type"].endswith(".suspected.v1")
+    }
+    refused = [d for d in told if "why" in d]
+    assert refused
+    assert all(d["complete"] is False and d["why"] == "disk_full" and d["hash"] is None for d in refused)
+    written = {path.name for path in tmp_path.glob("ev/packages/*/*")}
+    assert written == {d["evidence_id"] for d in told} - {d["evidence_id"] for d in refused}
+    assert {f.what for f in verify(tmp_path / "ev")[1]} <= {"unlinked"}, "the chain, too, may not have found room"
