@@ -16,14 +16,16 @@ COMMANDS = {
     "check": "every mistake in a site file at once",
     "demo": "the whole system, nothing to configure",
     "law": "candidate clauses by date, and what an amendment changes",
+    "recall": "take back every case that rests on something found faulty",
+    "review": "suspected cases before a named officer",
     "run": "the main job: every source of a site to events",
     "schema": "JSON Schema of the site file",
     "score": "precision and recall of an event file against a truth",
     "simulate": "make labelled junction scenes",
     "sources": "the connectors, each one class and a schema",
     "tail": "subscribe to events and print them for people",
-    "verify": "check an evidence store: hashes, chains, signatures",
     "track": "the tracker alone on a MOT Challenge detection file",
+    "verify": "check an evidence store: hashes, chains, signatures",
 }
 """Command to its line in the overview; ``smartstream.cli.<command>`` has a click command of that name."""
 

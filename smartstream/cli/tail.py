@@ -16,13 +16,11 @@ import click
 import msgspec
 from rich.console import Console
 
-from smartstream.brokers.nats_access import NatsAccess
-from smartstream.config.settings import settings
+from smartstream.cli.broker import find_broker
 from smartstream.config.site import Site, load_site
-from smartstream.errors import InvalidInputError, UnavailableError
+from smartstream.errors import InvalidInputError
 from smartstream.model.event import CloudEvent
 from smartstream.model.time import parse_instant
-from smartstream.sinks import discovery
 from smartstream.sinks.event_line import event_line
 from smartstream.sinks.nats_follow import Follower, Start, full_subject
 
@@ -79,7 +77,7 @@ def tail(
 
     pattern = full_subject(subject)
     follower = Follower(
-        lambda: _find(site, url),
+        lambda: find_broker(site, url),
         pattern,
         start=start,
         on_event=on_event,
@@ -96,31 +94,6 @@ async def _until_stopped(follower: Follower) -> None:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     with suppress(asyncio.CancelledError):
         await task
-
-
-def _find(site: Site | None, url: str | None) -> NatsAccess:
-    """Where the broker is now.
-
-    Raises:
-        UnavailableError: Nobody runs there.
-        InvalidInputError: Nothing tells which one is meant.
-    """
-    if url is None and site is not None and site.nats.url != "embedded":
-        url = site.nats.url
-    if url is not None:
-        return NatsAccess.from_settings(url, settings())
-    if site is not None:
-        stores = [site.path(site.nats.store).absolute()]
-    else:
-        stores = discovery.running()
-        if len(stores) > 1:
-            listed = ", ".join(str(store) for store in stores)
-            raise InvalidInputError(f"several runs have a broker ({listed}): name one with --site or --url")
-    for store in stores:
-        if access := discovery.find(store):
-            return access
-    where = f"no run uses the broker of {stores[0]}" if stores else "no run with a broker was found"
-    raise UnavailableError(f"{where}: start one with `smartstream run`, or name a server with --url")
 
 
 def _instant(since: str) -> datetime:

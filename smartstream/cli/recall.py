@@ -1,0 +1,53 @@
+"""``smartstream recall``: every case that rests on something found faulty, taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from smartstream.cli.decisions import FOREVER_NS, deciding, emit, instant, now_ns
+from smartstream.errors import InvalidInputError
+from smartstream.evidence import cases as desk
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--model", metavar="X", help="Made with this model: the beginning of its hash, or the detector's name.")
+@click.option("--config", metavar="H", help="Made under this site file: the beginning of its hash.")
+@click.option("--calibration", metavar="C", help="Made with this calibration: the beginning of its hash.")
+@click.option("--from", "from_", metavar="TIME", help="Acts from this instant on (RFC 3339).")
+@click.option("--to", metavar="TIME", help="Acts until this instant.")
+@click.option("--dry-run", is_flag=True, help="Only say which.")
+@deciding
+def recall(
+    folder: Path,
+    model: str | None,
+    config: str | None,
+    calibration: str | None,
+    from_: str | None,
+    to: str | None,
+    dry_run: bool,  # noqa: FBT001
+    officer: str,
+    reason: str,
+    events_file: str | None,
+    site_file: Path | None,
+) -> None:
+    """Retract cases of an evidence store by what they rest on, whatever was decided about them.
+
+    Each becomes a `violation.<kind>.retracted` event; called again it retracts nothing twice.
+    """
+    if not (model or config or calibration or from_ or to):
+        raise InvalidInputError("recall: expected at least one of --model, --config, --calibration, --from, --to")
+    span = {"from_ns": instant(from_, 0), "to_ns": instant(to, FOREVER_NS)}
+    found = desk.recalled(folder, model=model, config=config, calibration=calibration, **span)
+    for one in found:
+        click.echo(f"{one.manifest['evidence_id']}  {one.manifest['kind']}  {one.manifest['violation']['time']}")
+    if not dry_run:
+        at_ns = now_ns()
+        emit(
+            [desk.recall(folder, one, officer=officer, reason=reason, at_ns=at_ns) for one in found],
+            events_file,
+            site_file,
+        )
+    click.echo(f"{len(found)} cases {'would be ' if dry_run else ''}retracted", err=True)

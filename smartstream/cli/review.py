@@ -1,0 +1,120 @@
+"""``smartstream review``: suspected cases before a named officer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from smartstream.cli.decisions import deciding, emit, now_ns
+from smartstream.evidence import cases as desk
+from smartstream.evidence.redact import export as export_case
+
+_folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+_looking = [
+    click.option("--officer", required=True, help="Who looks; stands in the access log."),
+    click.option("--purpose", default="review", show_default=True, help="What for."),
+]
+
+
+@click.group()
+def review() -> None:
+    """Look at suspected cases of an evidence store, confirm or reject them.
+
+    Every look and every decision stands in a log of the store that can only grow.
+    """
+
+
+@review.command("list")
+@_folder
+@click.option("--state", help="Only these: suspected, confirmed, rejected, retracted.")
+def list_cases(folder: Path, state: str | None) -> None:
+    """Every case with its state, oldest first."""
+    table = Table("case", "state", "time", "kind", "camera", "class", "complete")
+    for one in desk.cases(folder):
+        if state in (None, one.state):
+            m = one.manifest
+            row = (m["evidence_id"][:12], one.state, m["violation"]["time"], m["kind"], m["camera"], m["class"])
+            table.add_row(*row, f"{m['completeness']:.0%}")
+    Console(soft_wrap=True).print(table)
+
+
+@review.command()
+@_folder
+@click.argument("case")
+@_looking[0]
+@_looking[1]
+def show(folder: Path, case: str, officer: str, purpose: str) -> None:
+    """What the engine saw, and where its pictures are; the look is logged first."""
+    one = desk.case(folder, case)
+    desk.look(folder, one, officer=officer, purpose=purpose, at_ns=now_ns())
+    m = one.manifest
+    table = Table(show_header=False, box=None)
+    rows: dict[str, Any] = {
+        "case": f"{m['evidence_id']} ({one.state})",
+        "act": f"{m['kind']} by {m['class']}, {m['track']}",
+        "place": f"{m['junction']['name']}, camera {m['camera']}, lane {m['lane']}",
+        "time": f"{m['clocks']['act']}, proof {' … '.join(m['clocks']['proof'])}",
+        "signal": m["signal"]["shown"],
+        "clauses": ", ".join(f"{c['clause']} [{c['mark']}]" for c in m["clauses"]) or "none",
+        "facts": m["explanation"]["facts"],
+        "missing": m["missing"] or "nothing",
+    }
+    for still in m["stills"]:
+        rows[f"still {still['role']}"] = f"{still['time']}  {one.folder / (still.get('overlay') or still['file'])}"
+    if m["clip"]:
+        rows["clip"] = one.folder / m["clip"]["file"]
+    for name, value in rows.items():
+        table.add_row(name, str(value))
+    Console(soft_wrap=True, highlight=False).print(table)
+
+
+@review.command()
+@_folder
+@click.argument("case")
+@deciding
+def confirm(folder: Path, case: str, **by: Any) -> None:
+    """A violation took place: a person says so."""
+    _decide(folder, case, "confirmed", **by)
+
+
+@review.command()
+@_folder
+@click.argument("case")
+@deciding
+def reject(folder: Path, case: str, **by: Any) -> None:
+    """No violation took place."""
+    _decide(folder, case, "rejected", **by)
+
+
+@review.command()
+@_folder
+@click.argument("case")
+@click.argument("out", type=click.Path(path_type=Path))
+@_looking[0]
+@_looking[1]
+def export(folder: Path, case: str, out: Path, officer: str, purpose: str) -> None:
+    """Stills in which only the accused vehicle can be recognised; the export is logged first."""
+    one = desk.case(folder, case)
+    desk.look(folder, one, officer=officer, purpose=f"export: {purpose}", at_ns=now_ns())
+    for path in export_case(one, out):
+        click.echo(path)
+
+
+def _decide(
+    folder: Path,
+    case: str,
+    decision: desk.Decision,
+    *,
+    officer: str,
+    reason: str,
+    events_file: str | None,
+    site_file: Path | None,
+) -> None:
+    one = desk.case(folder, case)
+    event = desk.decide(folder, one, decision, officer=officer, reason=reason, at_ns=now_ns())
+    emit([event], events_file, site_file)
+    click.echo(f"{one.manifest['evidence_id']}: {decision}", err=True)

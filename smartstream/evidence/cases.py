@@ -1,0 +1,139 @@
+"""Cases of a store: what is in them, what became of them, and what a person or a recall makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from smartstream.errors import InvalidInputError
+from smartstream.evidence.audit import ACCESS, REVIEWS, append, entries
+from smartstream.evidence.store import MANIFEST
+from smartstream.model.event import CloudEvent, make_event
+from smartstream.model.time import parse_instant, rfc3339
+
+Decision = Literal["confirmed", "rejected", "retracted"]
+SUSPECTED: Final = "suspected"
+_WORDS: Final = {"confirmed": "Xác nhận vi phạm", "rejected": "Bác nghi vấn vi phạm", "retracted": "Thu hồi nghi vấn"}
+
+
+class StoredCase(msgspec.Struct, frozen=True):
+    """A case as the store holds it.
+
+    Attributes:
+        state: ``suspected``, or the last decision.
+        folder: Where its files are.
+    """
+
+    manifest: dict[str, Any]
+    state: str
+    folder: Path
+
+    @property
+    def at_ns(self) -> int:
+        """When the act began."""
+        return parse_instant(self.manifest["violation"]["time"])
+
+
+def cases(store: Path) -> Iterator[StoredCase]:
+    """Every case, oldest first.
+
+    Raises:
+        InvalidInputError: The folder is no store, or a manifest in it does not read.
+    """
+    if not (store / "packages").is_dir():
+        raise InvalidInputError(f"{store}: expected an evidence store, found no folder packages in it")
+    state = {entry["evidence_id"]: entry["decision"] for entry in entries(store / REVIEWS)}
+    found = []
+    for path in store.glob(f"packages/*/[!.]*/{MANIFEST}"):
+        try:
+            manifest = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        except msgspec.DecodeError as e:
+            raise InvalidInputError(f"{path}: does not read ({e}); run smartstream verify") from None
+        found.append(StoredCase(manifest, state.get(manifest["evidence_id"], SUSPECTED), path.parent))
+    return iter(sorted(found, key=lambda case: (case.at_ns, case.manifest["evidence_id"])))
+
+
+def case(store: Path, evidence: str) -> StoredCase:
+    """The case whose id begins with ``evidence``.
+
+    Raises:
+        InvalidInputError: None or several do.
+    """
+    found = [one for one in cases(store) if one.manifest["evidence_id"].startswith(evidence)]
+    if len(found) != 1:
+        raise InvalidInputError(f"case {evidence!r}: expected the beginning of one id, found {len(found)} in {store}")
+    return found[0]
+
+
+def look(store: Path, one: StoredCase, *, officer: str, purpose: str, at_ns: int) -> None:
+    """Write down who opens a case, and what for, before it is shown."""
+    entry = {"evidence_id": one.manifest["evidence_id"], "officer": officer, "purpose": purpose, "at": rfc3339(at_ns)}
+    append(store / ACCESS, entry)
+
+
+def decide(store: Path, one: StoredCase, decision: Decision, *, officer: str, reason: str, at_ns: int) -> CloudEvent:
+    """A named person's decision: in the audit log first, then an event.
+
+    Raises:
+        InvalidInputError: The case is decided already, or officer or reason are missing.
+    """
+    name = one.manifest["evidence_id"]
+    if one.state != SUSPECTED:
+        raise InvalidInputError(f"case {name}: expected one that is suspected, found it {one.state}")
+    if not officer.strip() or not reason.strip():
+        raise InvalidInputError(f"case {name}: expected an officer and a reason, found {officer!r} and {reason!r}")
+    said = {"officer": officer, "reason": reason, "at": rfc3339(at_ns)}
+    append(store / REVIEWS, {"evidence_id": name, "decision": decision, **said})
+    return _event(one.manifest, decision, said, at_ns)
+
+
+def recalled(
+    store: Path, *, model: str | None, config: str | None, calibration: str | None, from_ns: int, to_ns: int
+) -> list[StoredCase]:
+    """Cases in ``[from_ns, to_ns]`` that rest on what was found faulty, by the start of its hash, not retracted yet."""
+    wanted = {"model": model, "configuration": config, "calibration": calibration}
+
+    def rests(hashes: dict[str, Any]) -> bool:
+        return all(str(hashes.get(k) or "").startswith(v) for k, v in wanted.items() if v is not None)
+
+    return [
+        one
+        for one in cases(store)
+        if from_ns <= one.at_ns <= to_ns and one.state != "retracted" and rests(one.manifest["hashes"])
+    ]
+
+
+def recall(store: Path, one: StoredCase, *, officer: str, reason: str, at_ns: int) -> CloudEvent:
+    """Take a case back, whatever was decided about it."""
+    fresh = msgspec.structs.replace(one, state=SUSPECTED)
+    return decide(store, fresh, "retracted", officer=officer, reason=reason, at_ns=at_ns)
+
+
+def _event(manifest: dict[str, Any], decision: str, said: dict[str, str], at_ns: int) -> CloudEvent:
+    kind, camera, junction = manifest["kind"], manifest["camera"], manifest["junction"]["id"]
+    place = manifest["lane"] or manifest["line"] or manifest["zone"] or "_"
+    data = {
+        "kind": kind,
+        "verdict": decision,
+        "evidence_id": manifest["evidence_id"],
+        "violation": manifest["violation"]["id"],
+        "junction": junction,
+        "camera": camera,
+        "track": manifest["track"],
+        **said,
+        "text": f"{_WORDS[decision]} ({said['officer']}): {said['reason']}",
+    }
+    if decision == "retracted":
+        data |= {"retracts": manifest["violation"]["id"], "reasons": ["recalled"]}
+    return make_event(
+        site=manifest["site"],
+        entity=camera,
+        kind=("violation", kind, decision),
+        subject=f"{junction}/{camera}/{place}",
+        at_ns=at_ns,
+        key=manifest["evidence_id"],
+        data=data,
+    )
