@@ -47,7 +47,16 @@ def needs_log(site: Site) -> bool:
 
 def live_feeds(site: Site) -> Iterator[FeedTable]:
     """Every live line feed of a site."""
-    for kind in ("signal_feed", "sensor_feed", "report_feed", "indicator_feed", "media_feed", "condition_feed"):
+    kinds = (
+        "signal_feed",
+        "sensor_feed",
+        "report_feed",
+        "indicator_feed",
+        "media_feed",
+        "condition_feed",
+        "approval_feed",
+    )
+    for kind in kinds:
         yield from (feed for feed in getattr(site, kind) if is_live(site, feed))
 
 

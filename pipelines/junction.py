@@ -10,11 +10,13 @@ import numpy as np
 from bytewax.operators import StatefulBatchLogic
 
 from pipelines.beside import dead_letter_event
+from pipelines.junction_facts import JunctionFacts
 from smartstream import _core
 from smartstream.errors import InvalidInputError
 from smartstream.evidence.desk import Case, EvidenceDesk
 from smartstream.model.classes import STATE_CODE, SignalState
 from smartstream.model.event import CloudEvent, make_event
+from smartstream.model.facts import Facts
 from smartstream.model.items import (
     Condition,
     Conditions,
@@ -48,6 +50,7 @@ class JunctionSpec:
         writer: Turns outcomes into events.
         heartbeat_ns: Per signal group: after this long without a line its state is unknown.
         evidence: Whether suspicions are documented.
+        facts: Makes what tells the joins; ``None`` where no join listens.
     """
 
     site: str
@@ -57,10 +60,11 @@ class JunctionSpec:
     writer: EventWriter
     heartbeat_ns: dict[str, int]
     evidence: bool = False
+    facts: Callable[[], JunctionFacts] | None = None
 
 
-Told = CloudEvent | Case
-"""What a junction says: events, and cases to be documented."""
+Told = CloudEvent | Case | Facts
+"""What a junction says: events, cases to be documented, and facts for the joins."""
 
 
 class Junctions:
@@ -94,7 +98,7 @@ class JunctionStep(StatefulBatchLogic[Joined, Told, dict[str, Any]]):
         """Hand the items on."""
         if self._logic is None:
             self._logic = self._build(values[0])
-        return self._logic.take(values), StatefulBatchLogic.RETAIN
+        return [*self._logic.take(values), *self._logic.facts()], StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[list[Told], bool]:
         """A stop is no end: what is open stays open for the resume."""
@@ -118,6 +122,13 @@ class JunctionLogic:
         self._shown: dict[str, tuple[SignalState, int]] = {}  # state and time of the newest line of each group
         self._finished = False
         self._desk = EvidenceDesk(spec.junction) if spec.evidence else None
+        self._facts = None if spec.facts is None else spec.facts()
+
+    def facts(self) -> list[Facts]:
+        """What the joins are told of the turns taken since the last call."""
+        if self._facts is None or self._merge.frontier_ns == MIN_NS:
+            return []
+        return self._facts.drain(self._merge.frontier_ns, ended=self._finished)
 
     def take(self, items: list[Joined]) -> list[Told]:
         """Take what arrived, release what every side has passed."""
@@ -137,6 +148,8 @@ class JunctionLogic:
         self._finished = state["finished"]
         if self._desk is not None:
             self._desk.restore(state["desk"])
+        if self._facts is not None:
+            self._facts.restore(state["facts"])
 
     def _take(self, item: Joined, events: list[Told]) -> None:
         merge = self._merge
@@ -144,6 +157,8 @@ class JunctionLogic:
             case Tracks(side, _, last_ns, _):
                 if not merge.push(side, last_ns, item):
                     events.append(self._late(side, last_ns, "frames"))
+                elif self._facts is not None:
+                    self._facts.pushed(item)
                 merge.mark(side, last_ns)
             case Signals(side, changes, watermark_ns):
                 late = [change for change in changes if not merge.push(side, change.time_ns, change)]
@@ -163,11 +178,15 @@ class JunctionLogic:
             self._expire(at_ns, events)
             match item:
                 case SignalChange():
+                    if self._facts is not None and self._shown.get(item.signal, (None, 0))[0] != item.state:
+                        self._facts.signal(item)
                     self._show(item, events)
                 case Tracks():
                     self._engine.tracks(self._cameras[item.side], item.batch)
                     if self._desk is not None:
                         self._desk.tracks(item.side, item.batch)
+                    if self._facts is not None:
+                        self._facts.tracks(item)
                 case Condition(_, time_ns, until_ns, condition, camera, lane):
                     self._tell(self._engine.advance(at_ns - 1), events)  # judged without knowing of it
                     self._engine.condition(time_ns, until_ns, condition, camera=camera, lane=lane)
@@ -191,6 +210,8 @@ class JunctionLogic:
             events.append(event)
             if self._desk is not None and isinstance(outcome, Violation) and outcome.verdict == "suspected":
                 self._desk.suspect(event, camera=outcome.camera, at_ns=outcome.time_ns, span_ns=outcome.span_ns)
+            if self._facts is not None:
+                self._facts.outcome(outcome, event)
 
     def _show(self, change: SignalChange, events: list[Told]) -> None:
         before = self._shown.get(change.signal)
@@ -246,4 +267,5 @@ class JunctionLogic:
             "shown": dict(self._shown),
             "finished": self._finished,
             "desk": None if self._desk is None else self._desk.snapshot(),
+            "facts": None if self._facts is None else self._facts.snapshot(),
         }

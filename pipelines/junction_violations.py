@@ -13,6 +13,8 @@ from bytewax.outputs import Sink
 from pipelines.beside import beside_events
 from pipelines.environment import StationSpec, station_events
 from pipelines.evidence import ChainSink, EvidenceSpec
+from pipelines.floods import FloodSpec, flood_conditions
+from pipelines.joins import CitySpec, incident_events
 from pipelines.junction import Junctions, Told
 from pipelines.reports import DeskSpec, report_events
 from pipelines.sectors import SectorSpec, sector_events
@@ -34,6 +36,8 @@ class Wiring:
         stations: What the stations need to know; ``None`` when no sensor feed is read.
         desk: What the desk of reports needs to know; ``None`` when no report feed is read.
         sectors: What the indicators need to know; ``None`` when no indicator feed is read.
+        floods: Gauges that lift rules; ``None`` when there are none.
+        city: What the joins need to know; ``None`` when none is armed.
         event_sinks: Where events go.
         ledger: Where events are counted, with the sources' own totals.
         evidence: How suspicions are documented; ``None`` documents none.
@@ -46,6 +50,8 @@ class Wiring:
     stations: StationSpec | None
     desk: DeskSpec | None
     sectors: SectorSpec | None
+    floods: FloodSpec | None
+    city: CitySpec | None
     event_sinks: Mapping[str, Sink[tuple[str, CloudEvent]]]
     ledger: Sink[tuple[str, CloudEvent | Tally]]
     recorder: Sink[tuple[str, Recorded]] | None
@@ -58,6 +64,8 @@ def build(wiring: Wiring) -> Dataflow:
     items: KeyedStream[Item] = op.input("sources", flow, wiring.source)
     near = op.filter("of_junctions", items, lambda keyed: not keyed[0].startswith("/"))
     joined: KeyedStream[Joined] = op.filter_map_value("joined", near, lambda i: i if isinstance(i, Joined) else None)
+    if wiring.floods is not None:
+        joined = op.merge("lifted", joined, flood_conditions(items, wiring.floods))
     judged: KeyedStream[Told] = op.stateful_batch("junction", joined, wiring.junctions)
     verdicts: KeyedStream[CloudEvent] = op.filter_map_value(
         "verdicts", judged, lambda t: t if isinstance(t, CloudEvent) else None
@@ -74,6 +82,8 @@ def build(wiring: Wiring) -> Dataflow:
         told.append(report_events(items, wiring.desk))
     if wiring.sectors is not None:
         told.append(sector_events(items, wiring.sectors))
+    if wiring.city is not None:
+        told.append(incident_events(items, judged, wiring.city))
     one_key = op.map("one_key", op.merge("told", *told), lambda keyed: ("events", keyed[1]))
     events = op.merge("events", one_key, beside)
     for name, sink in wiring.event_sinks.items():

@@ -9,10 +9,14 @@ from zoneinfo import ZoneInfo
 
 from pipelines.environment import SENSORS, StationSpec
 from pipelines.feeds import line_source
+from pipelines.floods import FloodSpec
+from pipelines.joins import APPROVALS
 from pipelines.reports import REPORTS, DeskSpec
 from pipelines.sectors import INDICATORS, SectorSpec
 from smartstream.brokers.nats_access import NatsAccess
+from smartstream.config.joins import ApprovalFeed
 from smartstream.config.site import IndicatorFeed, ReportFeed, SensorFeed, Site
+from smartstream.ingest.approval_lines import ApprovalLines
 from smartstream.ingest.indicator_lines import IndicatorLines
 from smartstream.ingest.report_lines import ReportLines
 from smartstream.ingest.report_tables import with_tables
@@ -63,6 +67,16 @@ def station_spec(site: Site) -> StationSpec | None:
     return StationSpec(site.site.id, tuple(read), site.site.timezone, lateness_ns)
 
 
+def flood_spec(site: Site) -> FloodSpec | None:
+    """Gauges that lift rules; ``None`` when there are none, or the join is not armed."""
+    gauges = {gauge.station: gauge for gauge in site.gauge if gauge.junctions}
+    if not gauges or not site.sensor_feed or any(j.kind == "flood" and not j.enabled for j in site.join):
+        return None
+    sides = tuple(f"sensors/{i}" for i in range(len(site.sensor_feed)))
+    alarm = {station: gauge.alarm_m for station, gauge in gauges.items()}
+    return FloodSpec(sides, alarm, {station: gauge.junctions for station, gauge in gauges.items()})
+
+
 def report_side(site: Site, i: int, feed: ReportFeed, *, inputs: NatsAccess | None, paced: bool) -> SideSpec:
     """A report feed: JSON lines, or a table by the suffix ``.json`` or ``.csv`` of its file.
 
@@ -78,6 +92,23 @@ def report_side(site: Site, i: int, feed: ReportFeed, *, inputs: NatsAccess | No
         return ReportLines(source, site=site.site.id, resume=resume)
 
     return SideSpec(side, REPORTS, open_side, None if source.live else _start_ns(site, open_side))
+
+
+def approval_side(site: Site, i: int, feed: ApprovalFeed, *, inputs: NatsAccess | None) -> SideSpec:
+    """A feed of people's decisions about warnings.
+
+    Raises:
+        InvalidInputError: It cannot be opened.
+    """
+    side = f"approvals/{i}"
+    source = line_source(site, feed, side, inputs=inputs)
+
+    def open_side(resume: dict[str, Any] | None) -> Feed:
+        return ApprovalLines(source, resume)
+
+    if not source.live:
+        open_side(None).close()
+    return SideSpec(side, APPROVALS, open_side, None)
 
 
 def desk_spec(site: Site) -> DeskSpec | None:

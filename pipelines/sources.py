@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.feeds import FeedTable, is_live, line_source
-from pipelines.line_sources import indicator_side, report_side, sensor_side, ward_index
+from pipelines.floods import flood_side
+from pipelines.line_sources import (
+    approval_side,
+    flood_spec,
+    indicator_side,
+    report_side,
+    sensor_side,
+    ward_index,
+)
 from pipelines.live_cameras import is_live as is_live_camera
 from pipelines.live_cameras import live_config, live_side
 from smartstream import _core
@@ -82,11 +90,15 @@ def _makers(
     for i, figures in enumerate(site.indicator_feed):
         make = partial(indicator_side, site, i, figures, inputs=inputs, paced=paced)
         yield figures, f"indicator_feed[{i}].url", make
+    for i, approvals in enumerate(site.approval_feed):
+        yield approvals, f"approval_feed[{i}].url", partial(approval_side, site, i, approvals, inputs=inputs)
 
 
 def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
     """Sides of a junction by rank: feeds before cameras, so that a state of the same instant counts."""
     lifted = [_condition_name(i, junction) for i in range(len(site.condition_feed))]
+    if (floods := flood_spec(site)) is not None and any(junction in at for at in floods.junctions.values()):
+        lifted.append(flood_side(junction))
     feeds = [_signal_name(i, feed) for i, feed in enumerate(site.signal_feed) if feed.junction == junction]
     return (*lifted, *feeds, *(camera.id for camera in site.camera if camera.junction == junction))
 

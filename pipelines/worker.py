@@ -20,10 +20,11 @@ from bytewax._bytewax import (
 from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig
 
+from pipelines.arming import city_spec, junction_facts
 from pipelines.evidence import EvidenceSpec, evidence_store
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
-from pipelines.line_sources import desk_spec, sector_spec, station_spec
+from pipelines.line_sources import desk_spec, flood_spec, sector_spec, station_spec
 from pipelines.sources import junction_sides, site_sides
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Site, load_site
@@ -100,7 +101,8 @@ def execute(plan: Plan, index: int | None) -> None:
     site = load_site(plan.site)
     sides = sides_of(plan, site)
     board = board_of(plan, sides)
-    specs = junction_specs(site)
+    city = city_spec(site)
+    specs = junction_specs(site, listened=city is not None)
     flow = build(
         Wiring(
             site=site.site.id,
@@ -109,6 +111,8 @@ def execute(plan: Plan, index: int | None) -> None:
             stations=station_spec(site),
             desk=desk_spec(site),
             sectors=sector_spec(site),
+            floods=flood_spec(site),
+            city=city,
             event_sinks=event_sinks(plan, site),
             ledger=ledger_sink(plan, site, specs, board),
             recorder=record_sink(plan, sides),
@@ -152,10 +156,13 @@ def event_sinks(plan: Plan, site: Site) -> dict[str, EventFileSink | NatsSink]:
 def ledger_sink(plan: Plan, site: Site, specs: list[JunctionSpec], board: Board) -> LedgerSink:
     """Where a plan's events are counted."""
     not_armed = {rule.kind: "not built yet" for spec in specs for rule in spec.rules.not_armed}
+    rules_not_armed = set(not_armed)
+    if (city := city_spec(site)) is not None:
+        not_armed |= {f"join {kind}": why for kind, why in city.not_armed.items()}
     return LedgerSink(
         Path(plan.summary),
         site=site.site.id,
-        armed=tuple(sorted({rule.kind for camera in site.camera for rule in camera.rule} - set(not_armed))),
+        armed=tuple(sorted({rule.kind for camera in site.camera for rule in camera.rule} - rules_not_armed)),
         not_armed=not_armed,
         ended=board.all_ended,
         report=None if plan.quiet else print_ledger,
@@ -173,7 +180,7 @@ def record_sink(plan: Plan, sides: dict[str, SideSpec]) -> RecordSink | None:
     return None if plan.record is None else RecordSink(Path(plan.record), tuple(sides))
 
 
-def junction_specs(site: Site) -> list[JunctionSpec]:
+def junction_specs(site: Site, *, listened: bool = False) -> list[JunctionSpec]:
     """Each junction of the site that has a source, compiled."""
     specs = []
     for junction in site.junction:
@@ -187,7 +194,9 @@ def junction_specs(site: Site) -> list[JunctionSpec]:
             for group in junction.signal
         }
         rules, writer = compile_junction(site, junction), EventWriter(site, junction)
-        specs.append(JunctionSpec(site.site.id, junction.id, sides, rules, writer, beats, site.evidence is not None))
+        facts = junction_facts(site, junction) if listened else None
+        documented = site.evidence is not None
+        specs.append(JunctionSpec(site.site.id, junction.id, sides, rules, writer, beats, documented, facts))
     return specs
 
 

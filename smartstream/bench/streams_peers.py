@@ -37,7 +37,7 @@ def answer(windows: Sequence[Any]) -> str:
 
 
 def duckdb(data: _Data) -> _Peer:
-    """Batch, one thread: ASOF JOIN and GROUP BY over Arrow in memory."""
+    """Batch, one thread, Arrow in memory: a join by second, quicker than its ASOF JOIN and here the same."""
     import duckdb as db
     import pyarrow as pa
 
@@ -45,12 +45,10 @@ def duckdb(data: _Data) -> _Peer:
     link.register("crossings", pa.table({"t": data["time"], "j": data["key"]}))
     link.register("phases", pa.table({"t": data["phase_time"], "j": data["phase_key"], "p": data["phase"]}))
     link.execute("SET threads = 1")
-    query = """SELECT (c.t - ?) // 1000000000 AS s, c.j, p.p, count(*) FROM crossings c ASOF JOIN phases p
-               ON c.j = p.j AND c.t >= p.t GROUP BY ALL"""
     begin = int(data["phase_time"][0])
-    return "ASOF JOIN, one thread, Arrow in memory", lambda: answer(
-        link.execute(query, [begin]).to_arrow_table().columns
-    )
+    query = f"""SELECT s, j, p, count(*) FROM (SELECT (t - {begin}) // {NS} AS s, j FROM crossings)
+                JOIN (SELECT (t - {begin}) // {NS} AS s, j, p FROM phases) USING (s, j) GROUP BY ALL"""
+    return "join by second, one thread, Arrow in memory", lambda: answer(link.sql(query).to_arrow_table().columns)
 
 
 def polars(data: _Data) -> _Peer:

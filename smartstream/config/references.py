@@ -64,7 +64,8 @@ def check_references(raw: _Raw, *, wrong: list[str]) -> list[Mistake]:
         groups = _ids(junction, "signal", f"{path}.signal", found)
         if isinstance(junction.get("id"), str):
             signals[junction["id"]] = groups
-    _ids(raw, "camera", "camera", found)
+    cameras = _ids(raw, "camera", "camera", found)
+    found += _check_joins(raw, junctions, cameras, found)
     for path, feed in _tables(raw, "signal_feed"):
         found += _unknown(feed, "junction", junctions, path, "the id of a [[junction]]")
     for path, camera in _tables(raw, "camera"):
@@ -152,6 +153,43 @@ def _check_needs(rule: _Raw, path: str, camera: _Raw, lanes: _Ids) -> Iterator[M
     ):
         if rule.get(one) is None and rule.get(other) is None:
             yield Mistake(path, f"neither `{one}` nor `{other}`", "one of them or both")
+
+
+def _check_joins(raw: _Raw, junctions: _Ids, cameras: _Ids, found: list[Mistake]) -> Iterator[Mistake]:
+    """What the tables of the joins name must be there; each list of lanes is of one camera."""
+    for path, road in _tables(raw, "road"):
+        yield from _unknown(road, "start", junctions, path, "the id of a [[junction]]")
+        yield from _unknown(road, "end", junctions, path, "the id of a [[junction]]")
+        for key in ("approach", "feeder"):
+            names = [n for n in road.get(key, ()) if isinstance(n, str)] if isinstance(road.get(key), list) else []
+            if len({n.split("/")[0] for n in names}) > 1:
+                yield Mistake(f"{path}.{key}", "lanes of several cameras", "lanes of one camera")
+            for name in names:
+                camera, _, lane = name.partition("/")
+                table = cameras.tables.get(camera)
+                lanes = {t.get("id") for _, t in _tables(table, "lane")} if table is not None else set()
+                if lane and cameras.certain and lane not in lanes:
+                    yield Mistake(f"{path}.{key}", show(name), "camera/lane of a [[camera.lane]]")
+    for path, gateway in _tables(raw, "gateway"):
+        yield from _unknown(gateway, "camera", cameras, path, "the id of a [[camera]]")
+        table = cameras.tables.get(str(gateway.get("camera")))
+        lines = {t.get("id") for _, t in _tables(table, "line")} if table is not None else set()
+        if table is not None and isinstance(gateway.get("line"), str) and gateway["line"] not in lines:
+            yield Mistake(f"{path}.line", show(gateway["line"]), "the id of a line of that camera")
+    _ids(raw, "gateway", "gateway", found)
+    nodes = _ids(raw, "network", "network", found)
+    for path, node in _tables(raw, "network"):
+        yield from _unknown(node, "parent", nodes, path, "the id of a [[network]]")
+        yield from _each(node, "cameras", cameras, path, "the id of a [[camera]]")
+    for path, gauge in _tables(raw, "gauge"):
+        yield from _each(gauge, "junctions", junctions, path, "the id of a [[junction]]")
+
+
+def _each(table: _Raw, key: str, among: _Ids, path: str, wanted: str) -> Iterator[Mistake]:
+    names = table.get(key, [])
+    for i, name in enumerate(names if isinstance(names, list) else ()):
+        if isinstance(name, str) and name not in among.tables and among.certain:
+            yield Mistake(f"{path}.{key}[{i}]", show(name), wanted)
 
 
 def _wrong_kind(rule: _Raw, key: str, among: _Ids, path: str, kinds: tuple[str, ...]) -> Iterator[Mistake]:

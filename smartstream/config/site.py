@@ -37,6 +37,7 @@ from smartstream.config.fields import (
     parse_address,
 )
 from smartstream.config.files import check_files
+from smartstream.config.joins import ApprovalFeed, Gateway, Gauge, JoinTable, NetworkNode, Road, Warnings
 from smartstream.config.mistakes import Mistake, as_mistakes, refuse
 from smartstream.config.references import check_references
 from smartstream.config.rules import Rule, Table
@@ -410,6 +411,20 @@ class Site(Table):
     """Media items."""
     condition_feed: tuple[ConditionFeed, ...] = ()
     """Conditions that suppress or change rules."""
+    approval_feed: tuple[ApprovalFeed, ...] = ()
+    """Decisions of people about proposed warnings."""
+    road: tuple[Road, ...] = ()
+    """Roads between junctions."""
+    gateway: tuple[Gateway, ...] = ()
+    """Counting lines across the cordon."""
+    gauge: tuple[Gauge, ...] = ()
+    """Water gauges with their alarm levels."""
+    network: tuple[NetworkNode, ...] = ()
+    """What cameras and stations hang on."""
+    warning: Warnings = Warnings()
+    """Public warnings."""
+    join: tuple[JoinTable, ...] = ()
+    """Joins with other parameters than the usual, or not armed; one whose sides exist is armed without a table."""
 
     _folder: Path = PrivateAttr(default_factory=Path)
 

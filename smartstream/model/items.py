@@ -261,6 +261,31 @@ class Conditions(msgspec.Struct, frozen=True, tag=True):
     watermark_ns: int
 
 
+class Approval(msgspec.Struct, frozen=True):
+    """A person's decision about a proposed warning.
+
+    Attributes:
+        clock_ns: Newest event time of its feed when it arrived: where it takes its place.
+        warning: Incident that proposed it.
+        decision: ``approve`` or ``reject``.
+        by: Who decided.
+    """
+
+    clock_ns: int
+    time_ns: int
+    warning: str
+    decision: Literal["approve", "reject"]
+    by: str
+
+
+class Approvals(msgspec.Struct, frozen=True, tag=True):
+    """Lines of an approval feed in their order of arrival."""
+
+    side: str
+    approvals: tuple[Approval, ...]
+    watermark_ns: int
+
+
 class Mark(msgspec.Struct, frozen=True, tag=True):
     """A side tells how far it is without bringing data.
 
@@ -331,4 +356,4 @@ Joined = Tracks | Signals | Conditions | Mark | Gap
 """What a junction's join wants to see."""
 Recorded = Tracks | Signals | Readings | Reports
 """What ``--record`` writes down."""
-Item = Joined | Readings | Reports | Figures | MediaItems | Health | DeadLetter | Tally
+Item = Joined | Readings | Reports | Figures | MediaItems | Approvals | Health | DeadLetter | Tally

@@ -41,14 +41,20 @@ class Timers:
         """Forget a timer; whether it was set."""
         return self._due.pop(name, None) is not None
 
-    def ring(self, until_ns: int) -> list[tuple[int, str]]:
-        """Timers due up to and including an instant, in order; they are done with."""
-        rung = []
+    def ring_one(self, until_ns: int) -> tuple[int, str] | None:
+        """The first timer due up to and including an instant, done with; what it sets may ring next."""
         while self._heap and self._heap[0][0] <= until_ns:
             at_ns, name = heapq.heappop(self._heap)
             if self._due.get(name) == at_ns:
                 del self._due[name]
-                rung.append((at_ns, name))
+                return at_ns, name
+        return None
+
+    def ring(self, until_ns: int) -> list[tuple[int, str]]:
+        """Timers due up to and including an instant, in order; they are done with."""
+        rung = []
+        while found := self.ring_one(until_ns):
+            rung.append(found)
         return rung
 
     def snapshot(self) -> dict[str, int]:

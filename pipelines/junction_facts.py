@@ -1,0 +1,123 @@
+"""What a junction tells the joins: its cameras' traffic, its signals, its crossings and suspicions."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from smartstream.model.event import CloudEvent
+from smartstream.model.facts import Fact, Facts
+from smartstream.model.items import SignalChange, Tracks
+from smartstream.model.time import MAX_NS, MIN_NS, NS
+from smartstream.model.tracks import TrackBatch
+from smartstream.rules.outcome import Crossing, Flow, Outcome, SignalFault
+from smartstream.streams.joins.camera_watch import CameraGeometry, CameraWatch
+
+HOLD_NS: Final = 120 * NS
+"""How long after an act its verdict may be out; later ones no join waits for."""
+
+
+class JunctionFacts:
+    """Follows a junction's released input, and tells each camera's facts with a watermark of its own.
+
+    Args:
+        junction: Its id.
+        cameras: What the watch needs of each camera.
+        groups: Signal group by (camera, lane).
+    """
+
+    def __init__(self, junction: str, cameras: tuple[CameraGeometry, ...], groups: dict[tuple[str, str], str]) -> None:
+        self._junction, self._groups = junction, groups
+        self._watches = {camera.camera: CameraWatch(camera) for camera in cameras}
+        self._waiting = dict.fromkeys(self._watches, 0)
+        self._last = dict.fromkeys(self._watches, MIN_NS)
+        self._told: dict[str, int] = {}
+        self._facts: dict[str, list[Fact]] = {}
+        self._verdicts_ns = MIN_NS
+
+    def pushed(self, item: Tracks) -> None:
+        """A camera's batch waits to be released."""
+        self._waiting[item.side] += 1
+
+    def tracks(self, item: Tracks) -> None:
+        """A camera's batch was released."""
+        self._waiting[item.side] -= 1
+        self._last[item.side] = item.last_ns
+        found = self._watches[item.side].take(TrackBatch.from_bytes(item.batch))
+        self._facts.setdefault(f"camera/{item.side}", []).extend(found)
+
+    def signal(self, change: SignalChange) -> None:
+        """A group shows something else."""
+        fact = Fact(
+            change.time_ns,
+            "signal",
+            self._junction,
+            change.state,
+            junction=self._junction,
+            more={"group": change.signal},
+        )
+        self._facts.setdefault(f"signals/{self._junction}", []).append(fact)
+
+    def outcome(self, outcome: Outcome, event: CloudEvent) -> None:
+        """A crossing or a verdict."""
+        if isinstance(outcome, SignalFault | Flow):
+            return
+        lane = outcome.lane
+        more: dict[str, Any] = {
+            "class": outcome.class_,
+            "lane": lane,
+            "track": None if outcome.track is None else f"{outcome.camera}/{outcome.run}/{outcome.track}",
+        }
+        if isinstance(outcome, Crossing):
+            kind, what = "crossing", outcome.line
+            more["direction"] = outcome.direction
+        else:
+            if outcome.time_ns <= self._verdicts_ns or outcome.verdict == "retracted":
+                return  # a lasting act: nobody waited for it
+            kind, what = "violation", outcome.kind
+            group = self._groups.get((outcome.camera, lane or ""))
+            more.update(id=event.id, verdict=outcome.verdict, group=group)
+        fact = Fact(outcome.time_ns, kind, outcome.camera, what, junction=self._junction, more=more)
+        self._facts.setdefault(f"verdicts/{self._junction}", []).append(fact)
+
+    def drain(self, frontier_ns: int, *, ended: bool) -> list[Facts]:
+        """What was told since the last call, with how far each side is; at least once a second of event time."""
+        out = []
+        for side in (
+            *(f"camera/{c}" for c in self._watches),
+            f"signals/{self._junction}",
+            f"verdicts/{self._junction}",
+        ):
+            if ended:
+                reached = MAX_NS
+            elif side.startswith("camera/") and self._waiting[side[7:]]:
+                reached = self._last[side[7:]]
+            elif side.startswith("verdicts/"):
+                reached = max(frontier_ns - HOLD_NS, MIN_NS)
+                self._verdicts_ns = reached
+            else:
+                reached = frontier_ns
+                if side.startswith("camera/"):
+                    self._facts.setdefault(side, []).extend(self._watches[side[7:]].advance(frontier_ns))
+            facts = self._facts.pop(side, [])
+            before = self._told.get(side, MIN_NS)
+            if facts or (reached > before and (ended or reached // NS > before // NS)):
+                self._told[side] = max(reached, before)
+                out.append(Facts(side, tuple(sorted(facts, key=lambda f: f.time_ns)), self._told[side]))
+        return out
+
+    def snapshot(self) -> dict[str, Any]:
+        """A copy of the state."""
+        return {
+            "watches": {name: watch.snapshot() for name, watch in self._watches.items()},
+            "waiting": dict(self._waiting),
+            "last": dict(self._last),
+            "told": dict(self._told),
+            "verdicts_ns": self._verdicts_ns,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from ``snapshot``."""
+        for name, watch in state["watches"].items():
+            self._watches[name].restore(watch)
+        self._waiting, self._last = dict(state["waiting"]), dict(state["last"])
+        self._told, self._verdicts_ns = dict(state["told"]), state["verdicts_ns"]

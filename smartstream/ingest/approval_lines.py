@@ -1,0 +1,44 @@
+"""Decisions of people about proposed warnings: ``{"time", "warning", "decision", "by"}``."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Literal
+
+import msgspec
+
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.model.items import Approval, Approvals, Item
+from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
+
+
+class _Line(msgspec.Struct):
+    time: str | int | float
+    warning: str
+    decision: Literal["approve", "reject"]
+    by: str
+
+
+_decoder: Final = msgspec.json.Decoder(_Line)
+
+
+class ApprovalLines(LineFeed[Approval]):
+    """Reads the lines of an approval feed; who decided must be named."""
+
+    jump_ns: ClassVar[int] = 7 * 86_400 * NS
+
+    def _parse(self, line_no: int, line: bytes) -> tuple[int, Approval]:  # of the base
+        parsed = decode_line(_decoder, line)
+        try:
+            at_ns = parse_instant(parsed.time)
+        except ValueError as e:
+            raise RefusedError("bad_time", str(e)) from None
+        if not parsed.by.strip():
+            raise RefusedError("bad_field", "expected the name of who decided in `by`")
+        return at_ns, Approval(0, at_ns, parsed.warning, parsed.decision, parsed.by)
+
+    def _arrived(self, value: Approval) -> Approval:
+        return msgspec.structs.replace(value, clock_ns=self.position_ns)
+
+    def _batch(self, values: tuple[Approval, ...]) -> Item:
+        newest = self.position_ns
+        return Approvals(self.side, values, MAX_NS if self.ended else MIN_NS if newest == MIN_NS else newest - 1)

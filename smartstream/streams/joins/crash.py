@@ -1,0 +1,102 @@
+"""J-01 crash suspicion: vehicles that stopped against each other, an impact noise, a report."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from smartstream.model.facts import Fact, SideKind
+from smartstream.model.time import NS
+from smartstream.streams.joins.incident import Contributor, Incident
+from smartstream.streams.joins.join import Join
+from smartstream.streams.joins.place import near
+
+_SOUND_BEFORE_NS, _SOUND_AFTER_NS = 20 * NS, 120 * NS
+_REPORT_BEFORE_NS, _REPORT_AFTER_NS = 120 * NS, 900 * NS
+_BRIEF_S: Final = 20.0
+_LONGEST_NS: Final = 2 * 3600 * NS
+_LOUD_DBA: Final = 88.0
+_REPORT_M: Final = 150.0
+_SOUND_M: Final = 300.0
+
+
+class Crash(Join):
+    """A camera alone makes it ``possible``; a second, independent kind makes it ``suspected``.
+
+    Taken back when the vehicles drive off within 20 s and nobody else speaks of it.
+    """
+
+    name, kind, title = "J-01", "crash", "nghi va chạm giao thông"
+    prompt: ClassVar[frozenset[SideKind]] = frozenset({"camera"})
+    needs: ClassVar[frozenset[SideKind]] = frozenset({"camera", "sensor", "report"})
+    state = ("_heard",)
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._heard: list[tuple[int, Contributor, Any]] = []  # sounds and reports that an impact may still meet
+
+    def detect(self, fact: Fact) -> None:
+        """An impact in the picture."""
+        if fact.kind == "impact":
+            by = Contributor("camera", fact.entity, "impact", fact.time_ns, 0.5)
+            more = {"certainty": "possible", "impact": fact.more["impact"], "lanes_blocked": fact.more["lanes"]}
+            self.open(fact, str(fact.junction), by, **more, detail="chỉ có camera")
+
+    def begin(self, incident: Incident) -> None:
+        """What was heard shortly before."""
+        for at_ns, by, place in self._heard:
+            self._meet(incident, at_ns, by, place)
+        self.timers.set(f"end/{incident.id}", incident.since_ns + _LONGEST_NS)
+
+    def settle(self, fact: Fact) -> None:
+        """Other witnesses, and vehicles that drive off."""
+        if fact.kind == "moved_off":
+            self._moved_off(fact)
+        elif fact.kind == "reading" and fact.what == "noise" and fact.value >= _LOUD_DBA:
+            self._hear(fact, Contributor("sensor", fact.entity, "impact_noise", fact.time_ns, 0.5, fact.value))
+        elif fact.kind == "report" and fact.what == "accident" and fact.more.get("status") == "open":
+            self._hear(fact, Contributor("report", fact.entity, "accident", fact.time_ns, 0.6))
+
+    def _hear(self, fact: Fact, by: Contributor) -> None:
+        oldest = fact.time_ns - _REPORT_BEFORE_NS
+        self._heard = [h for h in self._heard if h[0] >= oldest and (h[1].side, h[1].source) != ("report", by.source)]
+        self._heard.append((fact.time_ns, by, fact.position))
+        for incident in list(self.incidents.values()):
+            self._meet(incident, fact.time_ns, by, fact.position)
+
+    def _meet(self, incident: Incident, at_ns: int, by: Contributor, place: Any) -> None:
+        before, after, radius = (
+            (_SOUND_BEFORE_NS, _SOUND_AFTER_NS, _SOUND_M)
+            if by.side == "sensor"
+            else (_REPORT_BEFORE_NS, _REPORT_AFTER_NS, _REPORT_M)
+        )
+        if by.side == "report" and by.source in {c.source for c in incident.contributors}:
+            return
+        if incident.since_ns - before <= at_ns <= incident.since_ns + after and near(place, incident.position, radius):
+            if by.side not in incident.sides:
+                incident.more.update(certainty="suspected", detail="nhiều nguồn độc lập")
+            self.support(incident, by)
+
+    def _moved_off(self, fact: Fact) -> None:
+        incident = next((i for i in self.incidents.values() if i.more["impact"] == fact.more["impact"]), None)
+        if incident is None:
+            return
+        incident.last_ns = max(incident.last_ns, fact.time_ns)
+        brief = fact.more["stood_s"] < _BRIEF_S
+        incident.more["stood_s"] = fact.more["stood_s"]
+        # Others may speak for a quarter of an hour: who stood briefly may have fled.
+        self.timers.set(
+            f"{'brief' if brief else 'end'}/{incident.id}", max(fact.time_ns, incident.since_ns + _REPORT_AFTER_NS)
+        )
+        if brief:
+            self.timers.cancel(f"end/{incident.id}")
+
+    def timer(self, name: str, at_ns: int) -> None:
+        """Nobody can speak of it any more."""
+        why, _, which = name.partition("/")
+        incident = self.incidents.get(which)
+        if incident is None:
+            return
+        if why == "brief" and len(incident.sides) < 2:
+            self.take_back(incident, at_ns)
+        else:
+            self.end(incident, at_ns)

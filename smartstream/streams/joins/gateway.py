@@ -1,0 +1,187 @@
+"""J-10 gateway balance: what enters and leaves across the city's cordon, and what of it could be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from smartstream.model.classes import CLASS_CODE, VEHICLE_CLASSES
+from smartstream.model.event import make_event
+from smartstream.model.facts import Fact, SideKind
+from smartstream.model.time import MIN_NS, NS, rfc3339
+from smartstream.streams.columns import Rows
+from smartstream.streams.joins.incident import Contributor
+from smartstream.streams.joins.join import Join
+from smartstream.streams.windows import WindowAggregate
+
+_WIDTH_NS: Final = 300 * NS
+_HOUR: Final = 12  # windows
+
+
+class Gateway(msgspec.Struct, frozen=True):
+    """A counting line across the cordon; ``inward`` is the direction of its crossings that enters."""
+
+    id: str
+    camera: str
+    line: str
+    inward: str
+
+
+class GatewayBalance(Join):
+    """``indicator.gateway_balance.updated`` every five minutes, with its denominator.
+
+    An incident opens when the city fills or empties by more than a limit within an hour, all of which was seen.
+
+    Args:
+        gateways: Of the cordon.
+        limit: Vehicles in an hour.
+    """
+
+    name, kind, title = "J-10", "gateway_balance", "mất cân bằng lưu lượng cửa ngõ"
+    prompt: ClassVar[frozenset[SideKind]] = frozenset()
+    needs: ClassVar[frozenset[SideKind]] = frozenset({"verdict", "camera"})
+    state = ("_windows_state", "_dark", "_sums", "_next")
+
+    def __init__(
+        self,
+        site: str,
+        timezone: ZoneInfo,
+        sides: Mapping[str, SideKind],
+        *,
+        gateways: tuple[Gateway, ...],
+        limit: int = 300,
+    ) -> None:
+        super().__init__(site, timezone, sides)
+        self._site, self._limit = site, limit
+        self._gateways = {(g.camera, g.line): i for i, g in enumerate(gateways)}
+        self._list = gateways
+        self._windows = WindowAggregate(width_ns=_WIDTH_NS)
+        self._dark: dict[str, int | None] = {}  # camera: dark since
+        self._lost: dict[int, dict[str, int]] = {}  # window: camera: nanoseconds not seen
+        self._sums: list[tuple[int, int, bool]] = []  # start, net, complete
+        self._next: int | None = None
+        self._windows_state: Any = None
+
+    def snapshot(self) -> bytes:
+        """Everything that later answers depend on."""
+        self._windows_state = (self._windows.snapshot(), self._lost)
+        return super().snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """Go on from ``snapshot``."""
+        super().restore(state)
+        windows, self._lost = self._windows_state
+        self._windows.restore(windows)
+
+    def settle(self, fact: Fact) -> None:
+        """Crossings of gateways, and their cameras' darkness."""
+        if self._next is None:
+            self._next = fact.time_ns // _WIDTH_NS * _WIDTH_NS
+        while self._next + _WIDTH_NS <= fact.time_ns:
+            self._close_window()
+        if fact.kind == "crossing" and (gateway := self._gateways.get((fact.entity, fact.what))) is not None:
+            inward = fact.more["direction"] == self._list[gateway].inward
+            code = CLASS_CODE.get(fact.more["class"], 0)
+            key = (gateway * 2 + inward) * len(VEHICLE_CLASSES) + code
+            self._windows.take(Rows.of([(fact.time_ns, key, 1)]), MIN_NS)
+        elif fact.kind == "dark":
+            self._dark[fact.entity] = fact.more["since_ns"]
+        elif fact.kind == "back":
+            since = self._dark.pop(fact.entity, None) or fact.more["since_ns"]
+            for window in range(max(since, self._next) // _WIDTH_NS, fact.time_ns // _WIDTH_NS + 1):
+                begin, end = max(since, window * _WIDTH_NS), min(fact.time_ns, (window + 1) * _WIDTH_NS)
+                lost = self._lost.setdefault(window, {})
+                lost[fact.entity] = lost.get(fact.entity, 0) + end - begin
+
+    def over(self) -> None:
+        """The window that the input ends in is told as far as it goes."""
+        if len(self._windows):
+            self._close_window()
+
+    def _close_window(self) -> None:
+        assert self._next is not None
+        start, self._next = self._next, self._next + _WIDTH_NS
+        closed = self._windows.take(Rows.of(), self._next - 1)
+        self._tell_window(start, dict(zip(closed.key.tolist(), closed.count.tolist(), strict=True)))
+
+    def _tell_window(self, start: int, counts: dict[int, int]) -> None:
+        classes = len(VEHICLE_CLASSES)
+        rows, seen_ns, net = [], 0, 0
+        lost = self._lost.pop(start // _WIDTH_NS, {})
+        for i, gateway in enumerate(self._list):
+            dark = self._dark.get(gateway.camera)
+            blind = lost.get(gateway.camera, 0) + (
+                max(0, start + _WIDTH_NS - max(dark, start)) if dark is not None else 0
+            )
+            seen_ns += max(0, _WIDTH_NS - blind)
+            sums = {
+                way: {
+                    VEHICLE_CLASSES[c]: n
+                    for c in range(classes)
+                    if (n := counts.get((i * 2 + inward) * classes + c, 0))
+                }
+                for way, inward in (("in", 1), ("out", 0))
+            }
+            into, out = sum(sums["in"].values()), sum(sums["out"].values())
+            net += into - out
+            rows.append(
+                {
+                    "gateway": gateway.id,
+                    "in": into,
+                    "out": out,
+                    "by_class": sums,
+                    "armed_s": max(0, _WIDTH_NS - blind) / NS,
+                }
+            )
+        share = seen_ns / (_WIDTH_NS * len(self._list))
+        self._sums = [*self._sums[-(_HOUR - 1) :], (start, net, share > 0.999)]
+        hour = sum(n for _, n, _ in self._sums)
+        data = {
+            "indicator": "gateway_balance",
+            "period": "5min",
+            "at": rfc3339(start),
+            "in": sum(r["in"] for r in rows),  # type: ignore[misc]
+            "out": sum(r["out"] for r in rows),  # type: ignore[misc]
+            "net": net,
+            "net_hour": hour,
+            "coverage": round(share, 4),
+            "armed_s": seen_ns / NS,
+            "of_s": _WIDTH_NS * len(self._list) / NS,
+            "gateways": rows,
+            "revision": 0,
+        }
+        at_ns = start + _WIDTH_NS
+        self._out.append(
+            make_event(
+                site=self._site,
+                entity=f"join/{self.name}",
+                kind=("indicator", "gateway_balance", "updated"),
+                subject="cordon",
+                at_ns=at_ns,
+                key="cordon",
+                data=data,
+            )
+        )
+        self._judge(at_ns, hour)
+
+    def _judge(self, at_ns: int, hour: int) -> None:
+        """Only hours that were seen whole open or close anything."""
+        complete = len(self._sums) == _HOUR and all(seen for _, _, seen in self._sums)
+        told = next(iter(self.incidents.values()), None)
+        if not complete:
+            return
+        over = abs(hour) >= self._limit
+        if told is None and over:
+            by = Contributor("verdict", "cordon", "net_hour", at_ns, 0.9, hour)
+            way = "vào" if hour > 0 else "ra"
+            detail = f"chênh lệch {abs(hour)} xe theo chiều {way} trong một giờ"
+            self.open_late(Fact(at_ns, "window", "cordon"), "cordon", [by], net_hour=hour, detail=detail)
+        elif told is not None and not over:
+            told.more["net_hour"] = hour
+            self.end(told, at_ns)
+        elif told is not None and abs(hour) >= abs(told.more["net_hour"]) + self._limit // 2:
+            told.more["net_hour"] = hour
+            self.support(told, Contributor("verdict", "cordon", "net_hour", at_ns, 0.9, hour))

@@ -1,0 +1,264 @@
+"""J-14 report and camera evidence, J-15 false closing: what a citizen says beside what cameras and gauges see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+from zoneinfo import ZoneInfo
+
+from smartstream.model.facts import Fact, SideKind
+from smartstream.model.time import NS
+from smartstream.streams.joins.incident import Contributor, Incident
+from smartstream.streams.joins.join import Join
+from smartstream.streams.joins.place import Place, metres, near
+
+MINUTE: Final = 60 * NS
+_BEFORE_NS, _AFTER_NS = 30 * MINUTE, 10 * MINUTE
+_RADIUS_M: Final = 150.0
+_GAUGE_M: Final = 500.0
+_STANDING: Final = 0.5
+_ROAD: Final = frozenset({"accident", "parking", "flood"})
+"""Categories of which a camera over a road shows something."""
+
+
+class _Evidence:
+    """Recent facts that speak for or against a category at a place."""
+
+    def __init__(self, cameras: Mapping[str, Place], alarm_m: Mapping[str, float], kept_ns: int) -> None:
+        self._cameras, self._alarm, self._kept = dict(cameras), dict(alarm_m), kept_ns
+        self.seen: dict[str, list[tuple[int, str, float]]] = {}  # by source: time, what, strength
+        self.places: dict[str, Place] = {}
+
+    def add(self, fact: Fact) -> tuple[str, str, float] | None:
+        """Keep what a fact shows: its source, what, and how strongly (0: looked, and it is not so)."""
+        found: tuple[str, float] | None = None
+        if fact.kind == "lanes":
+            standing = fact.more["still"] / fact.more["vehicles"] if fact.more["vehicles"] >= 1 else 0.0
+            found = ("standing", standing)
+        elif fact.kind == "impact":
+            found = ("impact", 1.0)
+        elif fact.kind == "reading" and fact.what == "water_level" and fact.entity in self._alarm:
+            found = ("water", 1.0 if fact.value >= self._alarm[fact.entity] else 0.0)
+            if fact.position is not None:
+                self.places[fact.entity] = fact.position
+        if found is None:
+            return None
+        kept = self.seen.setdefault(fact.entity, [])
+        kept.append((fact.time_ns, *found))
+        if len(kept) > 64 and kept[len(kept) // 2][0] < fact.time_ns - self._kept:
+            self.seen[fact.entity] = [e for e in kept if e[0] >= fact.time_ns - self._kept]
+        return fact.entity, *found
+
+    def witnesses(self, category: str, place: Place, radius_m: float = _RADIUS_M) -> list[str]:
+        """Cameras and gauges that could show it."""
+        cameras = [c for c, p in sorted(self._cameras.items()) if category in _ROAD and metres(p, place) <= radius_m]
+        gauges = [s for s, p in sorted(self.places.items()) if category == "flood" and metres(p, place) <= _GAUGE_M]
+        return cameras + gauges
+
+    def found(self, category: str, source: str, begin_ns: int, end_ns: int) -> tuple[int, list[Contributor]]:
+        """How often a source looked within a span, and what it saw that fits."""
+        looked, fits = 0, []
+        for at_ns, what, strength in self.seen.get(source, ()):
+            if not begin_ns <= at_ns <= end_ns:
+                continue
+            looked += 1
+            speaks = {
+                "accident": what == "impact",
+                "parking": what == "standing" and strength > _STANDING,
+                "flood": what == "water" or (what == "standing" and strength > _STANDING),
+            }[category]
+            if speaks and strength > 0:
+                side = "sensor" if what == "water" else "camera"
+                fits.append(Contributor(side, source, what, at_ns, 0.8 if what == "water" else 0.5, strength))
+        return looked, fits
+
+
+class ReportEvidence(Join):
+    """J-14: ten minutes after a report says what cameras and gauges near it saw.
+
+    ``finding`` is ``corroborated``, ``contradicted`` (somebody could see it, and it was not so) or ``no_coverage``
+    (nobody could, or whoever could was dark): no coverage is no contradiction.
+    """
+
+    name, kind, title = "J-14", "report_evidence", "đối chiếu phản ánh"
+    prompt: ClassVar[frozenset[SideKind]] = frozenset()
+    needs: ClassVar[frozenset[SideKind]] = frozenset({"report", "camera", "sensor"})
+    state = ("_asked", "_seen", "_places")
+
+    def __init__(
+        self,
+        site: str,
+        timezone: ZoneInfo,
+        sides: Mapping[str, SideKind],
+        *,
+        cameras: Mapping[str, Place],
+        alarm_m: Mapping[str, float],
+    ) -> None:
+        super().__init__(site, timezone, sides)
+        self._evidence = _Evidence(cameras, alarm_m, _BEFORE_NS + 2 * _AFTER_NS)
+        self._seen, self._places = self._evidence.seen, self._evidence.places
+        self._asked: dict[str, Fact] = {}
+
+    def restore(self, state: bytes) -> None:
+        """Go on from ``snapshot``."""
+        super().restore(state)
+        self._evidence.seen, self._evidence.places = self._seen, self._places
+
+    def settle(self, fact: Fact) -> None:
+        """A report asks; all else is evidence."""
+        if fact.kind != "report":
+            self._evidence.add(fact)
+        elif fact.more.get("status") == "open" and fact.what in _ROAD and fact.entity not in self._asked:
+            self._asked[fact.entity] = fact
+            self.timers.set(fact.entity, fact.time_ns + _AFTER_NS)
+        elif fact.more.get("status") == "closed":
+            told = next((i for i in self.incidents.values() if i.key == fact.entity), None)
+            if told is not None:
+                self.end(told, fact.time_ns)
+
+    def timer(self, name: str, at_ns: int) -> None:
+        """All who could speak have spoken; a day later the answer is forgotten."""
+        if name.startswith("end/"):
+            if (incident := self.incidents.get(name[4:])) is not None:
+                self.end(incident, at_ns)
+            return
+        fact = self._asked.pop(name)
+        begin, end = fact.time_ns - _BEFORE_NS, fact.time_ns + _AFTER_NS
+        looked, fits = 0, []
+        witnesses = [] if fact.position is None else self._evidence.witnesses(fact.what, fact.position)
+        for source in witnesses:
+            n, found = self._evidence.found(fact.what, source, begin, end)
+            looked += n
+            fits += found
+        finding = "corroborated" if fits else "contradicted" if looked else "no_coverage"
+        detail = {
+            "corroborated": "có bằng chứng",
+            "contradicted": "không thấy như phản ánh",
+            "no_coverage": "không có camera",
+        }
+        by = [Contributor("report", fact.entity, fact.what, fact.time_ns, 0.5), *fits[:8]]
+        incident = self.open_late(
+            fact, fact.entity, by, finding=finding, category=fact.what, witnesses=witnesses, detail=detail[finding]
+        )
+        self.timers.set(f"end/{incident.id}", fact.time_ns + 24 * 60 * MINUTE)
+
+    def coverage(self, incident: Incident) -> dict[str, Any]:
+        """Who could see the place."""
+        return {**super().coverage(incident), "witnesses": incident.more.get("witnesses", [])}
+
+
+class FalseClosing(Join):
+    """J-15: a report is closed as dealt with, and gauges or citizens go on showing that it is not.
+
+    Opens when, from ten minutes to a day after the closing, a gauge stands at its alarm for three readings, a camera
+    sees standing traffic for ten minutes, or two others report the same.
+    """
+
+    name, kind, title = "J-15", "false_closing", "phản ánh đóng khi chưa xử lý xong"
+    prompt: ClassVar[frozenset[SideKind]] = frozenset()
+    needs: ClassVar[frozenset[SideKind]] = frozenset({"report", "camera", "sensor"})
+    state = ("_open", "_closed", "_count", "_seen", "_places")
+
+    def __init__(
+        self,
+        site: str,
+        timezone: ZoneInfo,
+        sides: Mapping[str, SideKind],
+        *,
+        cameras: Mapping[str, Place],
+        alarm_m: Mapping[str, float],
+    ) -> None:
+        super().__init__(site, timezone, sides)
+        self._evidence = _Evidence(cameras, alarm_m, 20 * MINUTE)
+        self._seen, self._places = self._evidence.seen, self._evidence.places
+        self._open: dict[str, Fact] = {}
+        self._closed: dict[str, tuple[Fact, int]] = {}  # by report: its first line, when it was closed
+        self._count: dict[str, dict[str, list[int]]] = {}  # by report and witness: instants that speak against
+
+    def restore(self, state: bytes) -> None:
+        """Go on from ``snapshot``."""
+        super().restore(state)
+        self._evidence.seen, self._evidence.places = self._seen, self._places
+
+    def settle(self, fact: Fact) -> None:
+        """Closings, and what speaks against them."""
+        if fact.kind == "report":
+            self._report(fact)
+            return
+        shown = self._evidence.add(fact)
+        if shown is None:
+            return
+        source, what, strength = shown
+        for report, (first, closed_ns) in list(self._closed.items()):
+            if fact.time_ns < closed_ns + _AFTER_NS or first.position is None:
+                continue
+            if source not in self._evidence.witnesses(first.what, first.position):
+                continue
+            wrong = what == "water" and strength > 0 and first.what == "flood"
+            wrong |= what == "standing" and strength > _STANDING and first.what in ("parking", "flood")
+            wrong |= what == "impact" and first.what == "accident"
+            side = "sensor" if what == "water" else "camera"
+            self._witness(
+                report, first, fact, Contributor(side, source, what, fact.time_ns, 0.5, strength), wrong=wrong
+            )
+
+    def _report(self, fact: Fact) -> None:
+        if fact.more.get("status") == "open" and fact.entity not in self._closed:
+            self._open.setdefault(fact.entity, fact)
+            for report, (first, closed_ns) in list(self._closed.items()):
+                late = fact.time_ns >= closed_ns + _AFTER_NS
+                if late and fact.what == first.what and near(fact.position, first.position, _RADIUS_M):
+                    by = Contributor("report", fact.entity, fact.what, fact.time_ns, 0.5)
+                    self._witness(report, first, fact, by, wrong=True)
+        elif fact.more.get("status") == "closed" and fact.entity in self._open:
+            if (first := self._open.pop(fact.entity)).what in _ROAD:
+                self._closed[fact.entity] = (first, fact.time_ns)
+                self.timers.set(fact.entity, fact.time_ns + 24 * 60 * MINUTE)
+        elif fact.entity in self._closed and fact.more.get("status") != "closed":
+            first = self._closed[fact.entity][0]  # reopened: somebody has noticed
+            self._open[fact.entity] = first
+            self._forget(fact.entity)
+            if (told := self._incident(fact.entity)) is not None:
+                self.end(told, fact.time_ns)
+
+    def _incident(self, report: str) -> Incident | None:
+        return next((i for i in self.incidents.values() if i.key == report), None)
+
+    def _witness(self, report: str, first: Fact, fact: Fact, by: Contributor, *, wrong: bool) -> None:
+        """Three in a row of a gauge, ten minutes of a camera, two reports: enough."""
+        incident = self._incident(report)
+        counts = self._count.setdefault(report, {})
+        name = "reports" if by.side == "report" else by.source
+        if not wrong:
+            counts.pop(name, None)
+            return
+        times = counts.setdefault(name, [])
+        times.append(fact.time_ns)
+        del times[:-64]
+        if incident is not None:
+            incident.last_ns = fact.time_ns
+            if by.side not in incident.sides or by.side == "report":
+                self.support(incident, by)
+            return
+        enough = {"sensor": len(times) >= 3, "report": len(times) >= 2}.get(by.side, times[-1] - times[0] >= _AFTER_NS)
+        if enough:
+            self.open_late(
+                _at_its_place(fact, first), report, [by], category=first.what, closed=True, detail="đề nghị mở lại"
+            )
+
+    def timer(self, name: str, at_ns: int) -> None:
+        """A day after the closing it is too late to doubt it."""
+        incident = self._incident(name)
+        self._forget(name)
+        if incident is not None:
+            self.end(incident, at_ns)
+
+    def _forget(self, report: str) -> None:
+        self._closed.pop(report, None)
+        self._count.pop(report, None)
+        self.timers.cancel(report)
+
+
+def _at_its_place(fact: Fact, first: Fact) -> Fact:
+    """The fact, at the place of the report."""
+    return Fact(fact.time_ns, fact.kind, fact.entity, fact.what, fact.value, first.junction, first.position)

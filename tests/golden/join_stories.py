@@ -1,0 +1,249 @@
+"""Stories of the joins: facts by side, told in seconds of one morning, and what must come out."""
+
+from zoneinfo import ZoneInfo
+
+from smartstream.model.facts import Fact
+from smartstream.model.time import NS
+from smartstream.streams.joins.air_spike import AirSpike
+from smartstream.streams.joins.camera_guard import CameraBlind, CameraDrift
+from smartstream.streams.joins.corridor import Corridor
+from smartstream.streams.joins.crash import Crash
+from smartstream.streams.joins.flood import Flood
+from smartstream.streams.joins.gateway import Gateway, GatewayBalance
+from smartstream.streams.joins.network import NetworkOutage
+from smartstream.streams.joins.repeated import RepeatedVerdict
+from smartstream.streams.joins.report_evidence import FalseClosing, ReportEvidence
+from smartstream.streams.joins.roads import Road
+from smartstream.streams.joins.spillback import Spillback
+
+T0 = 1_790_000_100
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+HERE, BESIDE, FAR = (21.61, 105.84), (21.6105, 105.8405), (21.70, 105.90)
+KINDS = {
+    "cam": "camera",
+    "cam-b": "camera",
+    "gauges": "sensor",
+    "reports": "report",
+    "verdicts": "verdict",
+    "duty": "condition",
+}
+
+
+def fact(t, kind, entity, what="", value=0.0, at=HERE, junction="j1", **more):
+    return Fact(round((T0 + t) * NS), kind, entity, what, value, junction, at, more)
+
+
+def report(t, name, what, status="open", at=BESIDE, **more):
+    return fact(t, "report", name, what, at=at, junction=None, status=status, **more)
+
+
+def lanes(t, camera, vehicles=5.0, still=0.0, count=5, junction="j1", inside=None, seen=None, of=None, **counts):
+    seen = round(vehicles * 15) if seen is None else seen
+    inside = seen if inside is None else inside
+    of = of or {"S0": [vehicles, still]}
+    found = counts or {"car": count}
+    more = {"seconds": 15, "vehicles": vehicles, "still": still, "inside": inside, "seen": seen, "speed": 1.0}
+    return fact(t, "lanes", camera, junction=junction, counts=found, lanes=of, **more)
+
+
+def water(levels, station="wl", every=300):
+    return [fact(i * every, "reading", station, "water_level", level) for i, level in enumerate(levels)]
+
+
+def dust(levels, station="aq", every=300):
+    return [fact(i * every, "reading", station, "pm25", level) for i, level in enumerate(levels)]
+
+
+def quiet(seconds, camera="cam", **how):
+    return [lanes(t, camera, **how) for t in range(15, seconds, 15)]
+
+
+def make(join, **more):
+    sides = {side: kind for side, kind in KINDS.items() if kind in join.needs}
+    return lambda: join("demo", ZONE, sides, **more)
+
+
+ROADS = (
+    Road("j1", "j2", "cam-b", ("W0",), 40.0, "cam", ("S0",), "S"),
+    Road("j2", "j3", "cam-c", ("W0",), 40.0),
+)
+SEEN = {"cameras": {"cam": HERE}, "alarm_m": {"wl": 1.0}}
+
+
+def violation(t, camera, kind, track, name, lane="S0", class_="car"):
+    more = {"class": class_, "lane": lane, "track": track, "id": name, "verdict": "suspected", "group": "S"}
+    return fact(t, "violation", camera, kind, **more)
+
+
+STORIES = {
+    "flood by a gauge; a spike alone opens nothing; reports and slow traffic update": (
+        make(Flood, alarm_m={"wl": 1.0}),
+        {
+            "gauges": water([0.2, 1.4, 0.3, 0.9, 1.1, 1.2, 1.3, 1.2, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2]),
+            "reports": [report(1000, "r1", "flood"), report(1600, "r2", "flood"), report(1700, "far", "flood", at=FAR)],
+            "cam": quiet(1500) + [lanes(t, "cam", still=4.0) for t in range(1500, 2400, 15)],
+        },
+        [("opened", "wl", 0), ("updated", "wl", 1), ("updated", "wl", 2), ("updated", "wl", 3), ("closed", "wl", 4)],
+    ),
+    "flood by rain and two voices where there is no gauge": (
+        make(Flood, alarm_m={}),
+        {
+            "gauges": [fact(i * 300, "reading", "rain-1", "rain", 6.0) for i in range(8)],
+            "reports": [report(1300, "r1", "flood"), report(1900, "r2", "flood"), report(2000, "r2", "flood")],
+        },
+        [("opened", "rain-1", 0), ("closed", "rain-1", 1)],
+    ),
+    "air spike that goes with burning": (
+        make(AirSpike),
+        {
+            "gauges": dust(
+                [30, 32, 29, 31, 30, 33, 30, 31, 30, 30, 80, 90, 95, 92, 91, 90, 88, 40, 32, 31, 30, 30, 30, 30, 30]
+            ),
+            "reports": [report(3100, "fire-1", "fire", burning=True), report(3200, "x", "waste", burning=False)],
+        },
+        [("opened", "aq", 0), ("updated", "aq", 1), ("closed", "aq", 2)],
+    ),
+    "crash: possible by the camera, suspected with a report": (
+        make(Crash),
+        {
+            "cam": [*quiet(600), fact(600, "impact", "cam", impact="i1", tracks=[1, 2], lanes=["S0"])],
+            "gauges": [fact(598, "reading", "mic", "noise", 97.0), fact(300, "reading", "mic", "noise", 60.0)],
+            "reports": [report(720, "r1", "accident"), report(730, "r1", "accident"), report(100, "old", "accident")],
+        },
+        [("opened", "j1", 0), ("updated", "j1", 1), ("updated", "j1", 2), ("closed", "j1", 3)],
+    ),
+    "crash taken back: they drove off and nobody else spoke": (
+        make(Crash),
+        {
+            "cam": [
+                fact(600, "impact", "cam", impact="i1", tracks=[1, 2], lanes=["S0"]),
+                fact(609, "moved_off", "cam", impact="i1", stood_s=12.0),
+            ],
+            "reports": [report(700, "far", "accident", at=FAR)],
+        },
+        [("opened", "j1", 0), ("retracted", "j1", 1)],
+    ),
+    "reports beside what cameras see: corroborated, contradicted, no coverage": (
+        make(ReportEvidence, **SEEN),
+        {
+            "reports": [
+                report(900, "seen", "parking"),
+                report(3600, "not-so", "parking"),
+                report(900, "nobody", "parking", at=FAR),
+                report(9000, "seen", "parking", status="closed"),
+            ],
+            "cam": [lanes(t, "cam", still=4.0) for t in range(15, 1200, 15)]
+            + [lanes(t, "cam") for t in range(1200, 5000, 15)],
+        },
+        [
+            ("opened", "nobody", 0),
+            ("opened", "seen", 0),
+            ("opened", "not-so", 0),
+            ("closed", "nobody", 1),
+            ("closed", "seen", 1),
+            ("closed", "not-so", 1),
+        ],
+    ),
+    "a report closed while the water stands": (
+        make(FalseClosing, **SEEN),
+        {
+            "reports": [
+                report(300, "wrong", "flood"),
+                report(1200, "wrong", "flood", status="closed"),
+                report(300, "right", "flood", at=FAR),
+                report(1200, "right", "flood", status="closed", at=FAR),
+                report(9000, "wrong", "flood", status="open"),
+            ],
+            "gauges": water([1.3] * 24),
+        },
+        [("opened", "wrong", 0), ("closed", "wrong", 1)],
+    ),
+    "a switch that takes its stations with it": (
+        make(NetworkOutage, devices={"sw": frozenset({"a", "b", "c"}), "other": frozenset({"d", "e"})}, silent_s=600),
+        {
+            "gauges": [
+                fact(t, "reading", s, "pm25", 30.0)
+                for t in range(0, 6000, 300)
+                for s in "abcde"
+                if not (s in "abc" and 1500 < t < 4000) and not (s == "d" and 1500 < t < 3000)
+            ]
+        },
+        [("opened", "sw", 0), ("closed", "sw", 1)],
+    ),
+    "the city fills through its gateways": (
+        make(GatewayBalance, gateways=(Gateway("north", "cam", "N", "forward"),), limit=100),
+        {
+            "verdicts": [
+                fact(t, "crossing", "cam", "N", direction="forward" if t % 3 else "backward", **{"class": "car"})
+                for t in range(0, 5400, 9)
+            ]
+            + [fact(t, "crossing", "cam", "N", direction="forward", **{"class": "car"}) for t in range(1, 3600, 20)],
+            "cam": quiet(5400),
+        },
+        None,
+    ),
+    "one act under two rules, and seen by two cameras": (
+        make(RepeatedVerdict),
+        {
+            "verdicts": [
+                violation(10, "cam", "stop_line", "cam/0/1", "v1"),
+                violation(14, "cam", "red_light", "cam/0/1", "v2"),
+                violation(14.5, "cam-b", "red_light", "cam-b/0/9", "v3"),
+                violation(40, "cam", "red_light", "cam/0/5", "v4", class_="truck"),
+                violation(300, "cam", "wrong_way", "cam/0/7", "v5"),
+            ]
+        },
+        [("opened", "j1/cam/0/1", 0), ("updated", "j1/cam/0/1", 1), ("closed", "j1/cam/0/1", 2)],
+    ),
+    "an ambulance from junction to junction": (
+        make(Corridor, roads=ROADS),
+        {
+            "duty": [
+                fact(100, "condition", "j1", "emergency_vehicle", origin="A-115"),
+                fact(150, "condition", "j2", "emergency_vehicle", origin="A-115", junction="j2"),
+                fact(160, "condition", "j1", "officer_control"),
+                fact(3000, "condition", "j3", "emergency_vehicle", origin="A-9", junction="j3"),
+            ],
+            "cam": [
+                fact(90, "signal", "j2", "red", junction="j2", group="W"),
+                lanes(95, "cam-b", still=3.0, junction="j2"),
+            ],
+        },
+        [("opened", "j1", 0), ("updated", "j1", 1), ("closed", "j1", 2), ("opened", "j3", 0), ("closed", "j3", 1)],
+    ),
+    "a queue that reaches back into the junction before": (
+        make(Spillback, roads=ROADS),
+        {
+            "cam": [fact(t, "signal", "j1", "green" if t % 60 else "red", group="S") for t in range(0, 600, 30)]
+            + [lanes(t, "cam", vehicles=6.0, still=6.0 if 150 < t < 400 else 0.0) for t in range(15, 600, 15)],
+            "cam-b": [
+                lanes(t, "cam-b", junction="j2", of={"W0": [8.0, 8.0 if 120 < t < 420 else 1.0]})
+                for t in range(15, 600, 15)
+            ],
+        },
+        [("opened", "j1→j2", 0), ("closed", "j1→j2", 1)],
+    ),
+    "a camera that sees nothing while its neighbour does": (
+        make(CameraBlind),
+        {
+            "cam": [lanes(t, "cam", count=0 if 900 < t < 1500 else 5) for t in range(15, 2400, 15)],
+            "cam-b": [lanes(t, "cam-b", count=6) for t in range(15, 2400, 15)],
+        },
+        [("opened", "cam", 0), ("closed", "cam", 1)],
+    ),
+    "a street that is empty for both cameras is no blindness": (
+        make(CameraBlind),
+        {
+            "cam": [lanes(t, "cam", count=0 if 900 < t < 1500 else 5) for t in range(15, 2400, 15)],
+            "cam-b": [lanes(t, "cam-b", count=0 if 870 < t < 1500 else 6) for t in range(15, 2400, 15)],
+        },
+        [],
+    ),
+    "a camera that was pushed aside": (
+        make(CameraDrift),
+        {
+            "cam": [lanes(t, "cam", seen=75, inside=70 if not 3000 < t < 5400 else 25) for t in range(15, 7200, 15)],
+        },
+        [("opened", "cam", 0), ("closed", "cam", 1)],
+    ),
+}

@@ -1,0 +1,102 @@
+"""`smartstream run` on a city whose streams meet: straight, on two processes, killed and resumed."""
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from joined_city import approve, write_city
+
+
+def command(site, *more):
+    return [sys.executable, "-m", "smartstream", "run", str(site), "--no-nats", *map(str, more)]
+
+
+def run(site, *more):
+    done = subprocess.run(command(site, *more), capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def lines_of(path):
+    return sorted(path.read_text().splitlines())
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("joined")
+    site = write_city(folder)
+    approve(folder, [])
+    run(site, "--events", folder / "first")
+    proposed = [e for e in map(json.loads, lines_of(folder / "first")) if ".warning." in e["type"]]
+    assert [e["type"].split(".")[4] for e in proposed] == ["proposed"]
+    approve(folder, [proposed[0]["data"]["warning"]])
+    run(site, "--events", folder / "events")
+    return site, lines_of(folder / "events")
+
+
+def test_streams_meet(city):
+    _, events = city
+    told = [json.loads(event) for event in events]
+    kinds = Counter(".".join(event["type"].split(".")[2:5]) for event in told)
+    for kind in ("flood", "emergency_corridor", "network_outage", "report_evidence", "false_closing"):
+        assert kinds[f"incident.{kind}.opened"] >= 1, kinds
+    assert kinds["indicator.gateway_balance.updated"] == 12
+    assert len(events) == len(set(events))
+    findings = {e["data"]["key"]: e["data"]["finding"] for e in told if ".report_evidence.opened." in e["type"]}
+    assert findings == {"r1": "corroborated", "r2": "corroborated", "r3": "no_coverage"}
+
+
+def test_a_flood_lifts_the_rules_where_it_stands(city):
+    _, events = city
+    told = [json.loads(event) for event in events if ".wrong_lane." in event]
+    flooded = [e for e in told if "23:18" <= e["time"][11:16] < "23:45" and e["type"].endswith("suppressed.v1")]
+    assert len(flooded) > 50
+    retracted = {e["data"]["retracts"] for e in told if ".retracted." in e["type"]}
+    standing = [e for e in told if ".suspected." in e["type"] and e["id"] not in retracted]
+    assert standing
+    assert not [e for e in standing if "23:16" <= e["time"][11:16] < "23:45"]
+
+
+def test_a_warning_is_published_when_a_person_has_said_so(city):
+    _, events = city
+    told = [json.loads(event) for event in events if ".warning." in event]
+    assert sorted(e["type"].split(".")[4] for e in told) == ["approved", "proposed", "published"]
+    cap = next(e["data"]["cap"] for e in told if ".published." in e["type"])
+    alert = ET.fromstring(cap)
+    name = "{urn:oasis:names:tc:emergency:cap:1.2}"
+    assert alert.tag == f"{name}alert"
+    fields = [child.tag.removeprefix(name) for child in alert]
+    assert fields == ["identifier", "sender", "sent", "status", "msgType", "scope", "info"]
+    assert alert.find(f"{name}info/{name}area/{name}circle").text.startswith("21.6101")
+    refused = [json.loads(event)["data"] for event in events if "unknown_warning" in event]
+    assert [letter["place"] for letter in refused] == ["unheard-of"]
+
+
+def test_two_processes_tell_the_same(city, tmp_path):
+    site, events = city
+    run(site, "--events", tmp_path / "e", "--processes", 2)
+    assert lines_of(tmp_path / "e") == events
+
+
+def test_killed_and_resumed(city, tmp_path):
+    site, events = city
+    more = ("--events", tmp_path / "e", "--recovery", tmp_path / "r")
+    for share in (0.2, 0.6):
+        child = subprocess.Popen(command(site, *more, "--speed", "600x"), stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while child.poll() is None and time.monotonic() < deadline:
+            if (tmp_path / "e").exists() and (tmp_path / "e").read_bytes().count(b"\n") > share * len(events):
+                break
+            time.sleep(0.02)
+        assert child.poll() is None, "it was to be killed on the way"
+        child.kill()
+        child.wait()
+    run(site, *more)
+    assert lines_of(tmp_path / "e") == events
