@@ -12,6 +12,7 @@ BENCHMARKS = {
     "track": "tracker: accuracy and speed on recorded detections",
     "rules": "rule engine: observations per second",
     "streams": "event-time joins and windows: rows per CPU-second, state over a day",
+    "soak": "many cameras at once, one broken: memory, drops counted, harm to the others",
     "intake": "reports over HTTP: latency, and nothing lost while engine and broker are killed",
     "fanout": "broker: events acknowledged per second, latency of live subscribers",
 }

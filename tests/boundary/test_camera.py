@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from smartstream import _core
 from smartstream.errors import InvalidInputError
 from smartstream.model.time import NS
+from smartstream.model.tracks import ClockReading, TrackBatch
 
 CLIP = Path(__file__).parents[3] / "shared/data/video/us_side_street.mp4"
 
@@ -55,6 +57,26 @@ def test_probe_and_still_refuse_what_is_no_video(tmp_path: Path) -> None:
             look(str(empty))
         with pytest.raises(InvalidInputError, match=r"text\.mp4"):
             look(str(text))
+
+
+def test_both_clocks_of_a_live_camera_travel_with_its_tracks() -> None:
+    none = TrackBatch(
+        run=3,
+        frame_ns=np.array([5], np.int64),
+        frame_no=np.array([0], np.uint64),
+        row_end=np.array([0], np.uint32),
+        track=np.zeros(0, np.uint32),
+        box=np.zeros((0, 4), np.float32),
+        score=np.zeros(0, np.float32),
+        class_code=np.zeros(0, np.uint8),
+        flags=np.zeros(0, np.uint8),
+    )
+    for clock in (None, ClockReading("camera", 7, -2), ClockReading("arrival", 7, None)):
+        data = msgspec.structs.replace(none, clock=clock).to_bytes()
+        assert data[:4] == (b"STB1" if clock is None else b"STB2")
+        assert TrackBatch.from_bytes(data).clock == clock
+        with pytest.raises(InvalidInputError, match="length does not match"):
+            TrackBatch.from_bytes(data + b"0")
 
 
 def test_a_jpeg_of_a_picture_of_another_shape_is_refused() -> None:

@@ -46,6 +46,19 @@ def test_an_idle_side_holds_nobody_up_until_it_speaks_again():
     assert merge.release() == []
 
 
+def test_the_end_of_a_feed_does_not_run_ahead_of_a_camera_that_is_idle():
+    merge = SideMerge(("signals", "cam-a"))
+    merge.mark("signals", MAX_NS)
+    merge.push("cam-a", 100, "a")
+    merge.push("cam-a", 140, "gap")
+    merge.mark("cam-a", 140, idle=True)
+    assert merge.release() == [(100, "a"), (140, "gap")], "what it said before it fell silent is judged"
+    assert merge.push("cam-a", 200, "b"), "and it is not late when it speaks again"
+    merge.mark("cam-a", 200)
+    assert merge.release() == [(200, "b")]
+    assert not merge.ended
+
+
 def test_arrival_order_and_cuts_change_nothing():
     rng = random.Random(1)
     sides = ("s", "a", "b")

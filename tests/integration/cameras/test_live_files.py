@@ -1,6 +1,7 @@
 """Files played like cameras, and MJPEG over HTTP: what is left out is counted, and the sum is right."""
 
 import http.server
+import json
 import shutil
 import subprocess
 import threading
@@ -8,7 +9,10 @@ import time
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import H264, make_clip
+
+from smartstream.cli.bench import bench
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 
@@ -98,3 +102,13 @@ def test_mjpeg_over_http_is_timed_by_its_arrival(watch, clip, tmp_path):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_the_soak_counts_every_packet_and_writes_its_result(tmp_path):
+    out = tmp_path / "soak.json"
+    words = ["soak", "--cameras", "3", "--seconds", "6", "--size", "320x240", "--json", str(out)]
+    done = CliRunner().invoke(bench, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    gates = {gate["name"]: gate["held"] for gate in json.loads(out.read_text())["gates"]}
+    assert len(gates) == 5
+    assert all(held for name, held in gates.items() if not name.startswith("memory")), gates  # too short for that one

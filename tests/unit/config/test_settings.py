@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from smartstream.config.settings import settings
+from smartstream.config.settings import camera_login, settings
 from smartstream.errors import ConfigError
 
 
@@ -39,3 +39,19 @@ def test_a_wrong_variable_is_named(variables: dict[str, str], message: str, monk
         settings()
     assert message in str(e.value)
     assert "hush" not in str(e.value)
+
+
+def test_a_cameras_own_login_comes_before_that_of_all(monkeypatch):
+    assert camera_login("cam-s") is None
+    monkeypatch.setenv("SMARTSTREAM_CAMERA_USER", "all")
+    monkeypatch.setenv("SMARTSTREAM_CAMERA_PASSWORD", "geheim")
+    monkeypatch.setenv("SMARTSTREAM_CAMERA_CAM_S_USER", "own")
+    with pytest.raises(ConfigError, match="SMARTSTREAM_CAMERA_CAM_S_PASSWORD") as e:
+        camera_login("cam-s")
+    assert "geheim" not in str(e.value)
+    monkeypatch.setenv("SMARTSTREAM_CAMERA_CAM_S_PASSWORD", "tief geheim")
+    for camera, user, password in (("cam-s", "own", "tief geheim"), ("cam-n", "all", "geheim")):
+        login = camera_login(camera)
+        assert login is not None
+        assert (login[0], login[1].get_secret_value()) == (user, password)
+        assert password not in repr(login)

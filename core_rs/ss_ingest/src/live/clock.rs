@@ -136,9 +136,7 @@ impl LiveClock {
         let offset = *self.offset.get_or_insert(target);
         let candidate = pts.saturating_add(offset);
         let after_last = self.last.is_none_or(|last| candidate > last.saturating_sub(REORDER_NS));
-        let believed = after_last
-            && candidate <= stamp.arrival_ns.saturating_add(AHEAD_NS.max(self.tolerance_ns))
-            && candidate >= stamp.arrival_ns.saturating_sub(OLD_NS);
+        let believed = after_last && self.plausible(candidate, stamp.arrival_ns);
         if believed {
             self.suspects = 0;
             let error = target.saturating_sub(offset);
@@ -160,15 +158,19 @@ impl LiveClock {
         self.delay = Largest::default();
         self.camera = Largest::default();
         let (target, quality, offset_ns) = self.target(stamp, pts);
-        let time_ns = pts.saturating_add(target).max(due);
+        let fresh = pts.saturating_add(target);
+        // At the edges of time sums are not what they should be.
+        let fresh = if self.plausible(fresh, stamp.arrival_ns) { fresh } else { stamp.arrival_ns };
+        let time_ns = fresh.max(due);
         self.offset = Some(time_ns.saturating_sub(pts));
         self.last = Some(time_ns);
         Placed { time_ns, guessed: false, breaks: true, quality, offset_ns }
     }
 
-    /// Latest event time given out.
-    pub fn last_ns(&self) -> Option<i64> {
-        self.last
+    /// A picture may have been taken at `time` when it came at `arrival`.
+    fn plausible(&self, time: i64, arrival: i64) -> bool {
+        let earliest = arrival.saturating_sub(OLD_NS.saturating_add(self.tolerance_ns));
+        (earliest..=arrival.saturating_add(AHEAD_NS.max(self.tolerance_ns))).contains(&time)
     }
 }
 
