@@ -48,8 +48,10 @@ pub(crate) const SETTLED_TICKS: u8 = 15;
 pub(crate) struct Background {
     /// Level of the street.
     pub level: Plane,
-    /// Smallest and largest street level in the 3×3 neighbourhood: tolerance
-    /// for shake of a pixel and for ringing along sharp edges.
+    /// Half the way to the smallest and largest street level in the 3×3
+    /// neighbourhood: tolerance for shake of half a pixel and for ringing
+    /// along sharp edges. A whole pixel would hide every light jacket beside
+    /// a marking, and the line to be crossed is one.
     low: Plane,
     high: Plane,
     /// Threshold by the pixel's own noise.
@@ -135,7 +137,7 @@ const NOISE_FACTOR: u16 = 6;
 const MAX_THRESHOLD: u8 = 32;
 
 /// One row of the slow model: follow what is `seen`, picture, raw picture and
-/// labels, then renew the 3×3 range of the street.
+/// labels, then renew the range of the street around every pixel.
 struct Refresh<'a> {
     row: usize,
     model: &'a mut Background,
@@ -174,7 +176,7 @@ fn follow(level: &mut [u8], threshold: &mut [u8], [picture, raw, labels]: [&[u8]
     }
 }
 
-/// Smallest and largest of the 3×3 pixels around each of the middle one of `rows`.
+/// Half the way to the smallest and largest of the 3×3 pixels around each of the middle one of `rows`.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
 fn spread(rows: [&[u8]; 3], low: &mut [u8], high: &mut [u8]) {
@@ -193,7 +195,8 @@ fn spread(rows: [&[u8]; 3], low: &mut [u8], high: &mut [u8]) {
         let column = |left: u8, here: u8, right: u8| (left.min(here).min(right), left.max(here).max(right));
         let (a, b, c) =
             (column(a.0[x], a.1[x], a.2[x]), column(b.0[x], b.1[x], b.2[x]), column(c.0[x], c.1[x], c.2[x]));
-        (*low, *high) = (a.0.min(b.0).min(c.0), a.1.max(b.1).max(c.1));
+        let half = |edge: u8| ((u16::from(edge) + u16::from(rows[1][x + 1])) / 2) as u8;
+        (*low, *high) = (half(a.0.min(b.0).min(c.0)), half(a.1.max(b.1).max(c.1)));
     }
 }
 

@@ -88,6 +88,21 @@ fn a_moving_square_is_one_track_with_its_foot_on_its_lower_edge() {
 }
 
 #[test]
+fn a_light_jacket_beside_a_marking_is_seen_and_half_a_pixel_of_shake_is_not() {
+    let mut street = Plane::new(12, 12, 100);
+    (0..12).for_each(|y| street.row_mut(y)[6] = 190);
+    let mut model = Background::new(&street, 10);
+    let mut beside = |level: u8| {
+        let (mut picture, mut labels) = (street.clone(), Plane::new(12, 12, 0));
+        (0..12).for_each(|y| picture.row_mut(y)[5] = level);
+        model.classify(&picture, 1, &mut labels, pulp::Arch::new());
+        labels.row(6)[5]
+    };
+    assert_eq!(beside(145), background::label::STREET);
+    assert_eq!(beside(165), background::label::MOVING);
+}
+
+#[test]
 fn another_exposure_is_no_traffic_and_becomes_the_street_when_it_stays() {
     let mut chain = Chain::new();
     chain.see(&street());
