@@ -10,6 +10,7 @@ from smartstream import _core
 from smartstream.model.items import DeadLetter, Gap, Health, Item, Mark, Tally, Tracks
 from smartstream.model.time import MAX_NS
 from smartstream.observe.logging import get_logger
+from smartstream.observe.metrics import count_dropped_frames
 
 _log = get_logger("camera")
 RINGS: Final[dict[str, _core.PacketRing]] = {}
@@ -67,6 +68,8 @@ class CameraFeed:
                     self.position_ns = last_ns
                 case ("dead", stage, reason, at_ns, place, detail, count):
                     out.append(DeadLetter(stage, reason, self.side, at_ns, place, detail, count=count))
+                    shed = reason.startswith("shed_")
+                    count_dropped_frames(camera=self.side, stage=stage, reason=reason, intentional=shed, count=count)
                 case ("gap", run, at_ns, reason):
                     out.append(Gap(self.side, run, at_ns, reason))
                 case ("health", what, verb, at_ns, detail):

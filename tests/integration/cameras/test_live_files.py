@@ -61,6 +61,23 @@ def test_nothing_is_left_out_where_there_is_time(watch, clip):
         assert played(watch, clip, pace=12, shed=shed, behind_s=60)[1] == {}
 
 
+def test_a_stream_that_changes_its_size_goes_on_as_another_run(watch, clip, tmp_path):
+    small = tmp_path / "small.ts"
+    make_clip(small, H264, "-t", "4", "-s", "160x120")
+    subprocess.run(["ffmpeg", "-v", "error", "-i", clip, "-t", "4", "-c", "copy", tmp_path / "big.ts"], check=True)
+    (tmp_path / "list").write_text("file big.ts\nfile small.ts\n")
+    both = tmp_path / "both.ts"
+    join = ["ffmpeg", "-v", "error", "-f", "concat", "-i", tmp_path / "list", "-c", "copy", both]
+    subprocess.run(join, check=True)
+    camera = watch(f"file:{both}", pace=20, shed="block")
+    camera.until(lambda items: ("end",) in items, "the end")
+    runs = [batch.run for batch in camera.batches()]
+    assert len(set(runs)) == 2
+    assert runs == sorted(runs)
+    assert [(item[1], item[3]) for item in camera.said() if item[0] == "gap"] == [(runs[0], "size_change")]
+    assert camera.frames() >= 195
+
+
 class Pictures(http.server.BaseHTTPRequestHandler):
     """A camera that sends one JPEG after the other, six a second or so."""
 

@@ -55,7 +55,7 @@ def test_frames_come_with_the_cameras_own_time(clips, server, watch, clip, codec
 def test_a_server_that_dies_is_a_gap_and_another_run_and_no_other_camera_notices(clips, server, watch):
     dying, steady = server(clips["h264"]), server(clips["h264"])
     camera = watch(f"rtsp://127.0.0.1:{dying.port}/camera")
-    other = watch(f"rtsp://127.0.0.1:{steady.port}/camera", read_timeout_s=30)
+    other = watch(f"rtsp://127.0.0.1:{steady.port}/camera", read_timeout_s=30, behind_s=60)
     camera.until_frames(30)
     other.until_frames(30)
     dying.kill()
@@ -99,7 +99,7 @@ def test_a_stream_that_freezes_is_left_and_connected_anew(clips, server, watch):
 
 
 def test_lost_packets_are_counted_and_what_builds_on_them_is_doubtful(clips, server, watch):
-    camera = watch(f"rtsp://127.0.0.1:{server(clips['h264'], lose=60).port}/camera", transport="udp")
+    camera = watch(f"rtsp://127.0.0.1:{server(clips['h264'], lose=60).port}/camera", transport="udp", read_timeout_s=30)
     camera.until(lambda items: sum(i[6] for i in items if i[:3] == ("dead", "ingest", "rtp_missed")) >= 5, "losses")
     seen = camera.frames()
     camera.until_frames(seen + 50)
