@@ -42,11 +42,11 @@ def live_config(site: Site, camera: Camera, speed: float | None) -> dict[str, An
     return live
 
 
-def live_side(camera: Camera, config: dict[str, Any]) -> SideSpec:
+def live_side(camera: Camera, config: dict[str, Any], hub: _core.DetectorHub | None) -> SideSpec:
     """A side that paces nobody and waits for nobody; ``config`` as for ``CameraRun``, with ``live``."""
 
     def open_camera(resume: dict[str, Any] | None) -> Feed:
-        return CameraFeed(side=camera.id, config=config, state_dir=None, paced=False, resume=resume)
+        return CameraFeed(side=camera.id, config=config, state_dir=None, paced=False, hub=hub, resume=resume)
 
     return SideSpec(camera.id, camera.junction, open_camera, None)
 

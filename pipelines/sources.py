@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipelines.detectors import camera_detector
 from pipelines.feeds import FeedTable, is_live, line_source
 from pipelines.floods import flood_side
 from pipelines.line_sources import (
@@ -172,8 +173,6 @@ def _camera_side(site: Site, camera: Camera, state_dir: Path | None, speed: floa
             return TracksFile(side=camera.id, path=path, lateness_ns=lateness_ns, resume=resume)
 
         return SideSpec(camera.id, camera.junction, open_tracks, first_instant(path))
-    if camera.detector != "motion":
-        raise InvalidInputError(f"detector {camera.detector!r}: this version has the motion detector only")
     live = is_live_camera(camera, speed)
     if camera.scheme == "file":
         for path in targets:
@@ -186,12 +185,18 @@ def _camera_side(site: Site, camera: Camera, state_dir: Path | None, speed: floa
         "detector": camera.detector,
         "calibration": None if camera.calibration is None else camera.calibration.model_dump(mode="json"),
     }
+    hub: _core.DetectorHub | None = None
+    if camera.detector != "motion":
+        hub, look = camera_detector(site, camera)
+        config |= look
 
     if live:
-        return live_side(camera, config)
+        return live_side(camera, config, hub)
 
     def open_camera(resume: dict[str, Any] | None) -> Feed:
         folder = None if state_dir is None else state_dir / camera.id
-        return CameraFeed(side=camera.id, config=config, state_dir=folder, paced=speed is not None, resume=resume)
+        return CameraFeed(
+            side=camera.id, config=config, state_dir=folder, paced=speed is not None, hub=hub, resume=resume
+        )
 
     return SideSpec(camera.id, camera.junction, open_camera, start_ns)

@@ -31,12 +31,15 @@ class CameraRun:
             ``url``, ``transport``, ``user``, ``password``, ``tls_fingerprint``, ``shed``, ``shed_nth``, ``behind_s``,
             ``connect_timeout_s``, ``read_timeout_s``, ``idle_s``, ``clock_tolerance_s``, ``ring_s``, ``ring_mb``,
             ``pace``), ``start_time_ns`` (event time of the
-            first frame), ``detector`` (``motion``), ``motion`` (settings of the detector), ``tracker_preset``,
+            first frame), ``detector`` (``motion``, or the name of one behind ``hub``), ``motion`` (settings of
+            the detector), ``look`` (how a detector behind ``hub`` is used, see
+            ``smartstream.vision.service.look_config``), ``tracker_preset``,
             ``tracker`` (parameters of the preset to change), ``calibration`` (``{"image": [[x, y], …],
             "world_m": …}`` or null), ``checkpoint_s`` (10: how often the vision state is written),
             ``batch_ms`` (250: longest batch in event time). Unknown keys are errors.
         resume: What ``position`` gave; absent: from the first frame.
         state_dir: Where the vision state is kept between stops; absent: a resumed run decodes from the start.
+        hub: The way to a detector outside of this module.
 
     Raises:
         InvalidInputError: A wrong configuration, a file that cannot be opened, or a position taken with other
@@ -44,7 +47,13 @@ class CameraRun:
         UnavailableError: ``state_dir`` cannot be made.
     """
 
-    def __new__(cls, config: bytes, resume: bytes | None = None, state_dir: str | None = None) -> Self: ...
+    def __new__(
+        cls,
+        config: bytes,
+        resume: bytes | None = None,
+        state_dir: str | None = None,
+        hub: DetectorHub | None = None,
+    ) -> Self: ...
     def poll(self, max_items: int) -> list[_Polled]:
         """What is ready now; never waits.
 
@@ -69,7 +78,8 @@ class CameraRun:
         ``frames_decoded``, ``frames_seen``, ``frames_doubtful`` (may build on a damaged one),
         ``frames_time_guessed``, ``detections``, ``track_rows``, ``batches``, ``gaps``,
         ``packets_received`` and ``connections`` (live), ``lost_<reason>``; they go
-        on after a resume. ``frames_redecoded`` is what this process decoded again to get where it was.
+        on after a resume. ``frames_between`` lie between two looks of a detector behind a hub, which was asked about
+        ``pictures_asked``. ``frames_redecoded`` is what this process decoded again to get where it was.
         """
 
     def ring(self) -> PacketRing:
@@ -133,6 +143,60 @@ def encode_jpeg(rgb: npt.NDArray[np.uint8], quality: int = 92) -> bytes:
 
     Raises:
         InvalidInputError: Another shape.
+    """
+
+@final
+class DetectorHub:
+    """Where cameras ask and a detector answers. Each camera waits for its answer, others decode meanwhile."""
+
+    def __new__(cls) -> Self: ...
+    def take(self, full: int, patience_s: float) -> list[Question] | None:
+        """Wait for pictures: at most ``full``, no longer than ``patience_s`` after the oldest was asked.
+
+        Returns:
+            One question per picture, each to be answered or refused; ``None`` when the hub is closed.
+        """
+
+    def close(self) -> None:
+        """Nobody answers any more: cameras that ask are told so."""
+
+@final
+class Question:
+    """One camera's picture, waiting for its detections.
+
+    Attributes:
+        camera: Who asks.
+        picture: uint8, of the shape that was asked for.
+    """
+
+    @property
+    def camera(self) -> str: ...
+    @property
+    def picture(self) -> npt.NDArray[np.uint8]: ...
+    def answer(
+        self, boxes: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], classes: npt.NDArray[np.uint8]
+    ) -> None:
+        """Give the detections: boxes (N, 4) x1 y1 x2 y2 in pixels of the picture, scores (N,), class codes (N,).
+
+        Raises:
+            InvalidInputError: Other shapes or types, an unknown code, or a second answer.
+        """
+
+    def refuse(self, why: str) -> None:
+        """The camera is lost for this reason."""
+
+def suppress(
+    boxes: npt.NDArray[np.float32],
+    scores: npt.NDArray[np.float32],
+    classes: npt.NDArray[np.uint8],
+    *,
+    limit: float,
+    most: int,
+) -> npt.NDArray[np.uint32]:
+    """Indices of the boxes that stay, surest first: of two of one class whose IoU is above ``limit``, one goes.
+
+    Raises:
+        InvalidInputError: Other shapes or types.
     """
 
 class _Probe(TypedDict):

@@ -5,9 +5,11 @@ A refused value raises with what was *expected*; ``mistakes`` adds the place and
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from datetime import time
+from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -46,7 +48,22 @@ def _check_timezone(text: str) -> str:
     return text
 
 
+_DETECTORS = ("motion", "onnx", "tensorrt")
+
+
+def _check_detector(name: str) -> str:
+    announced = {point.name for point in entry_points(group="smartstream.detectors")} if name not in _DETECTORS else ()
+    if name not in _DETECTORS and name not in announced:
+        known = [*_DETECTORS, *sorted(announced)]
+        close = difflib.get_close_matches(name, known, 1)
+        hint = f' (did you mean "{close[0]}"?)' if close else ""
+        raise expected("one of " + ", ".join(f'"{n}"' for n in known) + hint)
+    return name
+
+
 Id = Annotated[str, AfterValidator(_check_id)]
+DetectorName = Annotated[str, AfterValidator(_check_detector)]
+"""Ours, or an entry point of the group ``smartstream.detectors`` in any installed package."""
 Token = Annotated[str, AfterValidator(_check_token)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 

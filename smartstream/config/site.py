@@ -20,6 +20,7 @@ from smartstream.config.fields import (
     Address,
     BrokerUrl,
     CameraUrls,
+    DetectorName,
     Direction,
     FeedUrl,
     Id,
@@ -47,7 +48,9 @@ from smartstream.model.time import parse_instant
 Movement = Literal["left", "through", "right", "u_turn"]
 LineKind = Literal["stop", "exit", "count"]
 ZoneKind = Literal["box", "no_stopping", "no_parking", "crosswalk", "no_u_turn", "sidewalk", "signal_head"]
-Detector = Literal["motion", "onnx", "tensorrt"]
+ModelFormat = Literal[
+    "auto", "yolox", "yolox_decoded", "yolov5", "yolov8", "end2end", "fastestdet", "rtdetr", "detr", "rfdetr"
+]
 
 _EARTH_M = 2e7  # beyond every projected coordinate on Earth
 _Lateness = Annotated[float, Field(ge=0, le=86_400)]
@@ -225,6 +228,29 @@ class LiveSettings(Table):
     """Most MiB of it."""
 
 
+class Detect(Table):
+    """How a model is used on a camera; the motion detector needs none of it."""
+
+    rate_hz: Annotated[float, Field(gt=0, le=240)] = 10.0
+    """Looks per second of event time, at most; the tracker carries the vehicles over what lies between."""
+    gate: bool = True
+    """Look only when something has moved; what was seen before still stands where nothing has."""
+    refresh_s: Annotated[float, Field(gt=0, le=3600)] = 1.0
+    """With the gate: look at least once in so many seconds."""
+    min_score: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Weaker detections are dropped; tracks begin at 0.4, and weak detections only carry them on."""
+    overlap: Annotated[float, Field(gt=0, le=1)] = 0.45
+    """Of two boxes of one class that overlap by more than this (IoU) the surer one stays."""
+    format: ModelFormat = "auto"
+    """Export layout of the model, where it cannot be recognised."""
+    names: tuple[str, ...] = ()
+    """Class names of the model in their order, where it does not carry them and they are not COCO's."""
+    provider: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the `onnx` detector runs; `auto`: CUDA where there is one."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """What only this detector knows; `onnx`: `size`, the [width, height] of a model that leaves them open."""
+
+
 class Camera(Table):
     """A camera: where its pictures come from, what they show, which rules it watches."""
 
@@ -236,10 +262,12 @@ class Camera(Table):
     """`file:PATH` (a list: consecutive files), `tracks:PATH`, `rtsp(s)://…` or `http://…` (MJPEG)."""
     start_time: Instant | None = None
     """Files: event time of the first frame, RFC 3339 or epoch seconds; later ones by their pts."""
-    detector: Detector = "motion"
-    """`motion` (CPU, fixed camera), `onnx` or `tensorrt`."""
+    detector: DetectorName = "motion"
+    """`motion` (CPU, fixed camera), `onnx`, `tensorrt`, or the detector of an installed package."""
     model: str | None = None
     """File of the detector's model; needed by `onnx` and `tensorrt`."""
+    detect: Detect = Detect()
+    """How the model is used."""
     allowed_lateness_s: _Lateness = 2.0
     """Seconds an item may be late before it becomes a dead letter."""
     shed: Literal["latest", "every-nth", "block"] | None = None

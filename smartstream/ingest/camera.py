@@ -25,6 +25,7 @@ class CameraFeed:
         config: What ``CameraRun`` wants to know, as JSON fields.
         state_dir: Where the vision state is kept between stops; ``None`` keeps none.
         paced: Hand out one batch a turn, so that the pace is smooth.
+        hub: The way to the detector that ``config`` names; ``None`` for the motion detector.
         resume: What ``snapshot`` returned.
     """
 
@@ -35,6 +36,7 @@ class CameraFeed:
         config: dict[str, Any],
         state_dir: Path | None,
         paced: bool,
+        hub: _core.DetectorHub | None = None,
         resume: dict[str, Any] | None = None,
     ) -> None:
         state = resume or {}
@@ -48,7 +50,7 @@ class CameraFeed:
             if state_dir is not None:
                 state_dir.mkdir(parents=True, exist_ok=True)
             text = json.dumps(config, sort_keys=True).encode()
-            self._run = _core.CameraRun(text, state.get("token"), str(state_dir) if state_dir else None)
+            self._run = _core.CameraRun(text, state.get("token"), str(state_dir) if state_dir else None, hub)
             RINGS[side] = self._run.ring()
 
     @property

@@ -27,7 +27,7 @@ def config(**changes: Any) -> bytes:
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
-        ({"detector": "onnx"}, 'found "onnx", expected "motion"'),
+        ({"detector": "onnx"}, 'found "onnx" without `look`'),
         ({"unknown": 1}, "unknown field `unknown`"),
         ({"start_time_ns": "now"}, "expected i64"),
         ({"checkpoint_s": -1}, "checkpoint_s"),

@@ -9,6 +9,7 @@ use ss_model::{EventTime, Result, Track, TrackBatch};
 
 use crate::config::CameraConfig;
 use crate::counts::Counts;
+use crate::hub::Detect;
 use crate::source::Source;
 use crate::vision::{Vision, VisionState};
 
@@ -69,6 +70,7 @@ pub struct Chain {
     config: CameraConfig,
     video: Source,
     vision: Option<Vision>,
+    eye: Option<Box<dyn Detect>>,
     counts: Counts,
     batch: TrackBatch,
     items: Vec<Item>,
@@ -81,13 +83,15 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Before the first frame.
+    /// Before the first frame; `eye` is the detector of a configuration that
+    /// names one from outside.
     ///
     /// # Errors
     /// `InvalidInput` when a file cannot be opened.
-    pub fn open(config: CameraConfig) -> Result<Self> {
-        let video = VideoRun::open(config.files.clone(), EventTime(config.start_time_ns))?;
-        Ok(Self::new(config, Source::Files(Box::new(video)), None, Counts::default()))
+    pub fn open(config: CameraConfig, eye: Option<Box<dyn Detect>>) -> Result<Self> {
+        let start = EventTime(config.start_time_ns);
+        let video = VideoRun::open(config.files.clone(), start, config.wants_colour())?;
+        Ok(Self::new(config, eye, Source::Files(Box::new(video)), None, Counts::default()))
     }
 
     /// After `position`, with what had been seen by then; also says how many
@@ -97,21 +101,28 @@ impl Chain {
     /// As [`Chain::open`], or when the state is not one of this configuration.
     pub fn reopen(
         config: CameraConfig,
+        eye: Option<Box<dyn Detect>>,
         position: &VideoPosition,
         vision: Option<&VisionState>,
         counts: Counts,
     ) -> Result<(Self, u64)> {
         let vision = vision.map(|state| Vision::restore(&config, state)).transpose()?;
-        let (video, how) = VideoRun::resume(config.files.clone(), position)?;
-        Ok((Self::new(config, Source::Files(Box::new(video)), vision, counts), how.redecoded))
+        let (video, how) = VideoRun::resume(config.files.clone(), position, config.wants_colour())?;
+        Ok((Self::new(config, eye, Source::Files(Box::new(video)), vision, counts), how.redecoded))
     }
 
     /// Of a live camera; `counts` are those of the runs before.
-    pub fn live(config: CameraConfig, video: LiveRun, counts: Counts) -> Self {
-        Self::new(config, Source::Live(Box::new(video)), None, counts)
+    pub fn live(config: CameraConfig, eye: Option<Box<dyn Detect>>, video: LiveRun, counts: Counts) -> Self {
+        Self::new(config, eye, Source::Live(Box::new(video)), None, counts)
     }
 
-    fn new(config: CameraConfig, video: Source, vision: Option<Vision>, counts: Counts) -> Self {
+    fn new(
+        config: CameraConfig,
+        eye: Option<Box<dyn Detect>>,
+        video: Source,
+        vision: Option<Vision>,
+        counts: Counts,
+    ) -> Self {
         let counts_before = (counts.packets_received, counts.connections);
         Self {
             batch: TrackBatch::new(video.run()),
@@ -119,6 +130,7 @@ impl Chain {
             config,
             video,
             vision,
+            eye,
             counts,
             items: Vec::new(),
             losses: Vec::new(),
@@ -204,7 +216,7 @@ impl Chain {
                 note(&mut self.losses, loss);
                 Ok(self.losses.iter().map(|l| l.count).sum::<u64>() >= MAX_LOSSES)
             }
-            Next::Frame { frame, doubtful, guessed, begins } => {
+            Next::Frame { frame, chroma, doubtful, guessed, begins } => {
                 if let Some(reason) = begins {
                     // Another session: nothing of the old one may pass into it.
                     self.vision = None;
@@ -217,7 +229,17 @@ impl Chain {
                     none => none.insert(Vision::new(&self.config, (frame.width, frame.height))?),
                 };
                 let (time, number) = (frame.time, frame.number);
-                let (detections, tracks) = vision.see(&frame);
+                // Spelled out, because `map` would shorten the life of the trait object.
+                let eye: Option<&mut dyn Detect> = match &mut self.eye {
+                    Some(eye) => Some(&mut **eye),
+                    None => None,
+                };
+                let Some(seen) = vision.see(&frame, chroma.as_ref(), eye)? else {
+                    self.counts.frames_between += 1;
+                    return Ok(!self.items.is_empty());
+                };
+                let tracks = seen.tracks;
+                self.counts.pictures_asked += u64::from(seen.asked);
                 if doubtful {
                     for track in tracks.iter_mut() {
                         track.flags |= Track::DOUBTFUL;
@@ -226,7 +248,7 @@ impl Chain {
                 self.counts.frames_seen += 1;
                 self.counts.frames_doubtful += u64::from(doubtful);
                 self.counts.frames_time_guessed += u64::from(guessed);
-                self.counts.detections += detections as u64;
+                self.counts.detections += seen.detections as u64;
                 self.counts.track_rows += tracks.len() as u64;
                 let too_long = self.batch.frame_time.first().is_some_and(|f| time.0 - f.0 > self.longest_ns);
                 let too_many = self.batch.frames() > 0 && self.batch.rows.len() + tracks.len() > MAX_ROWS;

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use ss_ingest::live::LiveConfig;
 use ss_model::{Error, Homography, Point, Result};
 use ss_vision::motion::MotionConfig;
+use ss_vision::picture::Form;
 use ss_vision::tracker::TrackerParams;
 use xxhash_rust::xxh3::xxh3_64;
+
+use crate::look::LookConfig;
 
 /// Pairs of one point in the picture and on the ground.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,12 +37,15 @@ pub struct CameraConfig {
     pub live: Option<LiveConfig>,
     /// Event time of the first frame.
     pub start_time_ns: i64,
-    /// `motion` is the only one that lives in this crate.
+    /// `motion` is the only one that lives in this crate; any other needs `look`.
     #[serde(default = "motion")]
     pub detector: String,
     /// Settings of the motion detector.
     #[serde(default)]
     pub motion: MotionConfig,
+    /// How a detector from outside is used.
+    #[serde(default)]
+    pub look: Option<LookConfig>,
     /// Preset of the tracker.
     #[serde(default = "motion")]
     pub tracker_preset: String,
@@ -78,8 +84,15 @@ impl CameraConfig {
         let config: Self = serde_json::from_slice(bytes)
             .map_err(|e| Error::invalid(format!("camera configuration: {e}")))?;
         let bad = |what: String| Err(Error::invalid(format!("camera {}: {what}", config.camera)));
-        if config.detector != "motion" {
-            return bad(format!("detector: found \"{}\", expected \"motion\"", config.detector));
+        if (config.detector == "motion") == config.look.is_some() {
+            let look = if config.look.is_some() { "with" } else { "without" };
+            return bad(format!(
+                "detector: found \"{}\" {look} `look`, expected \"motion\" without or another with it",
+                config.detector
+            ));
+        }
+        if let Some(look) = &config.look {
+            look.validate()?;
         }
         if let Some(live) = &config.live {
             if !config.files.is_empty() {
@@ -98,6 +111,11 @@ impl CameraConfig {
         config.tracker_params()?;
         config.ground_from_image()?;
         Ok(config)
+    }
+
+    /// Somebody looks at colours.
+    pub fn wants_colour(&self) -> bool {
+        self.look.as_ref().is_some_and(|look| look.picture.form != Form::Luma)
     }
 
     /// The tracker's parameters.

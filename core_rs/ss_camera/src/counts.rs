@@ -12,7 +12,11 @@ pub struct Counts {
     pub frames_decoded: u64,
     /// Frames that detector and tracker saw.
     pub frames_seen: u64,
-    /// Of those, frames that may build on a damaged one.
+    /// Frames between two looks of a detector; the tracker needs none of them.
+    pub frames_between: u64,
+    /// Pictures that a detector from outside was asked about.
+    pub pictures_asked: u64,
+    /// Of the frames seen, those that may build on a damaged one.
     pub frames_doubtful: u64,
     /// Of those, frames whose time was guessed.
     pub frames_time_guessed: u64,
@@ -38,6 +42,8 @@ impl Counts {
         let mut all: BTreeMap<String, u64> = [
             ("frames_decoded", self.frames_decoded),
             ("frames_seen", self.frames_seen),
+            ("frames_between", self.frames_between),
+            ("pictures_asked", self.pictures_asked),
             ("frames_doubtful", self.frames_doubtful),
             ("frames_time_guessed", self.frames_time_guessed),
             ("detections", self.detections),

@@ -8,6 +8,8 @@
 mod chain;
 mod config;
 mod counts;
+mod hub;
+mod look;
 mod permits;
 mod resume;
 mod run;
@@ -18,5 +20,7 @@ mod vision;
 pub use chain::{Chain, Item, Step};
 pub use config::{Calibration, CameraConfig};
 pub use counts::Counts;
+pub use hub::{Detect, Hub, Question};
+pub use look::LookConfig;
 pub use resume::{Resumption, Token};
 pub use run::{CameraRun, Note, Polled};

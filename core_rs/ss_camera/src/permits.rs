@@ -47,6 +47,21 @@ impl Permits {
         Permit(self)
     }
 
+    /// Do what needs no core, such as waiting for somebody, while holding a
+    /// permit: another may go in meanwhile.
+    pub fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
+        // Permits are all alike: give one back, and take one again.
+        self.release();
+        let done = work();
+        std::mem::forget(self.acquire());
+        done
+    }
+
+    fn release(&self) {
+        self.lock().done += 1;
+        self.released.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // The counters are whole after every statement, so a panic elsewhere spoils nothing.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -55,8 +70,7 @@ impl Permits {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.0.lock().done += 1;
-        self.0.released.notify_all();
+        self.0.release();
     }
 }
 
@@ -65,6 +79,15 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+
+    #[test]
+    fn who_steps_aside_lets_another_in() {
+        let permits = Permits::new(1);
+        let permit = permits.acquire();
+        permits.aside(|| std::thread::scope(|scope| scope.spawn(|| drop(permits.acquire())).join()).unwrap());
+        drop(permit);
+        drop(permits.acquire());
+    }
 
     #[test]
     fn never_more_than_the_slots_and_nobody_starves() {

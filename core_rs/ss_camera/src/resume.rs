@@ -7,6 +7,7 @@ use ss_model::{Error, EventTime, Result};
 use crate::chain::{Chain, Step};
 use crate::config::CameraConfig;
 use crate::counts::Counts;
+use crate::hub::Detect;
 use crate::state::StateFolder;
 
 const VERSION: u32 = 2;
@@ -105,6 +106,7 @@ pub fn reopen(
     config: &CameraConfig,
     token: &Token,
     folder: Option<&StateFolder>,
+    eye: Option<Box<dyn Detect>>,
     mut turn: impl FnMut(&mut Chain) -> Option<Result<Option<Step>>>,
 ) -> Result<Option<(Chain, Resumption)>> {
     let (saved, wrong) =
@@ -113,11 +115,12 @@ pub fn reopen(
     let mut chain = match saved {
         Some(saved) => {
             found.from_frame = saved.video.total;
-            let reopened = Chain::reopen(config.clone(), &saved.video, saved.vision.as_ref(), saved.counts)?;
+            let reopened =
+                Chain::reopen(config.clone(), eye, &saved.video, saved.vision.as_ref(), saved.counts)?;
             found.redecoded = reopened.1;
             reopened.0
         }
-        None => Chain::open(config.clone())?,
+        None => Chain::open(config.clone(), eye)?,
     };
     let lost = || {
         Error::data_loss(format!(

@@ -15,6 +15,7 @@ use ss_model::{Error, EventTime, Result};
 
 use crate::chain::{Chain, Item, Step};
 use crate::config::CameraConfig;
+use crate::hub::{Detect, Hub};
 use crate::permits::Permits;
 use crate::resume::{self, Token};
 use crate::state::{Saved, StateFolder};
@@ -65,12 +66,26 @@ pub struct CameraRun {
 impl CameraRun {
     /// Start `config` at its beginning, or after what `resume` (the bytes of
     /// [`CameraRun::position`]) says. The vision state is kept in `state_dir`;
-    /// without one a resumed run decodes from the start.
+    /// without one a resumed run decodes from the start. `hub` leads to the
+    /// detector of a configuration that names one from outside.
     ///
     /// # Errors
-    /// `InvalidInput` when a file cannot be opened, or when `resume` is of
-    /// another configuration; `Unavailable` when `state_dir` cannot be made.
-    pub fn start(config: CameraConfig, resume: Option<&[u8]>, state_dir: Option<&Path>) -> Result<Self> {
+    /// `InvalidInput` when a file cannot be opened, when `resume` is of
+    /// another configuration, or when a detector is named and `hub` is not
+    /// given; `Unavailable` when `state_dir` cannot be made.
+    pub fn start(
+        config: CameraConfig,
+        resume: Option<&[u8]>,
+        state_dir: Option<&Path>,
+        hub: Option<Hub>,
+    ) -> Result<Self> {
+        if config.look.is_some() != hub.is_some() {
+            let (found, of) = (hub.map_or("no hub", |_| "a hub"), &config.detector);
+            return Err(Error::invalid(format!(
+                "camera {}: found {found} for detector \"{of}\"",
+                config.camera
+            )));
+        }
         let fingerprint = config.fingerprint()?;
         let token = match resume {
             Some(bytes) => Token::from_json(bytes, &config.camera, fingerprint)?,
@@ -91,20 +106,25 @@ impl CameraRun {
             return Ok(run);
         }
         // Opened here and not on the thread, so that a wrong file is refused at once.
-        let fresh = match &config.live {
+        let eye =
+            hub.map(|hub| -> Box<dyn Detect> { Box::new(hub.client(&config.camera, Arc::clone(&run.stop))) });
+        let (fresh, eye) = match (&config.live, resume) {
             // A live camera cannot be taken back to where it stood: it begins another run.
-            Some(live) => {
+            (Some(live), _) => {
                 let before = resume.map(|_| &run.token.video);
                 let start = EventTime(config.start_time_ns);
-                let video = LiveRun::start(live, &config.camera, start, &run.ring, before)?;
-                Some(Chain::live(config.clone(), video, run.token.counts.clone()))
+                let colour = config.wants_colour();
+                let video = LiveRun::start(live, &config.camera, start, &run.ring, before, colour)?;
+                (Some(Chain::live(config.clone(), eye, video, run.token.counts.clone())), None)
             }
-            None => resume.is_none().then(|| Chain::open(config.clone())).transpose()?,
+            (None, None) => (Some(Chain::open(config.clone(), eye)?), None),
+            (None, Some(_)) => (None, eye),
         };
         let (sender, steps) = bounded(QUEUE);
         let worker = Worker {
             config,
             folder,
+            eye,
             token: run.token.clone(),
             sender,
             stop: Arc::clone(&run.stop),
@@ -190,6 +210,8 @@ impl Drop for CameraRun {
 struct Worker {
     config: CameraConfig,
     folder: Option<StateFolder>,
+    /// For a chain that is opened here.
+    eye: Option<Box<dyn Detect>>,
     token: Token,
     sender: Sender<Message>,
     stop: Arc<AtomicBool>,
@@ -227,8 +249,10 @@ impl Worker {
     }
 
     fn reopen(&mut self) -> Result<Option<Chain>> {
+        let eye = self.eye.take();
         let turn = |chain: &mut Chain| Self::turn(&self.stop, chain);
-        let Some((chain, found)) = resume::reopen(&self.config, &self.token, self.folder.as_ref(), turn)?
+        let Some((chain, found)) =
+            resume::reopen(&self.config, &self.token, self.folder.as_ref(), eye, turn)?
         else {
             return Ok(None);
         };

@@ -47,7 +47,7 @@ fn damaged_clips_neither_hang_nor_panic_and_their_counts_add_up() {
 }
 
 fn run(path: &std::path::Path) {
-    let mut run = match CameraRun::start(config(&[path.to_owned()]), None, None) {
+    let mut run = match CameraRun::start(config(&[path.to_owned()]), None, None, None) {
         Ok(run) => run,
         Err(error) => {
             eprintln!("{error}");

@@ -29,7 +29,7 @@ fn cameras_do_not_touch_each_other() {
     let files = [vec![a.clone()], vec![b.clone()], vec![broken], vec![a], vec![b]];
     let alone: Vec<Vec<Item>> = files.iter().map(|f| whole(f).0).collect();
     let mut runs: Vec<CameraRun> =
-        files.iter().map(|f| CameraRun::start(config(f), None, None).unwrap()).collect();
+        files.iter().map(|f| CameraRun::start(config(f), None, None, None).unwrap()).collect();
     let together: Vec<Vec<Item>> = runs.iter_mut().map(|run| follow(run, |_| false).0).collect();
     for (camera, (together, alone)) in together.iter().zip(&alone).enumerate() {
         assert!(together == alone, "camera {camera} differs from its run alone");

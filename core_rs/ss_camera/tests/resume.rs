@@ -19,7 +19,7 @@ fn interrupted(files: &[PathBuf], state: Option<&Path>, cuts: &[usize]) -> (Vec<
     let (mut items, mut notes) = (Vec::new(), Vec::new());
     let mut token: Option<Vec<u8>> = None;
     for &cut in cuts.iter().chain([&usize::MAX]) {
-        let mut run = CameraRun::start(config(files), token.as_deref(), state).unwrap();
+        let mut run = CameraRun::start(config(files), token.as_deref(), state, None).unwrap();
         let (some, said) = follow(&mut run, |n| n >= cut);
         items.extend(some);
         notes.extend(said);
@@ -66,7 +66,7 @@ fn a_damaged_state_is_told_and_an_older_one_or_none_is_used() {
     let files = [clip];
     let expected = whole(&files).0;
     let state = dir.join("state");
-    let mut run = CameraRun::start(config(&files), None, Some(&state)).unwrap();
+    let mut run = CameraRun::start(config(&files), None, Some(&state), None).unwrap();
     let (mut items, _) = follow(&mut run, |n| n >= 12);
     let token = run.position().unwrap();
     drop(run);
@@ -78,7 +78,7 @@ fn a_damaged_state_is_told_and_an_older_one_or_none_is_used() {
         bytes[middle] ^= 1;
         std::fs::write(path, bytes).unwrap();
     }
-    let mut run = CameraRun::start(config(&files), Some(&token), Some(&state)).unwrap();
+    let mut run = CameraRun::start(config(&files), Some(&token), Some(&state), None).unwrap();
     let (rest, notes) = follow(&mut run, |_| false);
     items.extend(rest);
     assert_eq!(items, expected);
@@ -91,14 +91,14 @@ fn a_changed_camera_is_refused() {
     let dir = folder("camera_changed");
     let Some(clip) = encode(&dir.join("a.mp4"), "320x240", 2, H264) else { return };
     let files = [clip];
-    let run = CameraRun::start(config(&files), None, None).unwrap();
+    let run = CameraRun::start(config(&files), None, None, None).unwrap();
     let token = run.position().unwrap();
     let changed = CameraConfig { start_time_ns: 5, ..config(&files) };
-    let error = CameraRun::start(changed, Some(&token), None).err().unwrap();
+    let error = CameraRun::start(changed, Some(&token), None, None).err().unwrap();
     assert_eq!(error.kind, ErrorKind::InvalidInput);
     assert!(error.message.contains("expected them unchanged"), "{error}");
     let other_version = String::from_utf8(token).unwrap().replacen("\"version\":1", "\"version\":9", 1);
-    let error = CameraRun::start(config(&files), Some(other_version.as_bytes()), None).err().unwrap();
+    let error = CameraRun::start(config(&files), Some(other_version.as_bytes()), None, None).err().unwrap();
     assert!(error.message.contains("version 9"), "{error}");
 }
 
@@ -107,12 +107,12 @@ fn a_camera_that_nobody_polls_waits_and_can_be_closed() {
     let dir = folder("camera_waits");
     let Some(clip) = encode(&dir.join("a.mp4"), "320x240", 20, H264) else { return };
     let files = [clip];
-    let mut run = CameraRun::start(config(&files), None, None).unwrap();
+    let mut run = CameraRun::start(config(&files), None, None, None).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     run.close();
     let (expected, counts) = whole(&files);
     assert_eq!(counts["frames_seen"], 500);
-    let mut slow = CameraRun::start(config(&files), None, None).unwrap();
+    let mut slow = CameraRun::start(config(&files), None, None, None).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(follow(&mut slow, |_| false).0, expected, "nothing was dropped while nobody polled");
 }

@@ -8,7 +8,7 @@
 mod av;
 mod colour;
 pub mod live;
-mod luma;
+mod planes;
 mod position;
 mod probe;
 mod reader;

@@ -101,12 +101,12 @@ impl VideoPosition {
     /// Seeking is tried where nothing was damaged before (a decoder conceals
     /// damage differently when it starts elsewhere) and is believed only when
     /// the frame reached has the fingerprint of the one left.
-    pub(crate) fn reopen(&self, path: &Path) -> Result<(FileReader, Resumed)> {
-        if let Some(reader) = self.seek(path)? {
+    pub(crate) fn reopen(&self, path: &Path, colour: bool) -> Result<(FileReader, Resumed)> {
+        if let Some(reader) = self.seek(path, colour)? {
             let redecoded = reader.decoded;
             return Ok((self.settle(reader), Resumed { redecoded, sought: true }));
         }
-        let mut reader = FileReader::open(path)?;
+        let mut reader = FileReader::open(path, colour)?;
         while reader.events < self.events {
             if let Event::End = reader.advance() {
                 return Err(Error::data_loss(format!(
@@ -120,12 +120,12 @@ impl VideoPosition {
         Ok((self.settle(reader), Resumed { redecoded: self.decoded, sought: false }))
     }
 
-    fn seek(&self, path: &Path) -> Result<Option<FileReader>> {
+    fn seek(&self, path: &Path, colour: bool) -> Result<Option<FileReader>> {
         let (Some(key), Some(pts)) = (self.key, self.pts) else { return Ok(None) };
         if self.damage > 0 || self.fingerprint == 0 {
             return Ok(None);
         }
-        let mut reader = FileReader::open(path)?;
+        let mut reader = FileReader::open(path, colour)?;
         let found = reader.info.timestamps && reader.seek(key, pts);
         Ok((found && reader.fingerprint() == self.fingerprint).then_some(reader))
     }

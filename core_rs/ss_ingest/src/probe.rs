@@ -46,7 +46,7 @@ pub struct Still {
 /// `InvalidInput` when the file is missing, empty, no video, of a codec or
 /// pixel format that is not supported, or when no frame in it can be decoded.
 pub fn probe(path: &Path) -> Result<Probe> {
-    let mut reader = FileReader::open(path)?;
+    let mut reader = FileReader::open(path, false)?;
     let (width, height) = first_frame(&mut reader, path)?;
     let (num, den) = reader.frame_rate();
     let info = &reader.info;
@@ -67,7 +67,7 @@ pub fn probe(path: &Path) -> Result<Probe> {
 /// # Errors
 /// As [`probe`].
 pub fn still(path: &Path, at_s: f64) -> Result<Still> {
-    let mut reader = FileReader::open(path)?;
+    let mut reader = FileReader::open(path, false)?;
     let (mut width, mut height) = first_frame(&mut reader, path)?;
     let (num, den) = reader.time_base();
     let first = reader.pts().unwrap_or(0);
@@ -123,7 +123,7 @@ pub struct Scan {
 /// # Errors
 /// As [`probe`], except that a file without a decodable frame is told by its losses.
 pub fn scan(path: &Path) -> Result<Scan> {
-    let mut video = VideoRun::open(vec![path.to_owned()], EventTime(0))?;
+    let mut video = VideoRun::open(vec![path.to_owned()], EventTime(0), false)?;
     let mut found = Scan::default();
     loop {
         match video.next() {

@@ -7,7 +7,7 @@ use ss_model::{Error, Result};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::av::{Complaints, Decoder, Demuxer, Frame, Packet, Read, Received, StreamInfo};
-use crate::luma::Luma;
+use crate::planes::{Colours, Planes};
 
 /// Read failures in a row after which the rest of a file is given up.
 const MAX_READ_FAILURES: u32 = 50;
@@ -41,7 +41,8 @@ pub struct FileReader {
     decoder: Decoder,
     packet: Packet,
     frame: Frame,
-    luma: Luma,
+    planes: Planes,
+    colour: bool,
     keys: VecDeque<KeyPoint>,
     failures: u32,
     draining: bool,
@@ -61,11 +62,12 @@ pub struct FileReader {
 }
 
 impl FileReader {
-    /// Open `path` and a decoder for its video.
+    /// Open `path` and a decoder for its video, of luma only unless `colour`
+    /// is wanted.
     ///
     /// # Errors
     /// `InvalidInput` with the path, what was found and what was expected.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, colour: bool) -> Result<Self> {
         let bad = |what: String| Error::invalid(format!("{}: {what}", path.display()));
         match std::fs::metadata(path) {
             Err(e) => return Err(bad(format!("cannot be opened ({e})"))),
@@ -80,7 +82,7 @@ impl FileReader {
         if info.container.starts_with("image2") || info.container.ends_with("_pipe") {
             return Err(bad(format!("is a still picture ({}), expected a video file", info.container)));
         }
-        let decoder = Decoder::open(&demuxer)
+        let decoder = Decoder::open(&demuxer, colour)
             .map_err(|e| Error::new(e.kind, format!("{}: {}", path.display(), e.message)))?;
         Ok(Self {
             info,
@@ -88,7 +90,8 @@ impl FileReader {
             decoder,
             packet: Packet::new()?,
             frame: Frame::new()?,
-            luma: Luma::default(),
+            planes: Planes::default(),
+            colour,
             keys: VecDeque::with_capacity(KEYS),
             failures: 0,
             draining: false,
@@ -245,13 +248,22 @@ impl FileReader {
 
     /// Luma bytes of the current frame and their stride.
     pub fn luma(&mut self) -> Result<(&[u8], usize)> {
-        self.luma.of(&self.frame)
+        self.planes.luma(&self.frame)
+    }
+
+    /// The current frame with its chroma, which is there only when it was wanted.
+    pub fn colours(&mut self) -> Result<Colours<'_>> {
+        if self.colour {
+            self.planes.colours(&self.frame)
+        } else {
+            Ok((self.planes.luma(&self.frame)?, None))
+        }
     }
 
     /// Fingerprint of the current frame's luma; 0 when it has none.
     pub fn fingerprint(&mut self) -> u64 {
         let (width, height) = self.frame.size();
-        let Ok((data, stride)) = self.luma.of(&self.frame) else { return 0 };
+        let Ok((data, stride)) = self.planes.luma(&self.frame) else { return 0 };
         data.chunks(stride).take(height).fold(0, |h, row| {
             // Rows are chained, so that padding between them does not count.
             h.rotate_left(5) ^ xxh3_64(&row[..width.min(row.len())])

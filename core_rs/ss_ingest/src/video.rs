@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use ss_model::{Error, EventTime, LumaFrame, Result};
+use ss_model::{Chroma, Error, EventTime, LumaFrame, Result};
 
 use crate::live::Health;
 use crate::position::{Resumed, VideoPosition};
@@ -146,6 +146,8 @@ pub enum Next<'a> {
     Frame {
         /// Its luma, number in the run and event time.
         frame: LumaFrame<'a>,
+        /// Its chroma, when colour was asked for and the picture has it.
+        chroma: Option<Chroma<'a>>,
         /// It may build on a damaged one.
         doubtful: bool,
         /// Its time was guessed: it had none of its own.
@@ -178,6 +180,7 @@ pub enum Next<'a> {
 /// Frames of consecutive files.
 pub struct VideoRun {
     files: Vec<PathBuf>,
+    colour: bool,
     /// How long each file says it is, in nanoseconds.
     lengths: Vec<Option<i64>>,
     reader: Option<FileReader>,
@@ -195,14 +198,15 @@ struct Taken {
 }
 
 impl VideoRun {
-    /// Frames of `files`, the first one taken at `start`.
+    /// Frames of `files`, the first one taken at `start`; their luma only,
+    /// which is cheaper, unless `colour` is wanted.
     ///
     /// # Errors
     /// `InvalidInput` when the list is empty or one of the files is missing,
     /// empty or no video.
-    pub fn open(files: Vec<PathBuf>, start: EventTime) -> Result<Self> {
+    pub fn open(files: Vec<PathBuf>, start: EventTime, colour: bool) -> Result<Self> {
         let lengths = lengths(&files)?;
-        Ok(Self { files, lengths, reader: None, at: VideoPosition::at_start(start), ring: None })
+        Ok(Self { files, colour, lengths, reader: None, at: VideoPosition::at_start(start), ring: None })
     }
 
     /// Frames of `files` after `position`: bit for bit those that an
@@ -210,17 +214,17 @@ impl VideoRun {
     ///
     /// # Errors
     /// As [`VideoRun::open`]; `DataLoss` when a file is shorter than it was.
-    pub fn resume(files: Vec<PathBuf>, position: &VideoPosition) -> Result<(Self, Resumed)> {
+    pub fn resume(files: Vec<PathBuf>, position: &VideoPosition, colour: bool) -> Result<(Self, Resumed)> {
         let lengths = lengths(&files)?;
         let mut how = Resumed { redecoded: 0, sought: false };
         let mut reader = None;
         if position.events > 0
             && let Some(path) = files.get(position.file)
         {
-            let reopened = position.reopen(path)?;
+            let reopened = position.reopen(path, colour)?;
             (reader, how) = (Some(reopened.0), reopened.1);
         }
-        Ok((Self { files, lengths, reader, at: position.clone(), ring: None }, how))
+        Ok((Self { files, colour, lengths, reader, at: position.clone(), ring: None }, how))
     }
 
     /// Tell `ring` from now on which time lies where in the files.
@@ -325,7 +329,7 @@ impl VideoRun {
     /// Open the file that is next; `None` when there is none.
     fn open_file(&mut self) -> Option<std::result::Result<(), Loss>> {
         let path = self.files.get(self.at.file)?;
-        match FileReader::open(path) {
+        match FileReader::open(path, self.colour) {
             Ok(reader) => {
                 self.reader = Some(reader);
                 Some(Ok(()))
@@ -467,10 +471,10 @@ impl VideoRun {
         self.follow_stretch(taken.time);
         let Some(reader) = &mut self.reader else { return Next::End };
         // Checked when the frame was taken.
-        let (data, stride) = reader.luma().unwrap_or((&[], 0));
+        let ((data, stride), chroma) = reader.colours().unwrap_or(((&[], 0), None));
         let number = self.at.frame_no - 1;
         let frame = LumaFrame { data, stride, width, height, time: taken.time, number };
-        Next::Frame { frame, doubtful, guessed: taken.guessed, begins }
+        Next::Frame { frame, chroma, doubtful, guessed: taken.guessed, begins }
     }
 }
 
@@ -479,5 +483,5 @@ fn lengths(files: &[PathBuf]) -> Result<Vec<Option<i64>>> {
     if files.is_empty() {
         return Err(Error::invalid("no video file given"));
     }
-    files.iter().map(|path| Ok(FileReader::open(path)?.length_ns())).collect()
+    files.iter().map(|path| Ok(FileReader::open(path, false)?.length_ns())).collect()
 }

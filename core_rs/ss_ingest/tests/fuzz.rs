@@ -100,7 +100,7 @@ fn damaged_files_cost_pictures_and_nothing_else() {
         let (path, bytes) = &seeds[dice.below(seeds.len() as u64) as usize];
         let path = path.with_file_name(format!("damaged-{}", path.file_name().unwrap().to_string_lossy()));
         std::fs::write(&path, damage(bytes, dice)).unwrap();
-        let Ok(mut video) = VideoRun::open(vec![path.clone()], START) else { return };
+        let Ok(mut video) = VideoRun::open(vec![path.clone()], START, false) else { return };
         let ring = Arc::new(Ring::of_files(vec![path]));
         video.tell(Arc::clone(&ring));
         let mut last = EventTime::MIN;
@@ -140,7 +140,7 @@ fn damaged_streams_cost_a_live_camera_pictures_and_nothing_else() {
         }))
         .unwrap();
         let ring = Arc::new(Ring::in_memory(0.5 + dice.below(20) as f64 / 10.0, 1 << 20));
-        let mut live = LiveRun::start(&config, "fuzz", START, &ring, None).unwrap();
+        let mut live = LiveRun::start(&config, "fuzz", START, &ring, None, false).unwrap();
         let (mut last, begun) = (EventTime::MIN, Instant::now());
         // A file that does not open is tried again for ever, and one with a wild time is waited for.
         while begun.elapsed() < Duration::from_millis(300) {

@@ -16,7 +16,7 @@ const SECOND: i64 = 1_000_000_000;
 
 fn watch(files: &[PathBuf]) -> (Arc<Ring>, Vec<Seen>) {
     let ring = Arc::new(Ring::of_files(files.to_vec()));
-    let mut video = VideoRun::open(files.to_vec(), START).unwrap();
+    let mut video = VideoRun::open(files.to_vec(), START, false).unwrap();
     video.tell(Arc::clone(&ring));
     (ring, see_all(&mut video))
 }
@@ -34,7 +34,7 @@ fn pictures(seen: &[Seen]) -> BTreeMap<i64, u64> {
 fn shown(clip: &Clip, dir: &Path) -> BTreeMap<i64, u64> {
     let path = dir.join("clip.out");
     std::fs::write(&path, &clip.data).unwrap();
-    let mut video = VideoRun::open(vec![path], clip.first).unwrap();
+    let mut video = VideoRun::open(vec![path], clip.first, false).unwrap();
     pictures(&see_all(&mut video))
 }
 
@@ -127,12 +127,12 @@ fn a_resumed_run_cuts_the_same_bytes() {
     let Some(path) = encode(&dir.join("a.mp4"), "160x120", 4, H264_B) else { return };
     let files = [path.clone(), path];
     let expected = watch(&files).0.clip(after(3.0), after(5.0)).unwrap();
-    let mut video = VideoRun::open(files.to_vec(), START).unwrap();
+    let mut video = VideoRun::open(files.to_vec(), START, false).unwrap();
     for _ in 0..120 {
         clips::see(&mut video);
     }
     let position = video.position(true);
-    let (mut video, _) = VideoRun::resume(files.to_vec(), &position).unwrap();
+    let (mut video, _) = VideoRun::resume(files.to_vec(), &position, false).unwrap();
     let ring = Arc::new(Ring::of_files(files.to_vec()));
     video.tell(Arc::clone(&ring));
     see_all(&mut video);

@@ -56,6 +56,30 @@ pub struct LumaFrame<'a> {
     pub number: u64,
 }
 
+/// The chroma of a decoded frame, beside its luma: 8-bit Cb and Cr samples.
+#[derive(Clone, Copy, Debug)]
+pub struct Chroma<'a> {
+    /// Cb from the first sample on, then Cr.
+    pub planes: [&'a [u8]; 2],
+    /// Bytes from one row to the next.
+    pub stride: usize,
+    /// Bytes from one sample to the next of its row: 1 planar, 2 interleaved.
+    pub step: usize,
+    /// Samples in a row, and rows.
+    pub size: (usize, usize),
+    /// How the samples are to be turned into colours.
+    pub space: ColourSpace,
+}
+
+/// How luma and chroma make colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ColourSpace {
+    /// 0–255 is used in full, as JPEG does; else luma is 16–235.
+    pub full_range: bool,
+    /// Of high definition (BT.709); else BT.601.
+    pub bt709: bool,
+}
+
 /// One detected road user in one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detection {

@@ -11,6 +11,7 @@ use ss_ingest::Ring;
 use ss_ingest::live::LiveRun;
 use ss_model::{Error, EventTime, Result};
 
+use crate::detector::PyDetectorHub;
 use crate::enter::enter;
 
 /// `None` once closed. Several threads may call; they wait for each other.
@@ -30,15 +31,18 @@ impl PyCameraRun {
 #[pymethods]
 impl PyCameraRun {
     #[new]
-    #[pyo3(signature = (config, resume=None, state_dir=None))]
+    #[pyo3(signature = (config, resume=None, state_dir=None, hub=None))]
     fn new(
         py: Python<'_>,
         config: &[u8],
         resume: Option<&[u8]>,
         state_dir: Option<PathBuf>,
+        hub: Option<&Bound<'_, PyDetectorHub>>,
     ) -> PyResult<Self> {
-        let run =
-            enter(py, || CameraRun::start(CameraConfig::from_json(config)?, resume, state_dir.as_deref()))?;
+        let hub = hub.map(|hub| hub.get().0.clone());
+        let run = enter(py, || {
+            CameraRun::start(CameraConfig::from_json(config)?, resume, state_dir.as_deref(), hub)
+        })?;
         Ok(Self { run: Mutex::new(Some(run)) })
     }
 

@@ -6,6 +6,8 @@
 use pyo3::prelude::*;
 
 mod camera;
+mod columns;
+mod detector;
 mod enter;
 mod error;
 mod rules;
@@ -19,6 +21,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     error::register(m)?;
     video::register(m)?;
+    detector::register(m)?;
     camera::register(m)?;
     tracker::register(m)?;
     rules::register(m)?;

@@ -36,7 +36,7 @@ pub fn follow(run: &mut CameraRun, mut stop: impl FnMut(usize) -> bool) -> (Vec<
 
 /// Items and counts of an uninterrupted run.
 pub fn whole(files: &[PathBuf]) -> (Vec<Item>, BTreeMap<String, u64>) {
-    let mut run = CameraRun::start(config(files), None, None).unwrap();
+    let mut run = CameraRun::start(config(files), None, None, None).unwrap();
     let items = follow(&mut run, |_| false).0;
     (items, run.counts())
 }

@@ -41,15 +41,15 @@ pub struct Decoder(*mut ffi::AVCodecContext);
 unsafe impl Send for Decoder {}
 
 impl Decoder {
-    /// A decoder for the video of `demuxer`: one thread, luma only where
-    /// libavcodec was built for it.
+    /// A decoder for the video of `demuxer`: one thread; unless `colour` is
+    /// wanted, luma only where libavcodec was built for it.
     ///
     /// # Errors
     /// `InvalidInput` for a codec outside the list above; `Internal` when
     /// libavcodec cannot open one inside it.
-    pub fn open(demuxer: &Demuxer) -> Result<Self> {
+    pub fn open(demuxer: &Demuxer, colour: bool) -> Result<Self> {
         // SAFETY: the parameters are valid while the demuxer lives.
-        unsafe { Self::new(demuxer.parameters(), demuxer.raw_time_base(), decodes_luma_only()) }
+        unsafe { Self::new(demuxer.parameters(), demuxer.raw_time_base(), !colour && decodes_luma_only()) }
     }
 
     /// A decoder for packets of `format` with times in nanoseconds, that also

@@ -13,7 +13,7 @@ use super::queue::{Message, Queue, Shed};
 use super::receiver::Receiver;
 use super::{Health, LiveConfig};
 use crate::av::{Complaints, Decoder, Frame, Patience, Received};
-use crate::luma::Luma;
+use crate::planes::Planes;
 use crate::position::VideoPosition;
 use crate::ring::Ring;
 use crate::video::{Loss, LossReason, Next, RunBreak};
@@ -37,7 +37,8 @@ pub struct LiveRun {
     interval_ns: i64,
     decoder: Option<Decoder>,
     frame: Frame,
-    luma: Luma,
+    planes: Planes,
+    colour: bool,
     /// The decoder may have more frames to give.
     holds: bool,
     draining: bool,
@@ -89,7 +90,7 @@ impl Standstill {
 impl LiveRun {
     /// Connect on a thread of its own, keeping packets in `ring`. `before` is
     /// where an earlier process stood: there is a gap since. A file's first
-    /// picture is taken at `start`.
+    /// picture is taken at `start`. With `colour` pictures come with chroma.
     ///
     /// # Errors
     /// `InvalidInput` for a wrong configuration, `Unavailable` when there is
@@ -100,6 +101,7 @@ impl LiveRun {
         start: EventTime,
         ring: &Arc<Ring>,
         before: Option<&VideoPosition>,
+        colour: bool,
     ) -> Result<Self> {
         config.validate()?;
         let queue = Arc::new(Queue::new(config.shed, config.behind_s));
@@ -132,7 +134,8 @@ impl LiveRun {
             interval_ns: 40_000_000,
             decoder: None,
             frame: Frame::new()?,
-            luma: Luma::default(),
+            planes: Planes::default(),
+            colour,
             holds: false,
             draining: false,
             guesses: VecDeque::new(),
@@ -238,7 +241,9 @@ impl LiveRun {
                     self.begin_run(at);
                     self.connections += 1;
                     self.interval_ns = interval_ns;
-                    match Decoder::for_luma(&format) {
+                    let decoder =
+                        if self.colour { Decoder::with_colour(&format) } else { Decoder::for_luma(&format) };
+                    match decoder {
                         Ok(decoder) => self.decoder = Some(decoder),
                         Err(e) => {
                             self.decoder = None;
@@ -372,14 +377,14 @@ impl LiveRun {
         if corrupt {
             return Some(Err(self.loss(LossReason::CorruptFrame, at, "damaged picture".into(), 1)));
         }
-        if let Err(e) = self.luma.of(&self.frame) {
+        if let Err(e) = self.planes.luma(&self.frame) {
             return Some(Err(self.loss(LossReason::PixelFormat, at, e.message, 1)));
         }
         self.last = Some(time);
         self.at.not_before = Some(EventTime(time.saturating_add(self.interval_ns)));
         let guessed = self.guesses.iter().position(|&g| g == time).map(|i| self.guesses.remove(i)).is_some();
         let (width, height) = self.frame.size();
-        if let Ok((data, stride)) = self.luma.of(&self.frame) {
+        if let Ok((data, stride)) = self.planes.luma(&self.frame) {
             let rows = data.chunks(stride).take(height).map(|row| &row[..width.min(row.len())]);
             self.told = self.standstill.look(time, rows);
         }
@@ -406,9 +411,14 @@ impl LiveRun {
         let (width, height) = self.frame.size();
         let time = EventTime(self.last.unwrap_or_default());
         // Checked when the frame was taken.
-        let (data, stride) = self.luma.of(&self.frame).unwrap_or((&[], 0));
+        let lent = if self.colour {
+            self.planes.colours(&self.frame)
+        } else {
+            self.planes.luma(&self.frame).map(|luma| (luma, None))
+        };
+        let ((data, stride), chroma) = lent.unwrap_or(((&[], 0), None));
         let frame = LumaFrame { data, stride, width, height, time, number: self.at.frame_no - 1 };
-        Next::Frame { frame, doubtful, guessed, begins }
+        Next::Frame { frame, chroma, doubtful, guessed, begins }
     }
 }
 

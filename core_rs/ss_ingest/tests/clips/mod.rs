@@ -102,7 +102,7 @@ pub fn see_all(video: &mut VideoRun) -> Vec<Seen> {
 
 /// Open and see everything.
 pub fn read(files: &[PathBuf]) -> Vec<Seen> {
-    see_all(&mut VideoRun::open(files.to_vec(), START).unwrap())
+    see_all(&mut VideoRun::open(files.to_vec(), START, false).unwrap())
 }
 
 /// Frames only.

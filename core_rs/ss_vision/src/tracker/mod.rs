@@ -28,6 +28,7 @@ use ss_model::{BoxF, Detection, EventTime, Track};
 use assign::NONE;
 use associate::Association;
 pub use clip::ClipTracks;
+pub use iou::iou;
 use kalman::BoxFilter;
 use lifecycle::Life;
 pub use params::TrackerParams;

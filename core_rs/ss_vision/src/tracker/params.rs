@@ -124,7 +124,14 @@ impl TrackerParams {
         }
     }
 
-    /// The preset of that name: `vehicle`, `vehicle_stable`, `pedestrian` or `motion`.
+    /// A detection model at a few looks a second, its scores uncalibrated:
+    /// tracks begin at a middling score, need two sightings, and outlive the
+    /// few looks in which a small model misses its vehicle.
+    pub fn detector() -> Self {
+        Self { high_score: 0.3, new_score: 0.4, confirm_hits: 2, lost_s: 1.5, ..Self::vehicle() }
+    }
+
+    /// The preset of that name: `vehicle`, `vehicle_stable`, `pedestrian`, `detector` or `motion`.
     ///
     /// # Errors
     /// `InvalidInput` for any other name.
@@ -133,9 +140,10 @@ impl TrackerParams {
             "vehicle" => Ok(Self::vehicle()),
             "vehicle_stable" => Ok(Self::vehicle_stable()),
             "pedestrian" => Ok(Self::pedestrian()),
+            "detector" => Ok(Self::detector()),
             "motion" => Ok(Self::motion()),
             _ => Err(Error::invalid(format!(
-                "tracker preset: found \"{name}\", expected vehicle, vehicle_stable, pedestrian or motion"
+                "tracker preset: found \"{name}\", expected vehicle, vehicle_stable, pedestrian, detector or motion"
             ))),
         }
     }

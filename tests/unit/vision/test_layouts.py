@@ -1,0 +1,159 @@
+"""Export layouts: recognised or refused, decoded to the right place, never broken by what a model says."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from smartstream.errors import InternalError, InvalidInputError
+from smartstream.model.classes import CLASS_CODE
+from smartstream.vision.detector import DetectorSettings
+from smartstream.vision.labels import class_codes
+from smartstream.vision.layouts import FORMATS, Layout, Port, recognise
+from smartstream.vision.readout import Readout
+
+IMAGE = Port("images", (1, 3, 416, 416))
+SIZE = (416, 416)
+CELLS = 52 * 52 + 26 * 26 + 13 * 13
+KNOWN = {
+    "yolox": [Port("output", (1, CELLS, 85))],
+    "yolov5": [Port("output0", (1, 3 * CELLS, 85))],
+    "yolov8": [Port("output0", (1, 84, CELLS))],
+    "end2end": [Port("output0", (1, 300, 6))],
+    "fastestdet": [Port("758", (1, 85, 26, 26))],
+    "rtdetr": [Port("output0", (1, 300, 84))],
+    "detr": [Port("labels", (1, 300)), Port("boxes", (1, 300, 4)), Port("scores", (1, 300))],
+    "rfdetr": [Port("dets", (1, 300, 4)), Port("labels", (1, 300, 91))],
+}
+
+
+def layout_of(name: str, form: str = "auto") -> Layout:
+    inputs = [IMAGE, Port("orig_target_sizes", (1, 2))] if name == "detr" else [IMAGE]
+    return recognise("m.onnx", inputs, KNOWN[name], SIZE, form)
+
+
+def empty(name: str) -> dict[str, np.ndarray]:
+    return {port.name: np.zeros([n or 1 for n in port.shape[1:]], np.float32) for port in KNOWN[name]}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_export_is_recognised_by_names_and_shapes(name: str) -> None:
+    assert layout_of(name).name == name
+    assert layout_of(name, name).name == name
+
+
+def test_a_layout_may_be_insisted_on() -> None:
+    assert layout_of("yolox", "yolox_decoded").name == "yolox_decoded"
+    with pytest.raises(
+        InvalidInputError, match=r"found outputs output \[1, 3549, 85\].*expected those of format yolov8"
+    ):
+        layout_of("yolox", "yolov8")
+
+
+def test_what_nobody_exports_is_refused_with_the_question() -> None:
+    with pytest.raises(InvalidInputError) as e:
+        recognise("odd.onnx", [IMAGE], [Port("a", (1, 7, None)), Port("b", (1, 2))], SIZE)
+    assert "model odd.onnx: found outputs a [1, 7, ?], b [1, 2]" in str(e.value)
+    assert all(name in str(e.value) for name in FORMATS)
+
+
+def place_car(name: str) -> dict[str, np.ndarray]:
+    """Outputs that say: a car at (100, 60)-(180, 140), sure to 0.81."""
+    out = empty(name)
+    cx, cy, w, h, car, sure = 140.0, 100.0, 80.0, 80.0, 2, 0.81
+    match name:
+        case "yolox":
+            row = 12 * 52 + 17  # stride 8: cell (17, 12)
+            out["output"][row, :5] = (cx / 8 - 17, cy / 8 - 12, np.log(w / 8), np.log(h / 8), 0.9)
+            out["output"][row, 5 + car] = 0.9
+        case "yolov5":
+            out["output0"][7, :5] = (cx, cy, w, h, 0.9)
+            out["output0"][7, 5 + car] = 0.9
+        case "yolov8":
+            out["output0"][:4, 7] = (cx, cy, w, h)
+            out["output0"][4 + car, 7] = sure
+        case "end2end":
+            out["output0"][3] = (100, 60, 180, 140, sure, car)
+        case "fastestdet":
+            out["758"][3:5] = -9.0
+            out["758"][1:5, 6, 8] = (np.arctanh(cx / 16 - 8), np.arctanh(cy / 16 - 6), *[np.log(w / (416 - w))] * 2)
+            out["758"][0, 6, 8], out["758"][5 + car, 6, 8] = 0.9, 0.9
+        case "rtdetr":
+            out["output0"][3, :4] = np.array([cx, cy, w, h]) / 416
+            out["output0"][3, 4 + car] = sure
+        case "detr":
+            out["boxes"][3], out["labels"][3], out["scores"][3] = (100, 60, 180, 140), car, sure
+        case "rfdetr":
+            out["dets"][3] = np.array([cx, cy, w, h]) / 416
+            out["labels"][:] = -9.0
+            out["labels"][3, 3] = np.log(sure / (1 - sure))  # COCO's own number of a car
+    return out
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_car_is_found_where_it_is(name: str) -> None:
+    readout = Readout("m.onnx", layout_of(name), DetectorSettings(), None)
+    found = readout.read(place_car(name), SIZE)
+    np.testing.assert_allclose(found.boxes, [[100, 60, 180, 140]], atol=0.01)
+    np.testing.assert_allclose(found.scores, [0.81], atol=1e-5)
+    assert found.classes.tolist() == [CLASS_CODE["car"]]
+
+
+@pytest.mark.parametrize("name", KNOWN)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_whatever_a_model_says_comes_out_sound(name: str, data: st.DataObject) -> None:
+    readout = Readout("m.onnx", layout_of(name), DetectorSettings(min_score=0.0), None)
+    any_float = st.floats(width=32, allow_nan=True, allow_infinity=True)
+    outputs = {}
+    for port in KNOWN[name]:
+        shape = tuple(n or 1 for n in port.shape[1:])
+        few = data.draw(hnp.arrays(np.float32, st.integers(1, 40), elements=any_float))
+        outputs[port.name] = np.resize(few, shape)
+    with np.errstate(all="ignore"):
+        found = readout.read(outputs, SIZE)
+    assert len(found.boxes) == len(found.scores) == len(found.classes) <= 300
+    assert np.isfinite(found.boxes).all()
+    assert ((found.scores >= 0) & (found.scores <= 1)).all()
+    assert (found.classes < 7).all()
+
+
+@pytest.mark.parametrize("name", KNOWN)
+@settings(max_examples=15, deadline=None)
+@given(shape=hnp.array_shapes(min_dims=0, max_dims=4, max_side=9))
+def test_wrong_shapes_are_one_clear_message(name: str, shape: tuple[int, ...]) -> None:
+    readout = Readout("m.onnx", layout_of(name), DetectorSettings(), None)
+    outputs = {port.name: np.zeros(shape, np.float32) for port in KNOWN[name]}
+    with contextlib.suppress(InternalError):  # any other exception is a failure
+        readout.read(outputs, SIZE)
+    none: dict[str, np.ndarray] = {}
+    with pytest.raises(InternalError, match=r"model m\.onnx: found outputs nothing, expected those of layout"):
+        readout.read(none, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("count", "names", "stated", "says"),
+    [
+        (5, (), None, "found 5 classes without names"),
+        (3, ("car", "bus"), None, None),  # one more column is the background
+        (4, ("car", "bus"), None, "found 2 names, expected 4"),
+        (2, ("cat", "dog"), None, "no road user among the classes cat, dog"),
+        (2, (), "{0: 'Car', 1: 'Motorbike'}", None),
+        (80, (), "{broken", None),
+    ],
+)
+def test_class_names_decide_what_a_class_is(
+    count: int, names: tuple[str, ...], stated: str | None, says: str | None
+) -> None:
+    codes = class_codes(count, names, stated)
+    if says is not None:
+        assert isinstance(codes, str)
+        assert says in codes
+    else:
+        assert not isinstance(codes, str)
+        assert CLASS_CODE["car"] in codes
