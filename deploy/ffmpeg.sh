@@ -1,6 +1,6 @@
 #!/bin/sh
-# An own small FFmpeg, LGPL, from Debian's source package: the decoders of cameras and recorders, luma-only decoding,
-# nothing that is GPL, no program, no shared library. `./dev ffmpeg` calls this; `SMARTSTREAM_FFMPEG=DIR ./dev …` uses it.
+# An own small FFmpeg, LGPL, from Debian's source package: the decoders of cameras and recorders, clips by stream copy,
+# luma-only decoding, nothing that is GPL, no program, no shared library. `./dev ffmpeg` calls this; `SMARTSTREAM_FFMPEG=DIR ./dev …` uses it.
 #
 # usage: deploy/ffmpeg.sh DIR          DIR/lib holds static libraries, DIR/include headers, DIR/LICENSE.md what to carry along
 #        SUITE=trixie deploy/ffmpeg.sh DIR          another Debian release's FFmpeg (5.1 to 8 fit)
@@ -34,18 +34,15 @@ apt_get source --download-only ffmpeg
 dpkg-source -x ./ffmpeg_*.dsc source >&2 # Debian's fixes applied
 cd source
 
-# TLS for rtsps and https only where GnuTLS (LGPL) is at hand.
-tls=
-if pkg-config --exists gnutls; then tls='--enable-gnutls --enable-protocol=tls,https'; else say "no gnutls: without rtsps and https"; fi
-# No demuxer for playlists: a file must not make us open others.
-# shellcheck disable=SC2086 # a list of words
+# No demuxer for playlists: a file must not make us open others. TLS is not libav's here: the core brings its own.
 ./configure --prefix="$PREFIX" --enable-static --disable-shared --enable-pic --enable-gray \
     --disable-everything --disable-autodetect --disable-programs --disable-doc --disable-debug \
     --disable-avdevice --disable-avfilter --disable-swresample --disable-swscale --disable-postproc \
     --enable-decoder=h264,hevc,mjpeg,mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4v3 \
     --enable-parser=h264,hevc,mjpeg,mpeg4video \
     --enable-demuxer=mov,matroska,mpegts,mpegps,avi,flv,h264,hevc,mjpeg,mpjpeg,m4v,rtsp,rtp,sdp \
-    --enable-protocol=file,tcp,udp,rtp,http $tls \
+    --enable-protocol=file,tcp,udp,rtp,http \
+    --enable-muxer=mp4,matroska \
     --enable-bsf=h264_mp4toannexb,hevc_mp4toannexb,extract_extradata,mpeg4_unpack_bframes >configure.log ||
     { tail -n 20 configure.log >&2; exit 1; }
 grep -q '^License: LGPL' configure.log || { say "the result would not be LGPL"; exit 1; }
