@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from smartstream.model.time import rfc3339
 
 _encoder = msgspec.json.Encoder()
+
+_TAGS: Final = {
+    "violation": ("traffic_enforcement", "P365D"),  # the limitation of an administrative offence on the road
+    "traffic": ("traffic_management", "P30D"),
+    "signal": ("traffic_management", "P365D"),
+    "camera": ("operations", "P90D"),
+    "air": ("environment", "P1825D"),
+    "env": ("environment", "P1825D"),
+    "indicator": ("administration", "P365D"),
+    "media": ("public_information", "P90D"),
+    "report": ("citizen_service", "P365D"),
+    "incident": ("public_safety", "P365D"),
+    "warning": ("public_safety", "P1825D"),
+    "dlq": ("operations", "P30D"),
+}
+"""Purpose and retention by class (Luật 91/2025/QH15: personal data for a named purpose, no longer than it needs)."""
+_OTHER: Final = ("operations", "P30D")
+_SHORT: Final = "P30D"  # nobody is accused: what is left is for audit
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +39,8 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
         type: ``vn.ioc.<class>.<kind>.<verb>.v1``.
         subject: What it is about: ``j1/cam-s/S1``.
         time: Event time, RFC 3339 with milliseconds.
+        purpose: What it may be used for; an extension attribute, as ``retention``.
+        retention: How long it may be kept, an ISO 8601 duration from ``time``.
         data: The payload; ``interface`` names its fields per class.
     """
 
@@ -31,6 +51,8 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     time: str
     datacontenttype: str = "application/json"
+    purpose: str = ""
+    retention: str = ""
     data: dict[str, Any]
 
     def to_json(self) -> bytes:
@@ -63,7 +85,17 @@ def make_event(
     """
     source, type_ = f"/smartstream/{site}/{entity}", f"vn.ioc.{'.'.join(kind)}.v1"
     digest = blake2b("\x1f".join((type_, source, key, str(at_ns), str(revision))).encode(), digest_size=16)
-    return CloudEvent(id=digest.hexdigest(), source=source, type=type_, subject=subject, time=rfc3339(at_ns), data=data)
+    purpose, retention = _TAGS.get(kind[0], _OTHER)
+    return CloudEvent(
+        id=digest.hexdigest(),
+        source=source,
+        type=type_,
+        subject=subject,
+        time=rfc3339(at_ns),
+        purpose=purpose,
+        retention=_SHORT if kind[2] in ("undecided", "suppressed") else retention,
+        data=data,
+    )
 
 
 def nats_subject(event_type: str, *, province: str, ward: str | None) -> str:
