@@ -50,11 +50,13 @@ impl Counts {
             ("track_rows", self.track_rows),
             ("batches", self.batches),
             ("gaps", self.gaps),
-            ("packets_received", self.packets_received),
-            ("connections", self.connections),
         ]
         .map(|(name, n)| (name.to_owned(), n))
         .into();
+        if self.packets_received > 0 {
+            all.insert("packets_received".into(), self.packets_received);
+            all.insert("connections".into(), self.connections);
+        }
         all.extend(self.lost.iter().map(|(reason, &n)| (format!("lost_{reason}"), n)));
         all
     }

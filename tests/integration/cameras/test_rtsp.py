@@ -171,7 +171,8 @@ def test_a_camera_that_is_not_there_is_lost_and_tried_again(clips, server, watch
     nobody.until_health("lost", "opened")
     assert "Connection refused" in nobody.health("lost")[0][1]
     _, counts = nobody.close()
-    assert counts["connections"] == counts["frames_decoded"] == 0
+    assert counts["frames_decoded"] == 0
+    assert "connections" not in counts
 
 
 def test_runs_never_share_a_number(clips, server, watch):
