@@ -14,6 +14,7 @@ COMMANDS = {
     "bench": "measure the engine, beside its peers in the same run",
     "catalogue": "the systems a centre is connected to, with schema and sample",
     "check": "every mistake in a site file at once",
+    "controller": "what a signal controller's log says: phases, crossings by phase",
     "demo": "the whole system, nothing to configure",
     "law": "candidate clauses by date, and what an amendment changes",
     "recall": "take back every case that rests on something found faulty",
