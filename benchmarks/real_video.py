@@ -21,8 +21,8 @@ Point = tuple[float, float]
 Line = tuple[str, Point, Point]
 
 
-def site_text(clips: list[Path], lines: list[Line]) -> str:
-    """A site with one camera and the given counting lines (normalised)."""
+def site_text(clips: list[Path], lines: list[Line], more: str = "") -> str:
+    """A site with one camera, ``more`` of its keys, and the given counting lines (normalised)."""
     urls = ", ".join(json.dumps(f"file:{clip.resolve()}") for clip in clips)
     text = f"""[site]
 id = "real"
@@ -34,18 +34,19 @@ id = "cam"
 junction = "j"
 url = [{urls}]
 start_time = {T0}
+{more}
 """
     for name, a, b in lines:
         text += f'[[camera.line]]\nid = "{name}"\nkind = "count"\npoints = [[{a[0]}, {a[1]}], [{b[0]}, {b[1]}]]\n'
     return text
 
 
-def crossings(clips: list[Path], lines: list[Line]) -> tuple[list[dict[str, object]], dict[str, int]]:
+def crossings(clips: list[Path], lines: list[Line], more: str = "") -> tuple[list[dict[str, object]], dict[str, int]]:
     """Crossings that ``smartstream run`` reports, and the camera's own totals."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         site, events, summary = folder / "site.toml", folder / "events", folder / "summary.json"
-        site.write_text(site_text(clips, lines))
+        site.write_text(site_text(clips, lines, more))
         command = [sys.executable, "-m", "smartstream", "run", str(site), "--no-nats"]
         subprocess.run([*command, "--events", str(events), "--summary", str(summary)], check=True, capture_output=True)
         found = [json.loads(line) for line in events.read_text().splitlines()]

@@ -24,10 +24,7 @@ from smartstream.errors import InvalidInputError, SmartstreamError
 GROUP: Final = "smartstream.detectors"
 """Entry points of this group are detectors: each loads to a callable ``(DetectorSettings) -> Detector``."""
 
-_OURS: Final = {
-    "onnx": "smartstream.vision.onnx:OnnxDetector",
-    "tensorrt": "smartstream.vision.tensorrt:TensorRTDetector",
-}
+_OURS: Final = {"onnx": "smartstream.vision.onnx:OnnxDetector"}
 
 
 @dataclass(frozen=True)
@@ -137,6 +134,11 @@ def open_detector(name: str, settings: DetectorSettings) -> Detector:
         InvalidInputError: Nobody knows the name, or it cannot be opened with these settings.
     """
     known = installed()
+    if name == "tensorrt" and name not in known:
+        raise InvalidInputError(
+            'detector tensorrt: this version does not run TensorRT engines yet; expected "onnx", which runs the same '
+            "model on the CPU, or on CUDA where onnxruntime-gpu is installed"
+        )
     if name not in _OURS and name not in known:
         there = ", ".join(sorted({"motion", *_OURS, *known}))
         raise InvalidInputError(f"detector {name!r}: found no such detector, expected one of {there}")

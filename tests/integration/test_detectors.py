@@ -183,6 +183,12 @@ def test_the_site_file_takes_an_entry_point_by_its_name(tmp_path: Path, monkeypa
     assert sides["c"]["pictures_asked"] > 0
 
 
+def test_tensorrt_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_text("a model")
+    with pytest.raises(InvalidInputError, match="does not run TensorRT engines yet"):
+        run_site(tmp_path, SITE.format(clip=CLIP, detector="tensorrt", more='model = "m.onnx"'))
+
+
 @pytest.mark.skipif(not SHARED.exists(), reason="../shared is not there")
 class TestRealModels:
     @pytest.mark.parametrize("name", ["yolox_nano", "FastestDet"])
