@@ -16,6 +16,7 @@ from pipelines.evidence import ChainSink, EvidenceSpec
 from pipelines.floods import FloodSpec, flood_conditions
 from pipelines.joins import CitySpec, incident_events
 from pipelines.junction import Junctions, Told
+from pipelines.media import MediaSpec, media_events
 from pipelines.reports import DeskSpec, report_events
 from pipelines.sectors import SectorSpec, sector_events
 from smartstream.evidence.desk import Case
@@ -35,6 +36,7 @@ class Wiring:
         junctions: Builds the step of each junction.
         stations: What the stations need to know; ``None`` when no sensor feed is read.
         desk: What the desk of reports needs to know; ``None`` when no report feed is read.
+        media: What the media desk needs to know; ``None`` when no media feed is read.
         sectors: What the indicators need to know; ``None`` when no indicator feed is read.
         floods: Gauges that lift rules; ``None`` when there are none.
         city: What the joins need to know; ``None`` when none is armed.
@@ -49,6 +51,7 @@ class Wiring:
     junctions: Junctions
     stations: StationSpec | None
     desk: DeskSpec | None
+    media: MediaSpec | None
     sectors: SectorSpec | None
     floods: FloodSpec | None
     city: CitySpec | None
@@ -80,6 +83,8 @@ def build(wiring: Wiring) -> Dataflow:
         told.append(station_events(items, wiring.stations))
     if wiring.desk is not None:
         told.append(report_events(items, wiring.desk))
+    if wiring.media is not None:
+        told.append(media_events(items, list(told), wiring.media))
     if wiring.sectors is not None:
         told.append(sector_events(items, wiring.sectors))
     if wiring.city is not None:

@@ -21,7 +21,6 @@ from pipelines.doors import DoorPlan, Doors, has_doors
 from pipelines.feeds import needs_log
 from pipelines.live_cameras import look_at_cameras
 from pipelines.progress import Progress
-from pipelines.sources import unread
 from pipelines.worker import (
     Plan,
     board_of,
@@ -81,8 +80,6 @@ def launch(options: Options) -> Path | None:
     for spec in specs:
         for rule in spec.rules.not_armed:
             _log.warning("rule not armed: this version does not know it yet", camera=rule.camera, rule=rule.kind)
-    for place in unread(site):
-        _log.warning("source not read: this version does not know it yet", place=place)
     resuming = False
     if options.recovery is not None:
         resuming = _prepare_recovery(options.recovery, site)

@@ -11,13 +11,15 @@ from pipelines.environment import SENSORS, StationSpec
 from pipelines.feeds import line_source
 from pipelines.floods import FloodSpec
 from pipelines.joins import APPROVALS
+from pipelines.media import MEDIA, MediaSpec
 from pipelines.reports import REPORTS, DeskSpec
 from pipelines.sectors import INDICATORS, SectorSpec
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.joins import ApprovalFeed
-from smartstream.config.site import IndicatorFeed, ReportFeed, SensorFeed, Site
+from smartstream.config.site import IndicatorFeed, MediaFeed, ReportFeed, SensorFeed, Site
 from smartstream.ingest.approval_lines import ApprovalLines
 from smartstream.ingest.indicator_lines import IndicatorLines
+from smartstream.ingest.media_lines import MediaLines
 from smartstream.ingest.report_lines import ReportLines
 from smartstream.ingest.report_tables import with_tables
 from smartstream.ingest.sensor_lines import SensorLines
@@ -143,6 +145,31 @@ def sector_spec(site: Site) -> SectorSpec | None:
     lateness_ns = round(max(feed.allowed_lateness_s for feed in site.indicator_feed) * NS)
     sides = tuple(f"indicators/{i}" for i in range(len(site.indicator_feed)))
     return SectorSpec(site.site.id, sides, site.site.timezone, lateness_ns)
+
+
+def media_side(site: Site, i: int, feed: MediaFeed, *, inputs: NatsAccess | None, paced: bool) -> SideSpec:
+    """A feed of press and social media items.
+
+    Raises:
+        InvalidInputError: It cannot be opened.
+    """
+    side = f"media/{i}"
+    source = line_source(site, feed, side, inputs=inputs, paced=paced)
+
+    def open_side(resume: dict[str, Any] | None) -> Feed:
+        return MediaLines(source, resume)
+
+    return SideSpec(side, MEDIA, open_side, None if source.live else _start_ns(site, open_side))
+
+
+def media_spec(site: Site) -> MediaSpec | None:
+    """What the media desk of a site needs to know; ``None`` without a media feed."""
+    if not site.media_feed:
+        return None
+    lateness_ns = round(max(feed.allowed_lateness_s for feed in site.media_feed) * NS)
+    sides = tuple(f"media/{i}" for i in range(len(site.media_feed)))
+    wards = None if site.site.wards is None else site.path(site.site.wards)
+    return MediaSpec(site.site.id, sides, lateness_ns, wards, site.site.timezone)
 
 
 def ward_index(site: Site) -> WardIndex | None:

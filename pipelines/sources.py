@@ -14,6 +14,7 @@ from pipelines.line_sources import (
     approval_side,
     flood_spec,
     indicator_side,
+    media_side,
     report_side,
     sensor_side,
     ward_index,
@@ -93,6 +94,9 @@ def _makers(
         yield figures, f"indicator_feed[{i}].url", make
     for i, approvals in enumerate(site.approval_feed):
         yield approvals, f"approval_feed[{i}].url", partial(approval_side, site, i, approvals, inputs=inputs)
+    for i, media in enumerate(site.media_feed):
+        make = partial(media_side, site, i, media, inputs=inputs, paced=paced)
+        yield media, f"media_feed[{i}].url", make
 
 
 def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
@@ -102,11 +106,6 @@ def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
         lifted.append(flood_side(junction))
     feeds = [_signal_name(i, feed) for i, feed in enumerate(site.signal_feed) if feed.junction == junction]
     return (*lifted, *feeds, *(camera.id for camera in site.camera if camera.junction == junction))
-
-
-def unread(site: Site) -> Iterator[str]:
-    """Sources of the site file that this version does not read yet, by their path in it."""
-    yield from (f"media_feed[{i}]" for i in range(len(site.media_feed)))
 
 
 def _add(sides: dict[str, SideSpec], mistakes: list[str], place: str, make: partial[SideSpec]) -> None:

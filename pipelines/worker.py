@@ -24,7 +24,7 @@ from pipelines.arming import city_spec, junction_facts
 from pipelines.evidence import EvidenceSpec, evidence_store
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
-from pipelines.line_sources import desk_spec, flood_spec, sector_spec, station_spec
+from pipelines.line_sources import desk_spec, flood_spec, media_spec, sector_spec, station_spec
 from pipelines.sources import junction_sides, site_sides
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Site, load_site
@@ -110,6 +110,7 @@ def execute(plan: Plan, index: int | None) -> None:
             junctions=Junctions(specs),
             stations=station_spec(site),
             desk=desk_spec(site),
+            media=media_spec(site),
             sectors=sector_spec(site),
             floods=flood_spec(site),
             city=city,

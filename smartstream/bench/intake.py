@@ -29,8 +29,8 @@ from smartstream.errors import InternalError, InvalidInputError
 
 GOAL_P99_MS: Final = 100.0
 _AT_ONCE_S: Final = 0.5
-_PATIENCE_S: Final = 60.0
-_START_S: Final = 60.0
+_PATIENCE_S: Final = 180.0
+_START_S: Final = 180.0
 _SITE: Final = """
 [site]
 id = "bench"

@@ -9,6 +9,7 @@ import msgspec
 
 from smartstream.ingest.condition_lines import ConditionLine
 from smartstream.ingest.indicator_lines import IndicatorLine
+from smartstream.ingest.media_lines import MediaLine
 from smartstream.ingest.report_lines import ReportLine
 from smartstream.ingest.sensor_lines import SensorLine
 from smartstream.ingest.signal_lines import SignalLine
@@ -72,6 +73,7 @@ SCHEMAS: Final[dict[str, type[msgspec.Struct]]] = {
     "sensor_feed": SensorLine,
     "report_feed": ReportLine,
     "indicator_feed": IndicatorLine,
+    "media_feed": MediaLine,
     "condition_feed": ConditionLine,
     "camera (tracks:)": TrackLine,
 }

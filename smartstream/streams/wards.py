@@ -70,6 +70,11 @@ class WardIndex:
     def __len__(self) -> int:
         return len(self._wards)
 
+    def names(self) -> dict[str, str]:
+        """Name to code of the wards of the newest hierarchy."""
+        newest = max(since for since, _, _ in self._wards)
+        return {ward.name: ward.code for since, _, ward in self._wards if since == newest}
+
     def find(self, lat: float, lon: float, at_ns: int) -> Ward | None:
         """The ward that covers a place at an instant; on a border the one with the smaller code."""
         day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_ns // 1_000)).astimezone(self._timezone)

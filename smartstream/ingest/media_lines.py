@@ -1,0 +1,64 @@
+"""A media feed: articles and public posts, one JSON line each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.model.items import Item, MediaItem, MediaItems
+from smartstream.model.report_text import tidy
+from smartstream.model.time import NS, parse_instant
+
+
+class MediaLine(msgspec.Struct):
+    """A line of a media feed."""
+
+    time: str | int | float
+    media: str
+    source: str = ""
+    url: str = ""
+    lang: str = "vi"
+    title: str = ""
+    text: str = ""
+
+
+_decoder: Final = msgspec.json.Decoder(MediaLine)
+
+
+class MediaLines(LineFeed[MediaItem]):
+    """Items as JSON lines."""
+
+    horizon_ns = 24 * 3600 * NS
+    jump_ns = 7 * 86_400 * NS
+
+    def _parse(self, line_no: int, line: bytes) -> tuple[int, MediaItem]:
+        said = decode_line(_decoder, line)
+        try:
+            at_ns = parse_instant(said.time)
+        except ValueError as e:
+            raise RefusedError("bad_time", str(e)) from None
+        if not 0 < len(said.media) <= 128:
+            raise RefusedError("bad_field", "expected a media id of 1 to 128 characters")
+        if not (said.title.strip() or said.text.strip()):
+            raise RefusedError("bad_field", "expected a title or a text")
+        item = MediaItem(
+            clock_ns=0,
+            time_ns=at_ns,
+            side=self.side,
+            line=line_no,
+            media=said.media,
+            source=said.source[:64],
+            url=said.url[:2000],
+            lang=said.lang[:8],
+            title=tidy(said.title)[:500],
+            text="\n".join(tidy(part) for part in said.text[:20_000].splitlines()),
+        )
+        return at_ns, item
+
+    def _arrived(self, value: MediaItem) -> MediaItem:
+        return msgspec.structs.replace(value, clock_ns=self.position_ns)
+
+    def _batch(self, values: tuple[MediaItem, ...]) -> Item:
+        return MediaItems(self.side, values, self.position_ns, self.ended)
