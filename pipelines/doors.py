@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -188,6 +189,8 @@ def main() -> None:
     if os.getppid() != parent:
         sys.exit(1)
     configure()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every client is an open file
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the parent, who stops all in order
     plan = msgspec.json.decode(Path(path).read_bytes(), type=DoorPlan)
     try:

@@ -14,6 +14,7 @@ from pipelines.beside import beside_events
 from pipelines.environment import StationSpec, station_events
 from pipelines.evidence import ChainSink, EvidenceSpec
 from pipelines.floods import FloodSpec, flood_conditions
+from pipelines.hot import HotSpec, hot_events
 from pipelines.joins import CitySpec, incident_events
 from pipelines.junction import Junctions, Told
 from pipelines.media import MediaSpec, media_events
@@ -40,6 +41,7 @@ class Wiring:
         sectors: What the indicators need to know; ``None`` when no indicator feed is read.
         floods: Gauges that lift rules; ``None`` when there are none.
         city: What the joins need to know; ``None`` when none is armed.
+        hot: Where the hot state is; ``None`` without Redis.
         event_sinks: Where events go.
         ledger: Where events are counted, with the sources' own totals.
         evidence: How suspicions are documented; ``None`` documents none.
@@ -55,6 +57,7 @@ class Wiring:
     sectors: SectorSpec | None
     floods: FloodSpec | None
     city: CitySpec | None
+    hot: HotSpec | None
     event_sinks: Mapping[str, Sink[tuple[str, CloudEvent]]]
     ledger: Sink[tuple[str, CloudEvent | Tally]]
     recorder: Sink[tuple[str, Recorded]] | None
@@ -83,14 +86,16 @@ def build(wiring: Wiring) -> Dataflow:
         told.append(station_events(items, wiring.stations))
     if wiring.desk is not None:
         told.append(report_events(items, wiring.desk))
-    if wiring.media is not None:
-        told.append(media_events(items, list(told), wiring.media))
     if wiring.sectors is not None:
         told.append(sector_events(items, wiring.sectors))
     if wiring.city is not None:
         told.append(incident_events(items, judged, wiring.city))
+    if wiring.media is not None:
+        told.append(media_events(items, list(told), wiring.media))
     one_key = op.map("one_key", op.merge("told", *told), lambda keyed: ("events", keyed[1]))
     events = op.merge("events", one_key, beside)
+    if wiring.hot is not None:
+        events = op.merge("with_health", events, hot_events(events, wiring.hot))
     for name, sink in wiring.event_sinks.items():
         op.output(name, events, sink)
     tallies: KeyedStream[Tally] = op.filter_map_value("tallies", items, lambda i: i if isinstance(i, Tally) else None)

@@ -22,6 +22,7 @@ from bytewax.recovery import RecoveryConfig
 
 from pipelines.arming import city_spec, junction_facts
 from pipelines.evidence import EvidenceSpec, evidence_store
+from pipelines.hot import hot_spec
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
 from pipelines.line_sources import desk_spec, flood_spec, media_spec, sector_spec, station_spec
@@ -114,6 +115,7 @@ def execute(plan: Plan, index: int | None) -> None:
             sectors=sector_spec(site),
             floods=flood_spec(site),
             city=city,
+            hot=hot_spec(site),
             event_sinks=event_sinks(plan, site),
             ledger=ledger_sink(plan, site, specs, board),
             recorder=record_sink(plan, sides),

@@ -198,7 +198,7 @@ async def _load(url: str, rate: float, seconds: float, hitting: asyncio.Task[Non
 
     begin = time.monotonic() + 0.2
     sent: list[_Sent] = []
-    connector = aiohttp.TCPConnector(limit=0)
+    connector = aiohttp.TCPConnector(limit=256)  # files are few, and a real crowd waits in a queue, too
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=10)) as session:
         tasks = []
         while len(sent) < rate * seconds or (hitting is not None and not hitting.done()):

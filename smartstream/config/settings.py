@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     """User at the databases of `sql:` feeds; absent: as the database's own client would."""
     sql_password: SecretStr | None = None
     """Password of `sql_user`."""
+    redis_user: str | None = None
+    """User at Redis, where it has users."""
+    redis_password: SecretStr | None = None
+    """Password at Redis."""
     nats_creds: Path | None = None
     """Credentials file (JWT and seed) for the NATS server, instead of a user or a token."""
 

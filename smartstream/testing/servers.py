@@ -150,3 +150,19 @@ class Postgres(Server):
     ) -> None:
         self.kill()
         shutil.rmtree(self.data, ignore_errors=True)
+
+
+class RedisServer(Server):
+    """Redis, keeping nothing; ``settings`` go to its command line."""
+
+    name = "redis-server"
+
+    def __init__(self, folder: Path, port: int | None = None, **settings: str) -> None:
+        super().__init__(folder, port)
+        self._settings = settings
+
+    def command(self) -> list[str]:
+        """On the loopback, without files."""
+        more = [word for name, value in self._settings.items() for word in (f"--{name.replace('_', '-')}", value)]
+        plain = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        return [program(self.name) or self.name, *plain, *more]
