@@ -195,7 +195,7 @@ fn spread(rows: [&[u8]; 3], low: &mut [u8], high: &mut [u8]) {
         let column = |left: u8, here: u8, right: u8| (left.min(here).min(right), left.max(here).max(right));
         let (a, b, c) =
             (column(a.0[x], a.1[x], a.2[x]), column(b.0[x], b.1[x], b.2[x]), column(c.0[x], c.1[x], c.2[x]));
-        let half = |edge: u8| ((u16::from(edge) + u16::from(rows[1][x + 1])) / 2) as u8;
+        let half = |edge: u8| edge.midpoint(rows[1][x + 1]);
         (*low, *high) = (half(a.0.min(b.0).min(c.0)), half(a.1.max(b.1).max(c.1)));
     }
 }
