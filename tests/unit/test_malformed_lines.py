@@ -1,0 +1,77 @@
+"""Malformed lines of every kind: each is a value or a dead letter with a reason, each counted, none raises.
+
+``./dev test tests/unit/test_malformed_lines.py -m slow`` takes a million.
+"""
+
+from collections import Counter
+
+import pytest
+from malformed import GOOD, malformed
+
+from smartstream.ingest.condition_lines import ConditionLines
+from smartstream.ingest.indicator_lines import IndicatorLines
+from smartstream.ingest.lines import file_source
+from smartstream.ingest.media_lines import MediaLines
+from smartstream.ingest.report_lines import ReportLines
+from smartstream.ingest.sensor_lines import SensorLines
+from smartstream.ingest.signal_lines import SignalLines
+from smartstream.model.items import Conditions, DeadLetter, Figures, MediaItems, Readings, Reports, Signals
+from smartstream.model.time import NS
+
+VALUES = {
+    Signals: "changes",
+    Readings: "readings",
+    Reports: "reports",
+    Figures: "figures",
+    MediaItems: "items",
+    Conditions: "facts",
+}
+
+
+def opened(feed, path):
+    source = file_source(feed, path, lateness_ns=600 * NS)
+    j = frozenset({"j"})
+    return {
+        "signal_feed": lambda: SignalLines(source, groups=frozenset({"S"})),
+        "sensor_feed": lambda: SensorLines(source),
+        "report_feed": lambda: ReportLines(source, site="s"),
+        "indicator_feed": lambda: IndicatorLines(source),
+        "media_feed": lambda: MediaLines(source),
+        "condition_feed": lambda: ConditionLines(
+            source, junction="j", junctions=j, cameras=j, lanes=j, every_lane=j, speaks=True
+        ),
+    }[feed]()
+
+
+def account(folder, feed, count, seed):
+    path = folder / f"{feed}.ndjson"
+    path.write_bytes(b"".join(line + b"\n" for line in malformed(feed, count, seed)))
+    lines, values, reasons = opened(feed, path), 0, Counter()
+    while not lines.ended:
+        for item in lines.read():
+            if isinstance(item, DeadLetter):
+                assert item.reason
+                assert item.place.startswith("line ")
+                reasons[item.reason] += 1
+            elif type(item) in VALUES:
+                values += len(getattr(item, VALUES[type(item)]))
+    lines.close()
+    path.unlink()
+    assert lines.counts["lines"] == count == values + reasons.total()
+    assert lines.counts["dead"] == reasons.total()
+    return values, reasons
+
+
+@pytest.mark.parametrize("feed", GOOD)
+def test_every_malformed_line_is_accounted_for(tmp_path, feed):
+    values, reasons = account(tmp_path, feed, 3_400, seed=1)
+    assert values > 50
+    assert reasons.keys() >= {"broken_json", "bad_field", "bad_time", "too_long"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_million_malformed_lines(tmp_path):
+    for feed in GOOD:
+        for part in range(10):
+            account(tmp_path, feed, 16_667, seed=part)
