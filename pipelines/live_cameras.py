@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from smartstream import _core
 from smartstream.config.settings import camera_login
@@ -49,6 +53,28 @@ def live_side(camera: Camera, config: dict[str, Any], hub: _core.DetectorHub | N
         return CameraFeed(side=camera.id, config=config, state_dir=None, paced=False, hub=hub, resume=resume)
 
     return SideSpec(camera.id, camera.junction, open_camera, None)
+
+
+def live_picture(site: Site, camera: Camera) -> npt.NDArray[np.uint8] | None:
+    """A picture of a live camera now, (H, W, 3) uint8 RGB; ``None`` when none comes within its patience.
+
+    Raises:
+        InvalidInputError: A login that is half given.
+    """
+    config = {"camera": camera.id, "start_time_ns": 0, "live": live_config(site, camera, None)}
+    run = _core.CameraRun(json.dumps(config).encode())
+    try:
+        until_s = time.monotonic() + camera.live.connect_timeout_s + camera.live.read_timeout_s
+        while time.monotonic() < until_s:
+            for item in run.poll(1):
+                if item[0] == "tracks":
+                    return run.ring().still(item[2])["rgb"]
+                if item[0] == "health" and item[1] == "lost":
+                    return None
+            time.sleep(0.02)
+        return None
+    finally:
+        run.close()
 
 
 def look_at_cameras(site: Site, cameras: Iterable[Camera]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from pipelines.live_cameras import LIVE_SCHEMES, live_picture
 from pipelines.sources import site_sides
 from smartstream import _core
 from smartstream.config.calibration import ground_from_image, residuals_m
@@ -121,7 +122,11 @@ def _calibration(camera: Camera) -> str:
 
 def _draw(site: Site, camera: Camera, folder: Path) -> str:
     scheme, target = site.address(camera.url[0])
-    picture = None if scheme == "tracks" else first_picture(target)
+    if scheme in LIVE_SCHEMES:
+        rgb = live_picture(site, camera)
+        picture = None if rgb is None else np.ascontiguousarray(rgb[:, :, ::-1])
+    else:
+        picture = None if scheme == "tracks" else first_picture(target)
     note = ""
     if picture is None:
         note = " (tracks have no picture)" if scheme == "tracks" else f" (no picture from {camera.url[0]})"

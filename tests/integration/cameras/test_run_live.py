@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from conftest import PATIENCE_S, free_port, needs_server
 
 pytestmark = needs_server
@@ -88,6 +89,17 @@ def test_a_camera_that_is_not_there_or_refuses_is_refused_at_the_start(clips, se
     assert "camera[1].url: rtsp://127.0.0.1" in said
     assert "refuses the login" in said
     assert "geheim" not in said
+
+
+def test_check_draws_on_a_picture_of_a_live_camera(clips, server, tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    guarded = server(clips["h264"], user="viewer", password="richtig")
+    words = [sys.executable, "-m", "smartstream", "check", site(tmp_path, guarded.port), "--draw", tmp_path / "out"]
+    login = {"SMARTSTREAM_CAMERA_USER": "viewer", "SMARTSTREAM_CAMERA_PASSWORD": "richtig"}
+    done = subprocess.run(words, env=os.environ | login, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "no picture" not in done.stdout
+    assert cv2.imread(str(tmp_path / "out/cam-0.png")).shape == (240, 320, 3)
 
 
 def test_a_camera_that_dies_harms_no_other_and_a_restart_goes_on(clips, server, tmp_path):
