@@ -17,6 +17,7 @@ from smartstream.streams.joins.air_spike import AirSpike
 from smartstream.streams.joins.camera_guard import CameraBlind, CameraDrift
 from smartstream.streams.joins.camera_watch import CameraGeometry
 from smartstream.streams.joins.corridor import Corridor
+from smartstream.streams.joins.coverage import Coverage
 from smartstream.streams.joins.crash import Crash
 from smartstream.streams.joins.flood import Flood
 from smartstream.streams.joins.gateway import Gateway, GatewayBalance
@@ -39,6 +40,7 @@ def city_spec(site: Site) -> CitySpec | None:
     said = {table.kind: table for table in site.join}
     joins: list[_Made] = []
     not_armed: dict[str, str] = {}
+    watched = False
     for join, (lacks, more) in _wanted(site, sides).items():
         table = said.get(join.kind)  # type: ignore[call-overload]
         if table is not None and not table.enabled:
@@ -47,9 +49,13 @@ def city_spec(site: Site) -> CitySpec | None:
             if table is not None:
                 not_armed[join.kind] = f"needs {lacks}"
         else:
+            watched |= "camera" in join.needs
             joins.append(_maker(join, site.site.id, zone, sides, {**more, **_parameters(table)}))
     if not joins and not site.approval_feed:
         return None
+    if site.sensor_feed or site.report_feed or "coverage" in said:
+        watched = True
+        joins.append(_maker(Coverage, site.site.id, zone, sides, _watched(site)))
     lateness = {f"sensors/{i}": round(f.allowed_lateness_s * NS) for i, f in enumerate(site.sensor_feed)}
     lateness |= {f"reports/{i}": round(f.allowed_lateness_s * NS) for i, f in enumerate(site.report_feed)}
 
@@ -57,7 +63,7 @@ def city_spec(site: Site) -> CitySpec | None:
         return Warnings(site.site.id, zone, sender=site.warning.sender, radius_m=site.warning.radius_m)
 
     approvals = tuple(f"approvals/{i}" for i in range(len(site.approval_feed)))
-    return CitySpec(site.site.id, zone, sides, lateness, tuple(joins), warnings, approvals, not_armed)
+    return CitySpec(site.site.id, zone, sides, lateness, tuple(joins), warnings, approvals, not_armed, watched)
 
 
 def _maker(join: type[Join], site: str, zone: ZoneInfo, sides: dict[str, SideKind], more: dict[str, Any]) -> _Made:
@@ -121,6 +127,16 @@ def _wanted(site: Site, sides: dict[str, SideKind]) -> dict[type[Join], tuple[st
     return {join: (None if fits else lacks, more) for join, fits, lacks, more in wanted}
 
 
+def _watched(site: Site) -> dict[str, Any]:
+    """Rules and signal groups by camera, for the coverage."""
+    rules = {camera.id: tuple(dict.fromkeys(rule.kind for rule in camera.rule)) for camera in site.camera}
+    groups = {
+        camera.id: frozenset((camera.junction, lane.signal) for lane in camera.lane if lane.signal is not None)
+        for camera in site.camera
+    }
+    return {"rules": rules, "groups": groups}
+
+
 def _road(road: tables.Road) -> Road:
     approach = [name.split("/") for name in road.approach]
     feeder = [name.split("/") for name in road.feeder]
@@ -149,13 +165,13 @@ def _devices(nodes: tuple[tables.NetworkNode, ...]) -> dict[str, frozenset[str]]
     return {node: frozenset(devices) for node, devices in below.items() if devices}
 
 
-def junction_facts(site: Site, junction: Junction) -> Callable[[], JunctionFacts]:
-    """What makes a junction's facts for the joins."""
+def junction_facts(site: Site, junction: Junction, *, watched: bool) -> Callable[[], JunctionFacts]:
+    """What makes a junction's facts for the joins; its cameras are watched where a join wants to know."""
     place = None if junction.position is None else (junction.position.lat, junction.position.lon)
     mine = [camera for camera in site.camera if camera.junction == junction.id]
     cameras = tuple(
-        CameraGeometry(camera.id, junction.id, place, {lane.id: lane.polygon for lane in camera.lane})
-        for camera in mine
+        CameraGeometry(c.id, junction.id, place, {lane.id: lane.polygon for lane in c.lane}, c.scheme != "tracks")
+        for c in mine
     )
     groups = {(c.id, lane.id): lane.signal for c in mine for lane in c.lane if lane.signal is not None}
-    return lambda: JunctionFacts(junction.id, cameras, groups)
+    return lambda: JunctionFacts(junction.id, cameras if watched else (), groups)

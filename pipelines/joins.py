@@ -38,7 +38,9 @@ class CitySpec:
         lateness_ns: Allowed lateness of each feed of readings and reports.
         joins: Makes the armed joins.
         warnings: Makes the gate of public warnings.
+        approvals: Approval feeds.
         not_armed: Joins that are not armed, by kind, and why.
+        watched: Some join wants to know what cameras see.
     """
 
     site: str
@@ -49,6 +51,7 @@ class CitySpec:
     warnings: Callable[[], Warnings]
     approvals: tuple[str, ...] = ()
     not_armed: Mapping[str, str] = field(default_factory=dict)
+    watched: bool = True
 
 
 def incident_events(items: KeyedStream[Item], told: KeyedStream[Any], spec: CitySpec) -> KeyedStream[CloudEvent]:

@@ -36,10 +36,13 @@ class JunctionFacts:
 
     def pushed(self, item: Tracks) -> None:
         """A camera's batch waits to be released."""
-        self._waiting[item.side] += 1
+        if item.side in self._waiting:
+            self._waiting[item.side] += 1
 
     def tracks(self, item: Tracks) -> None:
         """A camera's batch was released."""
+        if item.side not in self._watches:
+            return
         self._waiting[item.side] -= 1
         self._last[item.side] = item.last_ns
         found = self._watches[item.side].take(TrackBatch.from_bytes(item.batch))

@@ -23,6 +23,7 @@ from bytewax.recovery import RecoveryConfig
 from pipelines.arming import city_spec, junction_facts
 from pipelines.evidence import EvidenceSpec, evidence_store
 from pipelines.hot import hot_spec
+from pipelines.joins import CitySpec
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
 from pipelines.line_sources import desk_spec, flood_spec, media_spec, sector_spec, station_spec
@@ -103,7 +104,7 @@ def execute(plan: Plan, index: int | None) -> None:
     sides = sides_of(plan, site)
     board = board_of(plan, sides)
     city = city_spec(site)
-    specs = junction_specs(site, listened=city is not None)
+    specs = junction_specs(site, city)
     flow = build(
         Wiring(
             site=site.site.id,
@@ -183,7 +184,7 @@ def record_sink(plan: Plan, sides: dict[str, SideSpec]) -> RecordSink | None:
     return None if plan.record is None else RecordSink(Path(plan.record), tuple(sides))
 
 
-def junction_specs(site: Site, *, listened: bool = False) -> list[JunctionSpec]:
+def junction_specs(site: Site, city: CitySpec | None = None) -> list[JunctionSpec]:
     """Each junction of the site that has a source, compiled."""
     specs = []
     for junction in site.junction:
@@ -197,7 +198,7 @@ def junction_specs(site: Site, *, listened: bool = False) -> list[JunctionSpec]:
             for group in junction.signal
         }
         rules, writer = compile_junction(site, junction), EventWriter(site, junction)
-        facts = junction_facts(site, junction) if listened else None
+        facts = junction_facts(site, junction, watched=city.watched) if city is not None else None
         documented = site.evidence is not None
         specs.append(JunctionSpec(site.site.id, junction.id, sides, rules, writer, beats, documented, facts))
     return specs

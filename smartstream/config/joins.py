@@ -101,6 +101,7 @@ class PlainJoin(Table):
         "report_evidence",
         "false_closing",
         "repeated_verdict",
+        "coverage",
     ]
     """Kind of its incidents."""
     enabled: bool = True

@@ -7,6 +7,7 @@ from smartstream.model.time import NS
 from smartstream.streams.joins.air_spike import AirSpike
 from smartstream.streams.joins.camera_guard import CameraBlind, CameraDrift
 from smartstream.streams.joins.corridor import Corridor
+from smartstream.streams.joins.coverage import Coverage
 from smartstream.streams.joins.crash import Crash
 from smartstream.streams.joins.flood import Flood
 from smartstream.streams.joins.gateway import Gateway, GatewayBalance
@@ -247,3 +248,15 @@ STORIES = {
         [("opened", "cam", 0), ("closed", "cam", 1)],
     ),
 }
+
+STORIES["seconds in which a camera could judge, was blind, or did not know the signal"] = (
+    make(Coverage, rules={"cam": ("red_light", "wrong_way")}, groups={"cam": frozenset({("j1", "S")})}),
+    {
+        "cam": [fact(1, "signal", "j1", "red", group="S"), fact(700, "signal", "j1", "unknown", group="S")]
+        + [fact(1000, "signal", "j1", "green", group="S")]
+        + [lanes(t, "cam") for t in range(15, 6000, 15) if not 2000 < t <= 2300]
+        + [fact(2010, "dark", "cam", since_ns=(T0 + 2000) * NS), fact(2300, "back", "cam", since_ns=(T0 + 2000) * NS)],
+        "gauges": [fact(t, "reading", "aq", "pm25", 30.0) for t in range(0, 6000, 60) if not 3000 < t < 4200],
+    },
+    [],
+)

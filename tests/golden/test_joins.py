@@ -141,3 +141,21 @@ def test_vehicles_are_conserved_at_the_gateways():
     assert all(data["coverage"] == 1 for data in windows)
     opened = [e for e in summary(play(make, sides)) if e[0] == "opened"]
     assert len(opened) == 1
+
+
+def test_armed_blind_and_unknown_seconds_add_up():
+    make, sides, _ = STORIES["seconds in which a camera could judge, was blind, or did not know the signal"]
+    told = [json.loads(event) for event in play(make, sides)]
+    cameras = [e["data"] for e in told if ".camera.coverage." in e["type"]]
+    for data in cameras:
+        for sums in data["rules"].values():
+            assert sum(sums.values()) == pytest.approx(data["of_s"], abs=0.01)
+    whole = {
+        rule: sum(d["rules"][rule][part] for d in cameras)
+        for rule, part in (("red_light", "armed_s"), ("wrong_way", "armed_s"))
+    }
+    assert sum(d["rules"]["wrong_way"]["blind_s"] for d in cameras) == pytest.approx(300)
+    assert whole["wrong_way"] - whole["red_light"] == pytest.approx(300, abs=20)  # the signal was not known
+    stations = [e["data"] for e in told if ".env.coverage." in e["type"]]
+    assert sum(d["blind_s"] for d in stations) == pytest.approx(1200 - 60, abs=61)
+    assert all(d["armed_s"] + d["blind_s"] + d["unknown_s"] == pytest.approx(d["of_s"], abs=0.01) for d in stations)

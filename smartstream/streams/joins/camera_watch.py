@@ -200,7 +200,17 @@ class CameraWatch:
 
     def _empty(self, at_ns: int) -> Fact:
         return self._fact(
-            at_ns, "lanes", seconds=15, vehicles=0.0, still=0.0, inside=0, seen=0, speed=None, counts={}, lanes={}
+            at_ns,
+            "lanes",
+            seconds=15,
+            vehicles=0.0,
+            still=0.0,
+            inside=0,
+            seen=0,
+            speed=None,
+            counts={},
+            lanes={},
+            silent=True,
         )
 
     def _collide(self, now_ns: int, facts: list[Fact]) -> None:

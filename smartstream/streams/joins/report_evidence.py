@@ -151,7 +151,7 @@ class FalseClosing(Join):
     """J-15: a report is closed as dealt with, and gauges or citizens go on showing that it is not.
 
     Opens when, from ten minutes to a day after the closing, a gauge stands at its alarm for three readings, a camera
-    sees standing traffic for ten minutes, or two others report the same.
+    sees standing traffic for ten minutes, or two others report the same; a gauge that shows the water gone settles it.
     """
 
     name, kind, title = "J-15", "false_closing", "phản ánh đóng khi chưa xử lý xong"
@@ -231,6 +231,8 @@ class FalseClosing(Join):
         name = "reports" if by.side == "report" else by.source
         if not wrong:
             counts.pop(name, None)
+            if by.side == "sensor" and incident is None:
+                self._forget(report)  # it was dealt with; what comes later is another one
             return
         times = counts.setdefault(name, [])
         times.append(fact.time_ns)
