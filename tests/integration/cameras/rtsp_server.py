@@ -7,6 +7,7 @@ Prints ``ready`` when it listens. ``--lose N``: each N-th RTP packet is never se
 """
 
 import argparse
+import ctypes
 import signal
 import sys
 
@@ -26,6 +27,7 @@ parser.add_argument("--password")
 parser.add_argument("--lose", type=int, default=0)
 parser.add_argument("--certificate")
 arguments = parser.parse_args()
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a test run that is killed leaves nothing behind
 
 Gst.init(None)
 
