@@ -22,6 +22,7 @@
 use pulp::NullaryFnOnce;
 use serde::{Deserialize, Serialize};
 
+use super::bits::Bits;
 use super::reduce::Plane;
 
 /// What a pixel shows.
@@ -35,6 +36,38 @@ pub(crate) mod label {
     /// Added to the others: differs from the street by no more than a shadow would.
     pub const SHADOW: u8 = 4;
 }
+
+/// What has happened to a pixel, packed into one byte.
+///
+/// A street comes back whenever a vehicle has passed; vehicles of one level do
+/// not stop at one place time after time. So whichever of two levels returns
+/// is the street, and neither contrast nor outline is asked.
+mod past {
+    /// What it shows now: changes, street or the rival.
+    pub const MODE: u8 = 3;
+    pub const UNSETTLED: u8 = 0;
+    pub const AT_STREET: u8 = 1;
+    pub const AT_RIVAL: u8 = 2;
+    /// The street there was never seen, and the first picture's level is still there.
+    pub const GUESSED: u8 = 4;
+    /// How often the street has come back, at most 3.
+    pub const TRUST: u8 = 0x18;
+    pub const TRUSTED: u8 = 0x08;
+    /// One visit of the rival since the street was last seen; the highest bits count them.
+    pub const VISIT: u8 = 0x20;
+}
+
+/// Visits that make the rival the street where the street has never come
+/// back; where it has, two more for each time.
+const ENOUGH_VISITS: u8 = 3;
+/// As many as are counted.
+const MOST_VISITS: u8 = 7;
+
+/// Rows above and below in which foreground is near.
+const NEAR_ROWS: [usize; 3] = [0, 3, 6];
+
+/// Pixels whose history is skipped together.
+const WORD: usize = 64;
 
 /// One row in this many takes part in the slow update of a frame: the
 /// street changes slowly, and this makes the update almost free.
@@ -62,10 +95,17 @@ pub(crate) struct Background {
     /// Level that settled last: what was hidden for a moment is known again
     /// at once when it reappears.
     settled: Plane,
+    /// The other level a pixel has had for a while, and what has happened to
+    /// it: see [`past`].
+    rival: Plane,
+    history: Plane,
     /// Least threshold, from the noise of the whole picture.
     floor: u8,
     /// Row phase of the slow update.
     phase: usize,
+    /// Buffer of one row.
+    #[serde(skip)]
+    gate: Vec<u8>,
 }
 
 impl Background {
@@ -80,12 +120,13 @@ impl Background {
             candidate: picture.clone(),
             age: like(0),
             settled: picture.clone(),
+            rival: picture.clone(),
+            history: like(past::AT_STREET),
             floor,
             phase: 0,
+            gate: Vec::new(),
         };
-        for y in 0..picture.height {
-            Refresh { row: y, model: &mut model, seen: None }.call();
-        }
+        model.refresh();
         model
     }
 
@@ -97,15 +138,30 @@ impl Background {
         arch.dispatch(|| classify(&picture.data, planes, fast, settle, ticks, &mut labels.data));
     }
 
-    /// Slow update of this frame's share of the rows where `labels` say street:
+    /// Slow update of this frame's share of the rows where `labels` say street
+    /// and no `foreground` is near (a vehicle has parts as grey as the street):
     /// towards the raw picture where the one with its exposure taken off shows the street.
-    pub fn update(&mut self, (picture, raw): (&Plane, &Plane), labels: &Plane, arch: pulp::Arch) {
+    pub fn update(
+        &mut self,
+        (picture, raw): (&Plane, &Plane),
+        labels: &Plane,
+        foreground: &Bits,
+        arch: pulp::Arch,
+    ) {
         let mut y = self.phase;
+        let mut gate = std::mem::take(&mut self.gate);
         while y < picture.height {
-            let seen = Some([picture, raw, labels].map(|plane| plane.row(y)));
+            self.remember(y);
+            gate.clear();
+            gate.extend_from_slice(labels.row(y));
+            foreground.each_near(y, NEAR_ROWS, |xs| {
+                gate[xs.start.min(picture.width)..xs.end.min(picture.width)].fill(label::MOVING);
+            });
+            let seen = Some([picture.row(y), raw.row(y), &gate[..]]);
             arch.dispatch(Refresh { row: y, model: &mut *self, seen });
             y += STRIDE;
         }
+        self.gate = gate;
         self.phase = (self.phase + 1) % STRIDE;
     }
 
@@ -113,7 +169,75 @@ impl Background {
     pub fn absorb(&mut self, y: usize, x1: usize, x2: usize) {
         let range = y * self.level.width + x1..y * self.level.width + x2;
         self.level.data[range.clone()].copy_from_slice(&self.candidate.data[range.clone()]);
-        self.threshold.data[range].fill(self.floor.saturating_mul(2).min(MAX_THRESHOLD));
+        self.threshold.data[range.clone()].fill(self.floor.saturating_mul(2).min(MAX_THRESHOLD));
+        self.history.data[range].fill(past::AT_STREET);
+    }
+
+    /// Renew what follows from the level, after guesses.
+    pub fn refresh(&mut self) {
+        for y in 0..self.level.height {
+            Refresh { row: y, model: self, seen: None }.call();
+        }
+    }
+
+    /// The level at `(x, y)` is a guess at what something hides that is in the picture.
+    pub fn guess(&mut self, x: usize, y: usize, level: u8) {
+        let at = y * self.level.width + x;
+        self.level.data[at] = level;
+        self.age.data[at] = SETTLED_TICKS;
+        self.history.data[at] = past::AT_RIVAL | past::GUESSED;
+    }
+
+    /// The street at `(x, y)` has been seen, hidden and seen again: what
+    /// settles there is no street, whatever its outline says.
+    pub fn is_trusted(&self, x: usize, y: usize) -> bool {
+        self.history.data[y * self.level.width + x] & past::TRUST != 0
+    }
+
+    /// What has settled at `(x, y)` comes back again and again, the street
+    /// of the model does not.
+    pub fn is_recurrent(&self, x: usize, y: usize) -> bool {
+        let at = y * self.level.width + x;
+        let history = self.history.data[at];
+        let visits = history / past::VISIT;
+        let needed = ENOUGH_VISITS + 2 * (history & past::TRUST) / past::TRUSTED;
+        visits >= needed.min(MOST_VISITS)
+            && self.rival.data[at].abs_diff(self.candidate.data[at]) <= self.floor
+    }
+
+    /// Note what has settled in row `y` since its last turn.
+    fn remember(&mut self, y: usize) {
+        let floor = self.floor;
+        let (level, candidate, age) = (self.level.row(y), self.candidate.row(y), self.age.row(y));
+        let (rival, history) = (self.rival.row_mut(y), self.history.row_mut(y));
+        for from in (0..level.len()).step_by(WORD) {
+            let xs = from..(from + WORD).min(level.len());
+            let calm = |x: usize| {
+                (age[x] >= SETTLED_TICKS)
+                    & (history[x] & past::MODE == past::AT_STREET)
+                    & (candidate[x].abs_diff(level[x]) <= floor)
+            };
+            if xs.clone().fold(true, |all, x| all & calm(x)) {
+                continue;
+            }
+            for x in xs {
+                let (before, mode) = (history[x], history[x] & past::MODE);
+                let rest = before & !past::MODE;
+                history[x] = if age[x] < SETTLED_TICKS {
+                    rest | past::UNSETTLED
+                } else if candidate[x].abs_diff(level[x]) <= floor {
+                    let trust = (before & past::TRUST).saturating_add(past::TRUSTED).min(past::TRUST);
+                    if mode == past::AT_STREET { before } else { past::AT_STREET | trust }
+                } else if candidate[x].abs_diff(rival[x]) <= floor {
+                    let again = mode == past::UNSETTLED && before & past::GUESSED == 0;
+                    let counts = u8::from(again && before / past::VISIT < MOST_VISITS);
+                    (rest | past::AT_RIVAL) + counts * past::VISIT
+                } else {
+                    rival[x] = candidate[x];
+                    past::AT_RIVAL | before & past::TRUST | past::VISIT
+                };
+            }
+        }
     }
 
     /// How long the pixel has looked as it does, in ticks of 40 ms, up to 255.
@@ -123,9 +247,8 @@ impl Background {
 
     /// Sizes agree with a picture of `width`×`height`; a snapshot may lie.
     pub fn fits(&self, width: usize, height: usize) -> bool {
-        [&self.level, &self.low, &self.high, &self.threshold, &self.candidate, &self.age, &self.settled]
-            .iter()
-            .all(|p| p.is(width, height))
+        let planes = [&self.level, &self.low, &self.high, &self.threshold, &self.candidate, &self.age];
+        planes.iter().chain(&[&self.settled, &self.rival, &self.history]).all(|p| p.is(width, height))
             && self.phase < STRIDE
     }
 }
@@ -250,5 +373,107 @@ fn classify_block(
         let outside = i.saturating_sub(high) | low.saturating_sub(i);
         let foreground = u8::from(outside > threshold);
         *label = foreground + (foreground & u8::from(i.abs_diff(s) <= settle));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const W: usize = 40;
+    const H: usize = 24;
+
+    /// Show a picture of one level, with `level` in the middle, for `frames`.
+    fn show(model: &mut Background, level: u8, frames: usize) -> Plane {
+        let mut picture = Plane::new(W, H, 100);
+        (8..16).for_each(|y| picture.row_mut(y)[10..30].fill(level));
+        let (mut labels, mut foreground) = (Plane::new(W, H, 0), Bits::default());
+        for _ in 0..frames {
+            model.classify(&picture, 1, &mut labels, pulp::Arch::new());
+            foreground.mark(&labels, label::MOVING | label::SETTLED);
+            model.update((&picture, &picture), &labels, &foreground, pulp::Arch::new());
+        }
+        labels
+    }
+
+    fn model(level: u8) -> Background {
+        let mut picture = Plane::new(W, H, 100);
+        (8..16).for_each(|y| picture.row_mut(y)[10..30].fill(level));
+        Background::new(&picture, 10)
+    }
+
+    #[test]
+    fn a_street_that_comes_back_is_trusted_and_what_stops_on_it_is_not_the_street() {
+        let mut model = model(100);
+        assert!(!model.is_trusted(20, 12));
+        for level in [200, 30, 160] {
+            show(&mut model, level, 10);
+            show(&mut model, 100, 40);
+        }
+        assert!(model.is_trusted(20, 12));
+        show(&mut model, 180, 200);
+        assert!(!model.is_recurrent(20, 12));
+    }
+
+    #[test]
+    fn what_comes_back_again_and_again_where_the_street_never_does_is_the_street() {
+        // The first picture showed a vehicle of level 180 that has left since.
+        let mut model = model(180);
+        for (level, turn) in [(30, 0), (220, 1), (60, 2)] {
+            show(&mut model, 100, 40);
+            assert_eq!(model.is_recurrent(20, 12), turn == 2);
+            show(&mut model, level, 10);
+        }
+        show(&mut model, 100, 40);
+        assert!(model.is_recurrent(20, 12) && !model.is_trusted(20, 12));
+        model.absorb(12, 10, 30);
+        assert_eq!(model.level.row(12)[20], 100);
+        assert!(!model.is_recurrent(20, 12));
+    }
+
+    #[test]
+    fn visits_are_counted_up_to_a_limit_and_touch_nothing_else() {
+        let mut model = model(180);
+        for _ in 0..12 {
+            show(&mut model, 100, 40);
+            show(&mut model, 30, 10);
+        }
+        show(&mut model, 100, 40);
+        assert!(model.is_recurrent(20, 12) && !model.is_trusted(20, 12));
+    }
+
+    #[test]
+    fn what_stands_in_the_first_picture_is_not_taken_for_a_street_that_comes_back() {
+        let mut model = model(180);
+        (8..16).for_each(|y| (10..30).for_each(|x| model.guess(x, y, 104)));
+        model.refresh();
+        for _ in 0..5 {
+            // Somebody passes in front of it.
+            show(&mut model, 180, 40);
+            show(&mut model, 30, 10);
+        }
+        show(&mut model, 180, 40);
+        assert!(!model.is_recurrent(20, 12));
+        show(&mut model, 100, 40);
+        assert!(!model.is_recurrent(20, 12), "the guess was right");
+    }
+
+    #[test]
+    fn parts_as_grey_as_the_street_do_not_creep_into_it() {
+        let mut model = model(100);
+        // A body of 106 between a window and a bumper stands for twenty seconds.
+        let mut picture = Plane::new(W, H, 100);
+        (4..20).for_each(|y| picture.row_mut(y)[10..30].fill(106));
+        for y in [4, 5, 10, 11, 18, 19] {
+            picture.row_mut(y)[10..30].fill(20);
+        }
+        let (mut labels, mut foreground) = (Plane::new(W, H, 0), Bits::default());
+        for _ in 0..500 {
+            model.classify(&picture, 1, &mut labels, pulp::Arch::new());
+            foreground.mark(&labels, label::MOVING | label::SETTLED);
+            model.update((&picture, &picture), &labels, &foreground, pulp::Arch::new());
+        }
+        assert_eq!(model.level.row(8)[20], 100);
+        assert_eq!(model.level.row(14)[20], 100);
     }
 }

@@ -62,6 +62,22 @@ impl Bits {
         words_of(&xs).map(|k| (row[k] & within(&xs, k)).count_ones() as usize).sum()
     }
 
+    /// Call `each` with the columns, eight by eight, near which anything is set
+    /// in row `y` or in those `apart` from it, above or below.
+    pub fn each_near(&self, y: usize, apart: [usize; 3], mut each: impl FnMut(Range<usize>)) {
+        let height = self.words.len() / self.stride.max(1);
+        for k in 0..self.stride {
+            let word = |y: usize| self.words[y * self.stride + k];
+            let any = apart
+                .iter()
+                .fold(0, |any, &d| any | word(y.saturating_sub(d)) | word((y + d).min(height - 1)));
+            for byte in (0..WORD / 8).filter(|b| any >> (8 * b) & 0xff != 0) {
+                let x = k * WORD + 8 * byte;
+                each(x.saturating_sub(8)..x + 16);
+            }
+        }
+    }
+
     pub fn is_set(&self, x: usize, y: usize) -> bool {
         self.words[y * self.stride + x / WORD] >> (x % WORD) & 1 != 0
     }
@@ -182,6 +198,15 @@ mod tests {
             for y in 0..3 {
                 prop_assert!((0..width).all(|x| bits.is_set(x, y) == set(x, y)));
                 prop_assert_eq!(bits.count(y, xs.clone()), xs.clone().filter(|&x| set(x, y)).count());
+                let mut near = vec![false; width];
+                bits.each_near(y, [0, 1, 2], |xs| near[xs.start.min(width)..xs.end.min(width)].fill(true));
+                for x in 0..width {
+                    let eight = x / 8 * 8;
+                    let inside = eight.saturating_sub(8)..(eight + 16).min(width);
+                    let any = (0..3).any(|v| inside.clone().any(|u| set(u, v)));
+                    // Rows are so few that every one is near.
+                    prop_assert_eq!(near[x], any, "column {} of {}", x, width);
+                }
                 let mut runs = Vec::new();
                 bits.each_run(y, |x1, x2| runs.push((x1, x2)));
                 let begins: Vec<_> = (0..width).filter(|&x| set(x, y) && (x == 0 || !set(x - 1, y))).collect();

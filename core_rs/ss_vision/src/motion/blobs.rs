@@ -15,6 +15,8 @@ pub(crate) struct Blob {
     /// Foreground pixels, and those of them that have settled.
     pub area: usize,
     pub settled: usize,
+    /// Pixels that may be shadow or a dark part of it, not counted in `area`.
+    pub shade: usize,
 }
 
 /// A run of foreground pixels `x1..x2` in one row.
@@ -24,6 +26,7 @@ struct Run {
     x1: u32,
     x2: u32,
     settled: u32,
+    shade: u32,
     parent: u32,
 }
 
@@ -39,31 +42,41 @@ pub(crate) struct Components {
     /// Pixels of the mask, and those that have settled.
     set: Bits,
     settled: Bits,
+    shade: Bits,
     pub blobs: Vec<Blob>,
 }
 
 impl Components {
     /// Components of the pixels of `mask` that are not street, 8-connected, in
     /// the order of their first pixel. Pixels equal to
-    /// [`label::SETTLED`] are counted apart.
+    /// [`label::SETTLED`] and [`label::SHADOW`] are counted apart.
     pub fn find(&mut self, mask: &Plane) {
         let (mut set, mut settled) = (std::mem::take(&mut self.set), std::mem::take(&mut self.settled));
-        set.mark(mask, label::MOVING | label::SETTLED);
+        let mut shade = std::mem::take(&mut self.shade);
+        set.mark(mask, label::MOVING | label::SETTLED | label::SHADOW);
         settled.mark(mask, label::SETTLED);
-        self.find_set(&set, mask.height, |y, x1, x2| settled.count(y, x1..x2));
-        (self.set, self.settled) = (set, settled);
+        shade.mark(mask, label::SHADOW);
+        self.find_set(&set, mask.height, |y, x1, x2| (settled.count(y, x1..x2), shade.count(y, x1..x2)));
+        (self.set, self.settled, self.shade) = (set, settled, shade);
     }
 
     /// The same for the pixels set in `bits`, which has `height` rows;
-    /// `settled` counts those that have settled among `x1..x2` of a row.
-    pub fn find_set(&mut self, bits: &Bits, height: usize, settled: impl Fn(usize, usize, usize) -> usize) {
+    /// `count` those that have settled, and those that may be shadow, among
+    /// `x1..x2` of a row.
+    pub fn find_set(
+        &mut self,
+        bits: &Bits,
+        height: usize,
+        count: impl Fn(usize, usize, usize) -> (usize, usize),
+    ) {
         self.runs.clear();
         let mut above = 0..0;
         for y in 0..height {
             let start = self.runs.len();
             bits.each_run(y, |x1, x2| {
-                let (parent, settled) = (self.runs.len() as u32, settled(y, x1, x2) as u32);
-                self.runs.push(Run { y: y as u32, x1: x1 as u32, x2: x2 as u32, settled, parent });
+                let (parent, (settled, shade)) = (self.runs.len() as u32, count(y, x1, x2));
+                let (settled, shade) = (settled as u32, shade as u32);
+                self.runs.push(Run { y: y as u32, x1: x1 as u32, x2: x2 as u32, settled, shade, parent });
             });
             let end = self.runs.len();
             let mut a = above.start;
@@ -106,7 +119,7 @@ impl Components {
             let (x1, x2, y) = (run.x1 as usize, run.x2 as usize, run.y as usize);
             // A root is the first run of its component, so it comes before the others.
             let number = if root == i {
-                self.blobs.push(Blob { x1, y1: y, x2, y2: y + 1, area: 0, settled: 0 });
+                self.blobs.push(Blob { x1, y1: y, x2, y2: y + 1, area: 0, settled: 0, shade: 0 });
                 self.blobs.len() as u32 - 1
             } else {
                 self.blob_of[root]
@@ -116,7 +129,8 @@ impl Components {
             blob.x1 = blob.x1.min(x1);
             blob.x2 = blob.x2.max(x2);
             blob.y2 = y + 1;
-            blob.area += x2 - x1;
+            blob.area += x2 - x1 - run.shade as usize;
+            blob.shade += run.shade as usize;
             blob.settled += run.settled as usize;
         }
         self.group();
@@ -156,7 +170,7 @@ impl Components {
 
 /// Keep a foreground pixel when at least four of the eight around it are
 /// foreground, and fill a street pixel when at least six are: lone noise goes,
-/// pinholes close, outlines stay where they are.
+/// pinholes close, outlines stay where they are. What may be shadow stays so.
 pub(crate) fn majority(labels: &Plane, sums: &mut [u8], out: &mut Plane, arch: pulp::Arch) {
     arch.dispatch(Majority { labels, sums, out });
 }
@@ -212,15 +226,32 @@ fn is_set(pixel: u8) -> u8 {
 /// Label after the vote of `count` foreground pixels among nine.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
-fn vote(label: u8, count: u8) -> u8 {
-    let kept = if count >= 5 { label } else { 0 };
-    let filled = u8::from(count >= 6);
-    if is_set(label) == 0 { filled } else { kept }
+fn vote(pixel: u8, count: u8) -> u8 {
+    let kept = if count >= 5 { pixel } else { 0 };
+    let filled = if count >= 6 { label::MOVING } else { pixel & label::SHADOW };
+    if is_set(pixel) == 0 { filled } else { kept }
 }
 
 #[cfg(test)]
 mod grouping {
     use super::*;
+
+    #[test]
+    fn shade_stays_shade_and_is_counted_apart() {
+        let mut labels = Plane::new(30, 20, 0);
+        for y in 5..15 {
+            labels.row_mut(y)[5..15].fill(label::MOVING);
+            labels.row_mut(y)[15..25].fill(label::MOVING | label::SHADOW);
+        }
+        let mut mask = Plane::new(30, 20, 0);
+        majority(&labels, &mut [0; 30], &mut mask, pulp::Arch::new());
+        assert_eq!([mask.row(10)[10], mask.row(10)[20]], [label::MOVING, label::SHADOW]);
+        let mut found = Components::default();
+        found.find(&mask);
+        assert_eq!(found.blobs.len(), 1);
+        assert!(found.blobs[0].area > 90 && found.blobs[0].shade > 90, "{:?}", found.blobs[0]);
+        assert_eq!(found.blobs[0].x2, 25);
+    }
 
     #[test]
     fn the_runs_of_a_blob_are_its_own_and_in_order() {

@@ -7,7 +7,7 @@
 //! probably is one. Those are left out of the model and watched; they are
 //! reported only once they have moved.
 
-use super::background::label;
+use super::background::{Background, label};
 use super::bits::Bits;
 use super::blobs::{Components, majority};
 use super::camera::Camera;
@@ -28,21 +28,28 @@ const MAX_GROUNDS: usize = 3;
 /// A queue in one picture teaches as much about shadows as its vehicles would
 /// one after the other, each seen in this many frames.
 const WEIGHT: u32 = 8;
+/// What stands out over less height, or is less wide, is a marking.
+const UPRIGHT_M: f64 = 1.0;
+const WIDE_M: f64 = 0.35;
+/// Pixels beside what stands out that are not believed to be street.
+const MARGIN: usize = 2;
 /// How well a box must explain what stands out.
 const MIN_SCORE: f32 = 0.8;
 
-/// Street without the probable road users of `picture`, and those.
+/// The model of the first `picture`: its street without the probable road
+/// users, and those.
 ///
 /// `shadow` learns from what stands out: a queue casts shadows, too.
 pub(crate) fn street(
     picture: &Plane,
     camera: Option<&Camera>,
     shadow: &mut Shadow,
+    floor: u8,
     arch: pulp::Arch,
-) -> (Plane, Vec<Found>) {
+) -> (Background, Vec<Found>) {
     let (w, h) = (picture.width, picture.height);
-    let mut street = picture.clone();
-    let Some(camera) = camera else { return (street, Vec::new()) };
+    let mut background = Background::new(picture, floor);
+    let Some(camera) = camera else { return (background, Vec::new()) };
     let grounds = Grounds::of(picture);
     let mut odd = Plane::new(w, h, label::STREET);
     for y in (0..h).filter(|&y| camera.ground(0.5 * w as f32, y as f32).is_some()) {
@@ -77,20 +84,56 @@ pub(crate) fn street(
         owner: &owner,
         camera: Some(camera),
         min_moving: 0.0,
-        kinds: &KINDS[..2],
+        kinds: &KINDS[..4],
     };
     for number in 0..components.blobs.len() {
         explainer.explain(&scene, number, &mut found);
     }
     found.retain(|f| f.score >= MIN_SCORE);
-    for f in &found {
-        let around = f.rect.grown_by(2.0);
-        let (xs, ys) = around.pixels(w, h);
-        for y in ys {
-            street.row_mut(y)[xs.clone()].copy_from_slice(&ground.row(y)[xs.clone()]);
+    let upright = upright(&mask, camera);
+    for y in 0..h {
+        let rows = y.saturating_sub(MARGIN)..(y + MARGIN + 1).min(h);
+        for x in 0..w {
+            let columns = x.saturating_sub(MARGIN)..(x + MARGIN + 1).min(w);
+            if rows.clone().any(|y| upright.row(y)[columns.clone()].iter().any(|&p| p != 0)) {
+                background.guess(x, y, ground.row(y)[x]);
+            }
         }
     }
-    (street, found)
+    background.refresh();
+    (background, found)
+}
+
+/// The foreground of `mask` that stands up from the ground: markings are
+/// thin, or short as seen from the camera.
+fn upright(mask: &Plane, camera: &Camera) -> Plane {
+    let (w, h) = (mask.width, mask.height);
+    let mut tall = Plane::new(w, h, 0);
+    let set = |x: usize, y: usize| mask.row(y)[x] != 0;
+    for x in 0..w {
+        let mut y = 0;
+        while y < h {
+            let end = (y..h).find(|&v| !set(x, v)).unwrap_or(h);
+            let least = camera.metre(x as f32, end as f32).map_or(f64::MAX, |m| UPRIGHT_M * m);
+            if (end - y) as f64 >= least.max(3.0) {
+                (y..end).for_each(|v| tall.row_mut(v)[x] = 1);
+            }
+            y = end + 1;
+        }
+    }
+    let mut upright = Plane::new(w, h, 0);
+    for y in 0..h {
+        let mut x = 0;
+        while x < w {
+            let end = (x..w).find(|&u| tall.row(y)[u] == 0).unwrap_or(w);
+            let least = camera.metre(x as f32, y as f32).map_or(2.0, |m| WIDE_M * m);
+            if (end - x) as f64 >= least.max(2.0) {
+                upright.row_mut(y)[x..end].fill(1);
+            }
+            x = end + 1;
+        }
+    }
+    upright
 }
 
 /// Usual levels around every tile, the commonest first.

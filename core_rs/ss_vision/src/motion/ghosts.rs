@@ -85,14 +85,22 @@ impl Ghosts {
             *waited_s += elapsed_s * TURNS as f32;
             let tile =
                 Rect { x1: xs.start as f32, y1: ys.start as f32, x2: xs.end as f32, y2: ys.end as f32 };
-            if *waited_s >= hold_s || is_revealed(&background.level, picture, foreground, &tile) {
-                // The rim that passes for street by the tolerance for shake goes, too.
-                let (xs, ys) = tile.grown_by(RIM as f32).pixels(picture.width, picture.height);
-                for y in ys {
-                    for x in xs.clone() {
-                        if background.age(x, y) >= JUDGE_TICKS && !spared(x, y) {
-                            background.absorb(y, x, x + 1);
-                        }
+            let overdue = *waited_s >= hold_s;
+            let revealed = overdue || is_revealed(background, picture, foreground, &tile);
+            let back = |x: usize, y: usize| settled(x, y) && background.is_recurrent(x, y);
+            let recurrent: usize = ys.clone().map(|y| xs.clone().filter(|&x| back(x, y)).count()).sum();
+            let recurrent = 2 * recurrent >= count;
+            // The rim that passes for street by the tolerance for shake goes, too.
+            let rim = if revealed { RIM as f32 } else { 0.0 };
+            let (xs, ys) = tile.grown_by(rim).pixels(picture.width, picture.height);
+            for y in ys {
+                for x in xs.clone() {
+                    if background.age(x, y) < JUDGE_TICKS || spared(x, y) {
+                        continue;
+                    }
+                    let untrusted = revealed && !background.is_trusted(x, y);
+                    if overdue || untrusted || recurrent && background.is_recurrent(x, y) {
+                        background.absorb(y, x, x + 1);
                     }
                 }
             }
@@ -101,8 +109,10 @@ impl Ghosts {
 }
 
 /// The outline of the foreground in `rect` is in the model but not in the
-/// picture: street has been revealed, nobody has come.
-pub(crate) fn is_revealed(street: &Plane, picture: &Plane, foreground: &Bits, rect: &Rect) -> bool {
+/// picture: street has been revealed, nobody has come. What the model shows
+/// where it is trusted is street: something hides a marking.
+pub(crate) fn is_revealed(background: &Background, picture: &Plane, foreground: &Bits, rect: &Rect) -> bool {
+    let street = &background.level;
     let (xs, ys) = rect.grown_by(RIM as f32).pixels(picture.width, picture.height);
     let (mut pairs, mut model, mut now) = (0u32, 0u32, 0u32);
     // Of two pixels one is street, the other is not.
@@ -111,7 +121,7 @@ pub(crate) fn is_revealed(street: &Plane, picture: &Plane, foreground: &Bits, re
         let ((sx, sy), (x, y)) = if is_street { (here, there) } else { (there, here) };
         let beside = picture.row(sy)[sx];
         // Street by the tolerance for shake alone proves nothing.
-        if beside.abs_diff(street.row(sy)[sx]) <= SAME {
+        if beside.abs_diff(street.row(sy)[sx]) <= SAME && !background.is_trusted(x, y) {
             pairs += 1;
             model += u32::from(street.row(y)[x].abs_diff(beside));
             now += u32::from(picture.row(y)[x].abs_diff(beside));

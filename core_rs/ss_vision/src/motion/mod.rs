@@ -36,7 +36,7 @@ use vehicles::{Explainer, Found, KINDS, Scene, class_by_size};
 /// having come is no road user.
 const MIN_MOVING: f32 = 0.3;
 /// First byte of a snapshot.
-const SNAPSHOT_VERSION: u8 = 1;
+const SNAPSHOT_VERSION: u8 = 2;
 
 /// What a user may set. The defaults are meant to fit every fixed road camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -181,8 +181,8 @@ impl MotionDetector {
             elapsed_s: elapsed_s as f32,
         };
         state.targets.follow(&views, camera, &mut self.owner);
-        let (street, picture, foreground) = (&state.background.level, &self.picture, &self.foreground);
-        state.targets.unmask(state.frames, |rect| is_revealed(street, picture, foreground, rect));
+        let (background, picture, foreground) = (&state.background, &self.picture, &self.foreground);
+        state.targets.unmask(state.frames, |rect| is_revealed(background, picture, foreground, rect));
         let normalised = |rect: &Rect| BoxF {
             x1: rect.x1 * scale.0,
             y1: rect.y1 * scale.1,
@@ -218,9 +218,8 @@ impl MotionDetector {
                 self.explainer.explain(&scene, i, &mut self.found);
             }
         }
-        let street = &state.background.level;
-        let foreground = &self.foreground;
-        self.found.retain(|f| !is_revealed(street, &self.picture, foreground, &f.rect));
+        let (background, foreground) = (&state.background, &self.foreground);
+        self.found.retain(|f| !is_revealed(background, &self.picture, foreground, &f.rect));
         for f in &self.found {
             out.push(Detection {
                 bbox: normalised(&f.rect),
@@ -243,7 +242,8 @@ impl MotionDetector {
             spared,
         );
         let raw = if gain.is_some() { &self.raw } else { &self.picture };
-        state.background.update((&self.picture, raw), &self.labels, self.arch);
+        self.foreground.mark(&state.before_mask, label::MOVING | label::SETTLED | label::SHADOW);
+        state.background.update((&self.picture, raw), &self.labels, &self.foreground, self.arch);
         std::mem::swap(&mut state.before, &mut self.picture);
         state.time = frame.time;
         state.frames += 1;
@@ -252,11 +252,10 @@ impl MotionDetector {
     /// The first picture: who waits in it is no part of the street.
     fn begin(&mut self, time: EventTime) {
         let mut shadow = Shadow::default();
-        let (street, waiting) =
-            bootstrap::street(&self.picture, self.camera.as_ref(), &mut shadow, self.arch);
-        let mut state = State::new(&street, self.config.min_contrast, time);
+        let (camera, floor) = (self.camera.as_ref(), self.config.min_contrast);
+        let (background, waiting) = bootstrap::street(&self.picture, camera, &mut shadow, floor, self.arch);
+        let mut state = State::new(background, &self.picture, time);
         state.shadow = shadow;
-        state.before.data.copy_from_slice(&self.picture.data);
         state.targets.list.extend(waiting.iter().map(|f| Target::waiting(f.rect, time)));
         self.state = Some(state);
     }
@@ -268,7 +267,7 @@ impl MotionDetector {
     }
 
     /// Foreground of the latest frame for diagnosis: width, height and, per
-    /// reduced pixel, 0 street, 1 moving, 2 settled.
+    /// reduced pixel, 0 street, 1 moving, 2 settled, 4 maybe shadow.
     pub fn foreground(&self) -> (usize, usize, &[u8]) {
         let mask = self.state.as_ref().map_or(&self.mask, |s| &s.before_mask);
         (mask.width, mask.height, &mask.data)
@@ -320,9 +319,9 @@ fn holds(frame: &LumaFrame) -> bool {
 }
 
 impl State {
-    fn new(picture: &Plane, floor: u8, time: EventTime) -> Self {
+    fn new(background: Background, picture: &Plane, time: EventTime) -> Self {
         Self {
-            background: Background::new(picture, floor),
+            background,
             shadow: Shadow::default(),
             ghosts: Ghosts::new(picture.width, picture.height),
             targets: Targets::default(),

@@ -90,7 +90,7 @@ impl Shadow {
     /// parts of the vehicle, like a dark door: a shadow lies on the street.
     fn relabel(&mut self, labels: &mut Plane) {
         let (shaded, objects) = (&self.shaded, &self.objects);
-        self.parts.find_set(shaded, labels.height, |_, _, _| 0);
+        self.parts.find_set(shaded, labels.height, |_, _, _| (0, 0));
         for number in 0..self.parts.blobs.len() {
             let (mut outline, mut object) = (0, 0);
             let mut look = |y: usize, xs: Range<usize>| {

@@ -318,18 +318,23 @@ fn moving_share(mask: &Plane, rect: &Rect) -> f32 {
 /// Pull each edge of `rect` towards where the foreground ends, if it shows.
 fn lock_edges(rect: &mut Rect, mask: &Plane, owner: &Plane, number: u8) {
     let (w, h) = (rect.width(), rect.height());
-    let look = |x: i32, y: i32| -> Option<bool> {
+    // Shade beside it may be a part of it; below it is its shadow.
+    let look = |x: i32, y: i32, shade: Option<bool>| -> Option<bool> {
         if x < 0 || y < 0 || x >= mask.width as i32 || y >= mask.height as i32 {
             return None;
         }
         let at = y as usize * mask.width + x as usize;
-        let mine = owner.data[at] == 0 || owner.data[at] == number;
-        mine.then(|| mask.data[at] != label::STREET)
+        match (owner.data[at], mask.data[at]) {
+            (whose, _) if whose != 0 && whose != number => None,
+            (_, label::SHADOW) => shade,
+            (_, pixel) => Some(pixel != label::STREET),
+        }
     };
     let columns = (rect.x1 + 0.2 * w).round() as i32..(rect.x2 - 0.2 * w).round() as i32;
     let rows = (rect.y1 + 0.2 * h).round() as i32..(rect.y2 - 0.1 * h).round() as i32;
-    let row = |y: i32| fill(columns.clone().map(|x| look(x, y)));
-    let column = |x: i32| fill(rows.clone().map(|y| look(x, y)));
+    let row = |y: i32| fill(columns.clone().map(|x| look(x, y, None)));
+    let foot = |y: i32| fill(columns.clone().map(|x| look(x, y, Some(false))));
+    let column = |x: i32| fill(rows.clone().map(|y| look(x, y, None)));
     let (rx, ry) = ((0.15 * w).clamp(2.0, 6.0) as i32, (0.15 * h).clamp(2.0, 6.0) as i32);
     let pull = |edge: f32, reach: i32, outward: i32, strip: &dyn Fn(i32) -> Option<f32>| {
         let observed = edge_at(edge, reach, outward, strip);
@@ -339,7 +344,7 @@ fn lock_edges(rect: &mut Rect, mask: &Plane, owner: &Plane, number: u8) {
         x1: pull(rect.x1, rx, -1, &column),
         y1: pull(rect.y1, ry, -1, &row),
         x2: pull(rect.x2, rx, 1, &column),
-        y2: pull(rect.y2, ry, 1, &row),
+        y2: pull(rect.y2, ry, 1, &foot),
     };
 }
 

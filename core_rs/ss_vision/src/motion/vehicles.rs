@@ -23,6 +23,10 @@ const MIN_AREA_PX: f32 = 20.0;
 const MIN_SHARE: f32 = 0.35;
 /// Share of a box that no tracked road user may hide.
 const MIN_VISIBLE: f32 = 0.35;
+/// A region with less shade than this share of its foreground casts no shadow.
+const MAX_SHADE: f32 = 0.1;
+/// Share of foreground in a box of which the rest may be its dark parts.
+const MIN_LIT: f32 = 0.3;
 /// Share of foreground in a box seen from the side: it hides nothing but itself.
 const ACROSS_FILL: f32 = 0.8;
 /// Sides of a region over those of a road user's box that make it one.
@@ -82,6 +86,8 @@ struct Count {
     moving: f32,
     /// Covered by a tracked road user.
     hidden: f32,
+    /// Shadow, or something as dark.
+    shade: f32,
 }
 
 /// Window around one region; buffers are kept between frames.
@@ -92,16 +98,16 @@ pub(crate) struct Explainer {
     width: usize,
     height: usize,
     pixels: Vec<u8>,
-    /// Summed-area table of `pixels`, one row and column larger; the three
+    /// Summed-area table of `pixels`, one row and column larger; the four
     /// counts are packed into one word.
-    sums: Vec<u64>,
+    sums: Vec<u128>,
     picture: Rect,
 }
 
 /// Mark of a hidden pixel in the window.
 const HIDDEN: u8 = 255;
 /// Bits per count in the table: enough for any reduced picture.
-const BITS: u32 = 21;
+const BITS: u32 = 32;
 
 impl Explainer {
     /// Append the road users of blob `number` to `found`.
@@ -122,7 +128,8 @@ impl Explainer {
         if left < least {
             return;
         }
-        if let Some(class) = single(camera, &whole, left / whole.area(), scene.kinds) {
+        let plain = (blob.shade as f32) < MAX_SHADE * left;
+        if plain && let Some(class) = single(camera, &whole, left / whole.area(), scene.kinds) {
             if (blob.area - blob.settled) as f32 >= scene.min_moving * left {
                 found.push(Found { rect: whole, class, score: SINGLE_SCORE });
             }
@@ -139,7 +146,7 @@ impl Explainer {
                 break;
             }
             if count.moving >= scene.min_moving * count.foreground {
-                let fill = count.foreground / (rect.area() - count.hidden).max(1.0);
+                let fill = count.foreground / (rect.area() - count.hidden - count.shade).max(1.0);
                 found.push(Found { rect: self.tighten(&rect), class, score: 0.5 + 0.5 * fill.min(1.0) });
             }
             self.remove(&rect);
@@ -174,6 +181,7 @@ impl Explainer {
                     label::STREET => 0,
                     label::MOVING => 1 | 1 << BITS,
                     HIDDEN => 1 << (2 * BITS),
+                    label::SHADOW => 1 << (3 * BITS),
                     _ => 1,
                 };
                 self.sums[(y + 1) * w + x + 1] = self.sums[y * w + x + 1] + row;
@@ -191,7 +199,7 @@ impl Explainer {
         let at = |x: usize, y: usize| self.sums[y * (self.width + 1) + x];
         let sum = at(xs.end, ys.end) + at(xs.start, ys.start) - at(xs.start, ys.end) - at(xs.end, ys.start);
         let part = |i: u32| (sum >> (i * BITS) & ((1 << BITS) - 1)) as f32;
-        Count { foreground: part(0), moving: part(1), hidden: part(2) }
+        Count { foreground: part(0), moving: part(1), hidden: part(2), shade: part(3) }
     }
 
     /// The box that explains most: foreground in it, less the street in it.
@@ -209,9 +217,11 @@ impl Explainer {
                     let count = self.count(&rect);
                     let area = rect.intersect(&self.picture).area();
                     let visible = area - count.hidden;
-                    let gain = 2.0 * count.foreground - visible;
+                    let lit = visible - count.shade;
+                    let gain = 2.0 * count.foreground - lit;
                     if visible >= MIN_VISIBLE * area
-                        && count.foreground >= if along { kind.min_fill } else { ACROSS_FILL } * visible
+                        && count.foreground >= MIN_LIT * visible
+                        && count.foreground >= if along { kind.min_fill } else { ACROSS_FILL } * lit
                         && best.is_none_or(|(g, ..)| gain > g)
                     {
                         best = Some((gain, rect, kind.class));
@@ -267,7 +277,7 @@ impl Explainer {
 }
 
 fn is_foreground(pixel: u8) -> bool {
-    pixel != label::STREET && pixel != HIDDEN
+    pixel == label::MOVING || pixel == label::SETTLED
 }
 
 /// The class of a region that is as large as one road user, and as solid.
