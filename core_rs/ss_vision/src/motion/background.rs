@@ -212,12 +212,12 @@ impl Background {
         let (rival, history) = (self.rival.row_mut(y), self.history.row_mut(y));
         for from in (0..level.len()).step_by(WORD) {
             let xs = from..(from + WORD).min(level.len());
-            let calm = |x: usize| {
-                (age[x] >= SETTLED_TICKS)
-                    & (history[x] & past::MODE == past::AT_STREET)
-                    & (candidate[x].abs_diff(level[x]) <= floor)
+            let restless = |x: usize| {
+                u8::from(age[x] < SETTLED_TICKS)
+                    | u8::from(history[x] & past::MODE != past::AT_STREET)
+                    | u8::from(candidate[x].abs_diff(level[x]) > floor)
             };
-            if xs.clone().fold(true, |all, x| all & calm(x)) {
+            if xs.clone().fold(0, |any, x| any | restless(x)) == 0 {
                 continue;
             }
             for x in xs {

@@ -200,12 +200,12 @@ mod tests {
                 prop_assert_eq!(bits.count(y, xs.clone()), xs.clone().filter(|&x| set(x, y)).count());
                 let mut near = vec![false; width];
                 bits.each_near(y, [0, 1, 2], |xs| near[xs.start.min(width)..xs.end.min(width)].fill(true));
-                for x in 0..width {
+                for (x, &near) in near.iter().enumerate() {
                     let eight = x / 8 * 8;
                     let inside = eight.saturating_sub(8)..(eight + 16).min(width);
                     let any = (0..3).any(|v| inside.clone().any(|u| set(u, v)));
                     // Rows are so few that every one is near.
-                    prop_assert_eq!(near[x], any, "column {} of {}", x, width);
+                    prop_assert_eq!(near, any, "column {} of {}", x, width);
                 }
                 let mut runs = Vec::new();
                 bits.each_run(y, |x1, x2| runs.push((x1, x2)));
