@@ -10,8 +10,9 @@ use ss_model::{Chroma, ColourSpace, Error, Result};
 use crate::av::{Component, Frame, PixelLayout};
 
 /// Converts when it must; keeps its buffers between frames.
-#[derive(Default)]
 pub struct Planes {
+    /// Somebody looks at the chroma.
+    pub in_colour: bool,
     luma: Vec<u8>,
     chroma: [Vec<u8>; 2],
 }
@@ -20,6 +21,11 @@ pub struct Planes {
 pub type Colours<'a> = ((&'a [u8], usize), Option<Chroma<'a>>);
 
 impl Planes {
+    /// Having converted nothing.
+    pub fn new(in_colour: bool) -> Self {
+        Self { in_colour, luma: Vec::new(), chroma: [Vec::new(), Vec::new()] }
+    }
+
     /// Bytes and stride of the luma plane of `frame`.
     ///
     /// # Errors
@@ -29,13 +35,14 @@ impl Planes {
         luma(&mut self.luma, frame)
     }
 
-    /// The luma plane of `frame` with its chroma.
+    /// The luma plane of `frame`, with its chroma where that is wanted.
     ///
     /// # Errors
     /// As [`Planes::luma`]; missing chroma is none.
     pub fn colours<'a>(&'a mut self, frame: &'a Frame) -> Result<Colours<'a>> {
-        let Self { luma: luma_buffer, chroma: chroma_buffers } = self;
-        Ok((luma(luma_buffer, frame)?, chroma(chroma_buffers, frame)))
+        let Self { in_colour, luma: luma_buffer, chroma: chroma_buffers } = self;
+        let luma = luma(luma_buffer, frame)?;
+        Ok((luma, if *in_colour { chroma(chroma_buffers, frame) } else { None }))
     }
 }
 

@@ -42,7 +42,6 @@ pub struct FileReader {
     packet: Packet,
     frame: Frame,
     planes: Planes,
-    colour: bool,
     keys: VecDeque<KeyPoint>,
     failures: u32,
     draining: bool,
@@ -90,8 +89,7 @@ impl FileReader {
             decoder,
             packet: Packet::new()?,
             frame: Frame::new()?,
-            planes: Planes::default(),
-            colour,
+            planes: Planes::new(colour),
             keys: VecDeque::with_capacity(KEYS),
             failures: 0,
             draining: false,
@@ -253,11 +251,7 @@ impl FileReader {
 
     /// The current frame with its chroma, which is there only when it was wanted.
     pub fn colours(&mut self) -> Result<Colours<'_>> {
-        if self.colour {
-            self.planes.colours(&self.frame)
-        } else {
-            Ok((self.planes.luma(&self.frame)?, None))
-        }
+        self.planes.colours(&self.frame)
     }
 
     /// Fingerprint of the current frame's luma; 0 when it has none.

@@ -39,7 +39,6 @@ pub struct LiveRun {
     decoder: Option<Decoder>,
     frame: Frame,
     planes: Planes,
-    colour: bool,
     /// The decoder may have more frames to give.
     holds: bool,
     draining: bool,
@@ -135,8 +134,7 @@ impl LiveRun {
             interval_ns: 40_000_000,
             decoder: None,
             frame: Frame::new()?,
-            planes: Planes::default(),
-            colour,
+            planes: Planes::new(colour),
             holds: false,
             draining: false,
             guesses: VecDeque::new(),
@@ -242,8 +240,11 @@ impl LiveRun {
                     self.begin_run(at);
                     self.connections += 1;
                     self.interval_ns = interval_ns;
-                    let decoder =
-                        if self.colour { Decoder::with_colour(&format) } else { Decoder::for_luma(&format) };
+                    let decoder = if self.planes.in_colour {
+                        Decoder::with_colour(&format)
+                    } else {
+                        Decoder::for_luma(&format)
+                    };
                     match decoder {
                         Ok(decoder) => self.decoder = Some(decoder),
                         Err(e) => {
@@ -412,12 +413,7 @@ impl LiveRun {
         let (width, height) = self.frame.size();
         let time = EventTime(self.last.unwrap_or_default());
         // Checked when the frame was taken.
-        let lent = if self.colour {
-            self.planes.colours(&self.frame)
-        } else {
-            self.planes.luma(&self.frame).map(|luma| (luma, None))
-        };
-        let ((data, stride), chroma) = lent.unwrap_or(((&[], 0), None));
+        let ((data, stride), chroma) = self.planes.colours(&self.frame).unwrap_or(((&[], 0), None));
         let frame = LumaFrame { data, stride, width, height, time, number: self.at.frame_no - 1 };
         Next::Frame { frame, chroma, doubtful, guessed, begins }
     }
