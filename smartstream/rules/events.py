@@ -76,6 +76,8 @@ class EventWriter:
             "direction": crossing.direction,
             "interval": [rfc3339(t) for t in crossing.interval_ns],
         }
+        if crossing.unseen:
+            data["unseen"] = True
         return make_event(
             site=self._site.id,
             entity=crossing.camera,

@@ -36,6 +36,7 @@ class Crossing(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
         time_ns: Straight-line estimate of the instant.
         interval_ns: Last frame before the line and first frame past it.
         direction: With the lawful direction of the lane, else from the left to the right of the line's points.
+        unseen: Concluded from where the vehicle appeared past a stop line; counts, and is held against nobody.
     """
 
     time_ns: int
@@ -47,6 +48,7 @@ class Crossing(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     lane: str | None
     line: str
     direction: Literal["forward", "backward"]
+    unseen: bool
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="violation"):

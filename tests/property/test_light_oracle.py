@@ -118,13 +118,16 @@ def by_engine(signals, times, tracks):
         np.array([STATE_CODE[s] for _, s in signals], np.uint8),
     )
     engine.tracks(0, batch_of(times, tracks))
-    found = [o for o in decode_outcomes(engine.finish()) if isinstance(o, Violation)]
+    told = [o for o in decode_outcomes(engine.finish()) if isinstance(o, Violation)]
+    found = [o for o in told if o.verdict != "retracted"]
     assert len({o.track for o in found}) == len(found), "one verdict per track and line"
     ledger = json.loads(engine.ledger())["cameras"]["c"]["rules"]
     for counts in ledger.values():
         assert counts["candidates"] == counts["suspected"] + counts["undecided"] + counts["suppressed"]
     assert sum(c["candidates"] for c in ledger.values()) == len(found)
-    return {o.track: (o.kind, o.verdict) for o in found}
+    # Random lights are often no lights that one can believe; what a fault lifts, the table had found all the same.
+    faults = {o.track for o in told if o.reasons == ("signal_fault",)}
+    return {o.track: (o.kind, "lifted" if o.track in faults else o.verdict) for o in found}
 
 
 def compare(rng, vehicles):
@@ -135,7 +138,13 @@ def compare(rng, vehicles):
     for number, frames in enumerate(tracks, 1):
         plain = [f[:3] for f in frames]
         expected = judge(plain, signals) if plain else None
-        assert said.get(number) == expected, (signals, plain)
+        found = said.get(number)
+        if found is not None and found[1] == "lifted":
+            assert expected is not None, (signals, plain)
+            assert found[0] == expected[0], (signals, plain)
+            tally[found] += 1
+            continue
+        assert found == expected, (signals, plain)
         tally[expected] += 1
     return tally
 
@@ -155,3 +164,4 @@ def test_engine_agrees_with_the_oracle_on_a_hundred_thousand_tracks():
     assert sum(tally.values()) == 100_000
     kinds = {(k, v) for k in ("red_light", "stop_line", "yellow_light") for v in ("suspected", "undecided")}
     assert kinds <= set(tally), "every row of the table was met"
+    assert sum(n for found, n in tally.items() if found and found[1] == "lifted") < 20_000

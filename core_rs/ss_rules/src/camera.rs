@@ -19,6 +19,7 @@ use crate::signals::SignalHistory;
 use crate::suppression::is_part_of;
 use crate::track::{Observation, TrackState};
 use crate::traffic::Traffic;
+use crate::unseen::{self, Passed};
 use crate::verdict::doubt_reason;
 
 /// A track unseen for this long has ended.
@@ -49,6 +50,7 @@ pub struct CameraState {
     tracks: BTreeMap<u32, Watched>,
     conflicts: Vec<ConflictState>,
     proven: Proven,
+    passed: Passed,
     /// The minute that runs, lane by lane.
     pub traffic: Traffic,
     /// Everything counted.
@@ -58,6 +60,8 @@ pub struct CameraState {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Watched {
     track: TrackState,
+    /// Whether it has been asked where it came from.
+    placed: bool,
     rules: Vec<RuleState>,
     /// Findings that wait until the track is believed.
     held: Vec<Finding>,
@@ -133,7 +137,12 @@ impl Watch {
         for Taken { id, place, crossed } in taken {
             let Some(watched) = state.tracks.get_mut(&id) else { continue };
             state.traffic.vehicle(&self.layout.lanes, &self.count_lines, &watched.track, &place);
-            self.judge(&cx, (id, time, place, &crossings[crossed]), (watched, &mut state.proven), found);
+            self.judge(
+                &cx,
+                (id, time, place, &crossings[crossed]),
+                (watched, &mut state.proven, &mut state.passed),
+                found,
+            );
             self.conflicts(state, id, time, place, found);
         }
         self.expire(&cx, state, time, found);
@@ -218,6 +227,7 @@ impl Watch {
         let watched = state.tracks.entry(row.id).or_insert_with(|| {
             state.counts.tracks += 1;
             Watched {
+                placed: false,
                 track: TrackState::new(time, &place, row.class, self.layout.lines.len()),
                 rules: self.rules.single.iter().map(crate::rule::Rule::start).collect(),
                 held: Vec::new(),
@@ -241,12 +251,26 @@ impl Watch {
         &self,
         cx: &Context<'_>,
         (id, now, place, crossed): (u32, EventTime, Place, &[(u16, Crossing)]),
-        (watched, proven): (&mut Watched, &mut Proven),
+        (watched, proven, passed): (&mut Watched, &mut Proven, &mut Passed),
         found: &mut Vec<Finding>,
     ) {
-        let Watched { track, rules, held, acts } = watched;
+        let Watched { track, placed, rules, held, acts } = watched;
         for (line, crossing) in crossed {
+            passed.add(*line, crossing, now);
             held.push(Finding::Passage(self.passage(id, track, *line, crossing)));
+        }
+        if !*placed && now >= track.first.plus_seconds(unseen::AGE_S) {
+            *placed = true;
+            for (line, road) in (0..).zip(&self.layout.lines) {
+                let crossing = unseen::crossing(road, track, &place).filter(|c| !passed.has(line, c));
+                if let Some(crossing) = crossing {
+                    passed.add(line, &crossing, now);
+                    held.push(Finding::Passage(Passage {
+                        unseen: true,
+                        ..self.passage(id, track, line, &crossing)
+                    }));
+                }
+            }
         }
         if track.class != VehicleClass::Pedestrian {
             let seen = Seen { id, track, now, place, crossed };
@@ -293,6 +317,7 @@ impl Watch {
             class: track.class_seen(),
             lane,
             line,
+            unseen: false,
             forward: road.is_forward(crossing.rightward, lane.map(|l| &self.layout.lanes[usize::from(l)])),
         }
     }
@@ -314,7 +339,7 @@ impl Watch {
         (watched, proven): (&mut Watched, &mut Proven),
         found: &mut Vec<Finding>,
     ) {
-        let Watched { track, rules, held, acts } = watched;
+        let Watched { track, rules, held, acts, .. } = watched;
         if track.class != VehicleClass::Pedestrian {
             for (rule, state) in self.rules.single.iter().zip(rules) {
                 held.extend(rule.end(cx, id, track, state).map(|c| weigh(c, acts)));

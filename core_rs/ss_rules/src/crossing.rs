@@ -63,7 +63,7 @@ impl Line {
     }
 
     /// How far beyond its ends the foot of `pos` on the line lies.
-    fn beyond(&self, pos: Point) -> f64 {
+    pub fn beyond(&self, pos: Point) -> f64 {
         let station = self.station(pos);
         (-station).max(station - self.length).max(0.0)
     }

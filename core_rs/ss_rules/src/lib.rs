@@ -33,6 +33,7 @@ pub mod suppression;
 pub mod track;
 pub mod traffic;
 pub mod turn;
+pub mod unseen;
 pub mod verdict;
 pub mod wrong_way;
 

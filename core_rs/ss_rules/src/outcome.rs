@@ -250,6 +250,8 @@ pub struct Passage {
     pub line: u16,
     /// With the lawful direction.
     pub forward: bool,
+    /// Concluded from where the vehicle appeared, see [`crate::unseen`].
+    pub unseen: bool,
 }
 
 /// What a rule found in one camera.

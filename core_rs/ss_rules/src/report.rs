@@ -49,6 +49,7 @@ pub struct CrossingReport<'a> {
     lane: Option<&'a str>,
     line: &'a str,
     direction: &'static str,
+    unseen: bool,
 }
 
 /// A minute of a lane with its names.
@@ -105,6 +106,7 @@ impl<'a> Report<'a> {
             lane: passage.lane.map(|i| watch.layout.lanes[usize::from(i)].id.as_str()),
             line: &watch.layout.lines[usize::from(passage.line)].id,
             direction: if passage.forward { "forward" } else { "backward" },
+            unseen: passage.unseen,
         })
     }
 

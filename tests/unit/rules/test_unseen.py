@@ -1,0 +1,61 @@
+"""Who appears just past a stop line has crossed it: counted once, flagged, accused of nothing."""
+
+from __future__ import annotations
+
+import pytest
+from rules_street import T0, Vehicle, camera, config, image, outcomes, rectangle
+
+from smartstream.rules.outcome import Crossing, Violation
+
+LANE = {"id": "A", "polygon": rectangle(-3.5, -50, 3.5, 0), "direction": [0, 1], "signal": "G"}
+STOP = {"id": "stop", "kind": "stop", "points": image((3.5, 0), (-3.5, 0))}
+SITE = config(camera(lanes=[LANE], lines=[STOP], rules=[{"kind": "red_light", "line": "stop"}]))
+
+
+def crossings(*vehicles):
+    """Second, track and whether unseen of every crossing; nobody may be accused for an unseen one."""
+    found = outcomes(SITE, vehicles, signals=[(0, "red")])
+    accused = {o.track for o in found if isinstance(o, Violation)}
+    counted = [o for o in found if isinstance(o, Crossing)]
+    assert not accused & {o.track for o in counted if o.unseen}
+    return [(round((o.time_ns - T0) / 1e9, 1), o.track, o.unseen) for o in counted]
+
+
+def straight(x, y, *, at=0.0, mps=8.0, metres=24.0, **more):
+    return Vehicle([(x, y, metres / mps), (x, y + metres, 0)], at=at, **more)
+
+
+def test_its_speed_tells_when_it_was_on_the_line():
+    assert crossings(straight(1, 4, at=2.0)) == [(1.5, 1, True)]
+
+
+def test_it_may_appear_on_the_line_itself():
+    assert crossings(straight(1, -0.4, at=2.0)) == [(2.0, 1, True)] or crossings(straight(1, -0.4, at=2.0))[0][2]
+
+
+def test_seen_before_the_line_it_is_seen():
+    assert crossings(straight(1, -4, at=2.0)) == [(2.5, 1, False)]
+
+
+def test_two_numbers_of_one_vehicle_count_once():
+    whole, part = straight(1, -12, at=0.0), straight(1.4, 4, at=2.0, metres=12)
+    assert crossings(whole, part) == [(1.5, 1, False)]
+
+
+def test_two_vehicles_count_twice():
+    assert crossings(straight(-2, -12), straight(2, 4, at=2.0)) == [(1.5, 1, False), (1.5, 2, True)]
+    assert crossings(straight(1, -12), straight(1, 4, at=6.0)) == [(1.5, 1, False), (5.5, 2, True)]
+
+
+@pytest.mark.parametrize(
+    "passes_by",
+    [
+        straight(1, 9),  # too far past it to say
+        straight(1, 4, mps=1.2),  # no faster than somebody on foot
+        Vehicle([(-10, 3, 2), (10, 3, 0)]),  # along the crosswalk
+        Vehicle([(1, 5, 2), (1, 1, 0)]),  # towards the line
+        straight(9, 4),  # past its end
+    ],
+)
+def test_who_did_not_come_over_the_line_is_not_counted(passes_by):
+    assert crossings(passes_by) == []
