@@ -25,7 +25,6 @@ const FROZEN_NS: i64 = 10 * SECOND;
 const GUESSES: usize = 64;
 
 /// Frames of a live camera.
-#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and all combinations occur")]
 pub struct LiveRun {
     queue: Arc<Queue>,
     patience: Arc<Patience>,
