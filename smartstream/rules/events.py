@@ -66,7 +66,7 @@ class EventWriter:
 
     def _crossing(self, crossing: Crossing) -> CloudEvent:
         track = _track(crossing)
-        data = {
+        data: dict[str, Any] = {
             "junction": self._junction.id,
             "camera": crossing.camera,
             "line": crossing.line,

@@ -127,6 +127,7 @@ impl Watch {
         found: &mut Vec<Finding>,
     ) {
         state.counts.frames += 1;
+        state.passed.begin(time);
         state.counts.rows += tracks.len() as u64;
         state.conflicts.resize_with(self.rules.conflicts.len(), ConflictState::default);
         let mut crossings = Vec::new();
@@ -201,6 +202,7 @@ impl Watch {
             self.end_track(&cx, id, (&mut watched, &mut state.proven), found);
         }
         state.conflicts.clear();
+        state.passed = Passed::default();
     }
 
     fn context<'a>(&'a self, around: Around<'a>, neighbours: &'a [Neighbour]) -> Context<'a> {

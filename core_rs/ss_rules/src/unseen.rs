@@ -54,21 +54,31 @@ pub fn crossing(road: &RoadLine, track: &TrackState, place: &Place) -> Option<Cr
 
 /// The latest crossings: line, instant and place.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Passed(Vec<(u16, EventTime, f64)>);
+pub struct Passed {
+    /// First frame of the run: who is past the line already was over it before.
+    since: Option<EventTime>,
+    lately: Vec<(u16, EventTime, f64)>,
+}
 
 impl Passed {
-    /// Somebody crossed `line`.
-    pub fn add(&mut self, line: u16, crossing: &Crossing, now: EventTime) {
-        self.0.retain(|p| now.seconds_since(p.1) <= AGO_S + SAME_S + AGE_S);
-        self.0.push((line, crossing.time, crossing.station));
+    /// A frame of the run begins.
+    pub fn begin(&mut self, now: EventTime) {
+        self.since.get_or_insert(now);
     }
 
-    /// Somebody has crossed `line` there and then.
+    /// Somebody crossed `line`.
+    pub fn add(&mut self, line: u16, crossing: &Crossing, now: EventTime) {
+        self.lately.retain(|p| now.seconds_since(p.1) <= AGO_S + SAME_S + AGE_S);
+        self.lately.push((line, crossing.time, crossing.station));
+    }
+
+    /// Somebody is known to have crossed `line` there and then, or nobody was watching yet.
     pub fn has(&self, line: u16, crossing: &Crossing) -> bool {
-        self.0.iter().any(|&(on, time, station)| {
-            on == line
-                && time.seconds_since(crossing.time).abs() <= SAME_S
-                && (station - crossing.station).abs() * crossing.unit_m <= SAME_M
-        })
+        self.since.is_none_or(|since| crossing.time <= since)
+            || self.lately.iter().any(|&(on, time, station)| {
+                on == line
+                    && time.seconds_since(crossing.time).abs() <= SAME_S
+                    && (station - crossing.station).abs() * crossing.unit_m <= SAME_M
+            })
     }
 }

@@ -12,9 +12,13 @@ STOP = {"id": "stop", "kind": "stop", "points": image((3.5, 0), (-3.5, 0))}
 SITE = config(camera(lanes=[LANE], lines=[STOP], rules=[{"kind": "red_light", "line": "stop"}]))
 
 
+EARLIER = Vehicle([(20, -40, 30), (20, -39, 0)])
+"""Somebody beside the road from the first frame on: without a picture before it nobody appears."""
+
+
 def crossings(*vehicles):
     """Second, track and whether unseen of every crossing; nobody may be accused for an unseen one."""
-    found = outcomes(SITE, vehicles, signals=[(0, "red")])
+    found = outcomes(SITE, [*vehicles, EARLIER], signals=[(0, "red")])
     accused = {o.track for o in found if isinstance(o, Violation)}
     counted = [o for o in found if isinstance(o, Crossing)]
     assert not accused & {o.track for o in counted if o.unseen}
@@ -38,7 +42,7 @@ def test_seen_before_the_line_it_is_seen():
 
 
 def test_two_numbers_of_one_vehicle_count_once():
-    whole, part = straight(1, -12, at=0.0), straight(1.4, 4, at=2.0, metres=12)
+    whole, part = straight(1, -12), straight(1.4, 4, at=2.0, metres=12)
     assert crossings(whole, part) == [(1.5, 1, False)]
 
 
@@ -47,14 +51,18 @@ def test_two_vehicles_count_twice():
     assert crossings(straight(1, -12), straight(1, 4, at=6.0)) == [(1.5, 1, False), (5.5, 2, True)]
 
 
+def test_who_is_past_it_in_the_first_picture_was_over_it_before():
+    assert crossings(straight(1, 4)) == []
+
+
 @pytest.mark.parametrize(
     "passes_by",
     [
-        straight(1, 9),  # too far past it to say
-        straight(1, 4, mps=1.2),  # no faster than somebody on foot
-        Vehicle([(-10, 3, 2), (10, 3, 0)]),  # along the crosswalk
-        Vehicle([(1, 5, 2), (1, 1, 0)]),  # towards the line
-        straight(9, 4),  # past its end
+        straight(1, 9, at=3.0),  # too far past it to say
+        straight(1, 4, at=3.0, mps=1.2),  # no faster than somebody on foot
+        Vehicle([(-10, 3, 2), (10, 3, 0)], at=3.0),  # along the crosswalk
+        Vehicle([(1, 5, 2), (1, 1, 0)], at=3.0),  # towards the line
+        straight(9, 4, at=3.0),  # past its end
     ],
 )
 def test_who_did_not_come_over_the_line_is_not_counted(passes_by):
