@@ -89,9 +89,15 @@ def tail(
 
 
 async def _until_stopped(follower: Follower) -> None:
-    task = asyncio.ensure_future(follower.run())
+    task, stop = asyncio.ensure_future(follower.run()), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    asked = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    while not task.done():  # a client that is connecting again may swallow one cancellation
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.2)
     with suppress(asyncio.CancelledError):
         await task
 
