@@ -28,7 +28,7 @@ class Connector(msgspec.Struct, frozen=True):
         reader: The class that reads it.
         position: What a killed run resumes from.
         extra: Extra that must be installed, if any.
-        library: Module of that extra.
+        module: What that extra brings.
     """
 
     address: str
@@ -36,12 +36,12 @@ class Connector(msgspec.Struct, frozen=True):
     reader: str
     position: str
     extra: str = ""
-    library: str = ""
+    module: str = ""
 
     @property
     def installed(self) -> bool:
         """Whether what it needs is here."""
-        return not self.library or find_spec(self.library) is not None
+        return not self.module or find_spec(self.module) is not None
 
 
 CONNECTORS: Final = (
