@@ -28,7 +28,7 @@ class Connector(msgspec.Struct, frozen=True):
         reader: The class that reads it.
         position: What a killed run resumes from.
         extra: Extra that must be installed, if any.
-        module: What that extra brings.
+        module: Top-level module which that extra brings.
     """
 
     address: str
@@ -46,13 +46,14 @@ class Connector(msgspec.Struct, frozen=True):
 
 CONNECTORS: Final = (
     Connector("file:PATH (video)", ("camera",), "camera.CameraFeed", "last committed frame"),
+    Connector("rtsp:, rtsps:, http: (MJPEG)", ("camera",), "camera.CameraFeed", "none: a restart begins a new run"),
     Connector("tracks:PATH", ("camera",), "tracks_file.TracksFile", "byte in the file"),
     Connector("file:PATH (NDJSON, .gz)", _LINES, "lines.LineReader", "byte in the file"),
     Connector("file:PATH.txt (station file)", ("sensor_feed",), "station_lines.StationLines", "byte in the file"),
     Connector("file:PATH.json, .csv (exports)", ("report_feed",), "report_tables.TableReader", "record of the table"),
     Connector("nats:SUBJECT", _LINES, "nats_lines.NatsLines", "sequence number of the stream"),
     Connector(
-        "mqtt://HOST:PORT/TOPIC", _LINES, "mqtt_door.MqttDoor", "sequence number of the input log", "mqtt", "paho.mqtt"
+        "mqtt://HOST:PORT/TOPIC", _LINES, "mqtt_door.MqttDoor", "sequence number of the input log", "mqtt", "paho"
     ),
     Connector(
         "http://HOST:PORT/", ("report_feed",), "intake.Intake", "sequence number of the input log", "intake", "aiohttp"

@@ -94,3 +94,5 @@ def test_connectors_name_real_classes():
         module, _, name = connector.reader.rpartition(".")
         assert getattr(import_module(f"smartstream.ingest.{module}"), name)
         assert set(connector.tables) <= set(Site.model_fields)
+        assert "." not in connector.module, "looking for a part of a package that is absent raises"
+        assert connector.installed in (True, False)
