@@ -29,13 +29,13 @@ from smartstream.model.items import (
     Signals,
     Tracks,
 )
-from smartstream.model.time import MIN_NS
+from smartstream.model.time import MAX_NS, MIN_NS
 from smartstream.rules.compile import CompiledJunction
 from smartstream.rules.events import EventWriter
 from smartstream.rules.outcome import Violation, decode_outcomes
 from smartstream.streams.merge import SideMerge
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,8 @@ class JunctionLogic:
         self._groups = {name: i for i, name in enumerate(spec.rules.groups)}
         self._cameras = {name: i for i, name in enumerate(spec.rules.cameras)}
         self._shown: dict[str, tuple[SignalState, int]] = {}  # state and time of the newest line of each group
+        self._fallen: list[tuple[int, CloudEvent]] = []  # silent groups, not told before the input itself is past it
+        self._newest_ns = MIN_NS  # of the released input
         self._finished = False
         self._desk = EvidenceDesk(spec.junction) if spec.evidence else None
         self._facts = None if spec.facts is None else spec.facts()
@@ -145,6 +147,7 @@ class JunctionLogic:
         self._merge.restore(state["merge"])
         self._engine.restore(state["engine"])
         self._shown = dict(state["shown"])
+        self._fallen, self._newest_ns = list(state["fallen"]), state["newest"]
         self._finished = state["finished"]
         if self._desk is not None:
             self._desk.restore(state["desk"])
@@ -154,11 +157,14 @@ class JunctionLogic:
     def _take(self, item: Joined, events: list[Told]) -> None:
         merge = self._merge
         match item:
-            case Tracks(side, _, last_ns, _):
-                if not merge.push(side, last_ns, item):
+            case Tracks(side, first_ns, last_ns, _):
+                # Due as soon as its first frame is: the frontier may come to lie within a batch.
+                if last_ns <= merge.frontier_ns:
                     events.append(self._late(side, last_ns, "frames"))
-                elif self._facts is not None:
-                    self._facts.pushed(item)
+                else:
+                    merge.push(side, max(first_ns, merge.frontier_ns + 1), item)
+                    if self._facts is not None:
+                        self._facts.pushed(item)
                 merge.mark(side, last_ns)
             case Signals(side, changes, watermark_ns):
                 late = [change for change in changes if not merge.push(side, change.time_ns, change)]
@@ -175,14 +181,15 @@ class JunctionLogic:
 
     def _judge(self, events: list[Told]) -> None:
         for at_ns, item in self._merge.release():
-            self._expire(at_ns, events)
+            self._expire(at_ns - 1)
+            self._newest_ns = max(self._newest_ns, item.last_ns if isinstance(item, Tracks) else at_ns)
             match item:
                 case SignalChange():
-                    if self._facts is not None and self._shown.get(item.signal, (None, 0))[0] != item.state:
-                        self._facts.signal(item)
-                    self._show(item, events)
+                    events.extend(self._show(item))
                 case Tracks():
-                    self._engine.tracks(self._cameras[item.side], item.batch)
+                    late = self._engine.tracks(self._cameras[item.side], item.batch)
+                    if late:
+                        events.append(self._late(item.side, item.first_ns, f"{late} frames"))
                     if self._desk is not None:
                         self._desk.tracks(item.side, item.batch)
                     if self._facts is not None:
@@ -194,6 +201,10 @@ class JunctionLogic:
                     self._engine.reading(time_ns, lane, speed_kmh, certified)
                 case Gap():
                     self._engine.gap(self._cameras[item.side], item.at_ns)
+        # Told whenever the frontier passes it, a silence would depend on who came first.
+        self._expire(min(self._merge.frontier_ns, MAX_NS if not self._merge.ended else self._newest_ns))
+        events.extend(event for at_ns, event in self._fallen if at_ns < self._newest_ns)
+        self._fallen = [silent for silent in self._fallen if silent[0] >= self._newest_ns]
         if self._merge.frontier_ns > MIN_NS and not self._finished:
             if self._merge.ended:
                 self._finished = True
@@ -213,21 +224,25 @@ class JunctionLogic:
             if self._facts is not None:
                 self._facts.outcome(outcome, event)
 
-    def _show(self, change: SignalChange, events: list[Told]) -> None:
+    def _show(self, change: SignalChange) -> list[CloudEvent]:
         before = self._shown.get(change.signal)
         self._shown[change.signal] = (change.state, change.time_ns)
-        if before is None or before[0] != change.state:
-            self._tell_engine(change)
-            if self._desk is not None:
-                self._desk.signal(change)
-            events.append(self._observed(change, before))
+        if before is not None and before[0] == change.state:
+            return []
+        self._tell_engine(change)
+        if self._desk is not None:
+            self._desk.signal(change)
+        if self._facts is not None:
+            self._facts.signal(change)
+        return [self._observed(change, before)]
 
-    def _expire(self, now_ns: int, events: list[Told]) -> None:
+    def _expire(self, now_ns: int) -> None:
         """A group whose heartbeat stopped is unknown from then on."""
         for signal, beat_ns in self._spec.heartbeat_ns.items():
             shown = self._shown.get(signal)
-            if shown is not None and shown[0] != "unknown" and now_ns > shown[1] + beat_ns:
-                self._show(SignalChange(shown[1] + beat_ns, signal, "unknown"), events)
+            if shown is not None and shown[0] != "unknown" and now_ns >= shown[1] + beat_ns:
+                silent = SignalChange(shown[1] + beat_ns, signal, "unknown")
+                self._fallen += [(silent.time_ns, event) for event in self._show(silent)]
 
     def _tell_engine(self, change: SignalChange) -> None:
         self._engine.signals(
@@ -265,6 +280,8 @@ class JunctionLogic:
             "merge": self._merge.snapshot(),
             "engine": self._engine.snapshot(),
             "shown": dict(self._shown),
+            "fallen": list(self._fallen),
+            "newest": self._newest_ns,
             "finished": self._finished,
             "desk": None if self._desk is None else self._desk.snapshot(),
             "facts": None if self._facts is None else self._facts.snapshot(),

@@ -100,7 +100,8 @@ class JunctionFacts:
             else:
                 reached = frontier_ns
                 if side.startswith("camera/"):
-                    self._facts.setdefault(side, []).extend(self._watches[side[7:]].advance(frontier_ns))
+                    reached = max(reached, self._last[side[7:]])  # a batch may reach beyond the frontier
+                    self._facts.setdefault(side, []).extend(self._watches[side[7:]].advance(reached))
             facts = self._facts.pop(side, [])
             before = self._told.get(side, MIN_NS)
             if facts or (reached > before and (ended or reached // NS > before // NS)):

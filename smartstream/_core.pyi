@@ -366,8 +366,8 @@ class JunctionEngine:
             InvalidInputError: Columns of different length, an unknown group or state.
         """
 
-    def tracks(self, camera: int, batch: bytes) -> None:
-        """Frames of a camera in order. What the frontier or a newer frame has passed is counted as late.
+    def tracks(self, camera: int, batch: bytes) -> int:
+        """Frames of a camera in order. What the frontier or a newer frame has passed is late: answers how many.
 
         Args:
             camera: Index of the camera in the configuration.

@@ -47,7 +47,7 @@ impl JunctionEngine {
         })
     }
 
-    fn tracks(&mut self, py: Python<'_>, camera: u16, batch: &[u8]) -> PyResult<()> {
+    fn tracks(&mut self, py: Python<'_>, camera: u16, batch: &[u8]) -> PyResult<u64> {
         enter(py, || self.engine.tracks(camera, batch))
     }
 

@@ -149,15 +149,16 @@ impl JunctionEngine {
     }
 
     /// Frames of a camera, in order. A frame that the frontier or a newer
-    /// frame has passed is counted as late and skipped.
+    /// frame has passed is counted as late and skipped; answers how many.
     ///
     /// # Errors
     /// `InvalidInput` for an unknown camera or bytes that are no batch.
-    pub fn tracks(&mut self, camera: u16, batch: &[u8]) -> Result<()> {
+    pub fn tracks(&mut self, camera: u16, batch: &[u8]) -> Result<u64> {
         let at = self.camera(camera)?;
         let batch = TrackBatch::from_bytes(batch)?;
         let passed = self.passed(at);
         let (queue, counts) = (&mut self.state.queues[at], &mut self.state.cameras[at].counts);
+        let before = counts.late_frames;
         for i in 0..batch.frames() {
             let (time, _, tracks) = batch.frame(i);
             if time <= queue.newest || time <= passed {
@@ -178,7 +179,7 @@ impl JunctionEngine {
                 rows: tracks.iter().map(row).collect(),
             });
         }
-        Ok(())
+        Ok(counts.late_frames - before)
     }
 
     /// The session of a camera broke at `time`: nothing open then can be proved.
