@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from smartstream.score import Score, score_files
+from smartstream.score_joins import JoinScore, is_city, join_table, score_cities
 
 
 @click.command()
@@ -28,17 +29,37 @@ def score(files: tuple[Path, ...], tolerance: float, as_json: bool) -> None:  # 
     """Precision, recall and F1 per rule, and crossings per line, of EVENTS against TRUTH.
 
     Several pairs are scored each for itself and pooled. Events are matched one to one per kind, nearest
-    first; undecided and suppressed ones are shown but never count as found.
+    first; undecided and suppressed ones are shown but never count as found. Of cities: precision and recall per join.
     """
     if len(files) % 2:
         raise click.UsageError("give pairs: TRUTH EVENTS [TRUTH EVENTS …]")
-    result = score_files(list(zip(files[::2], files[1::2], strict=True)), tolerance_s=tolerance)
+    pairs = list(zip(files[::2], files[1::2], strict=True))
+    cities = [is_city(truth) for truth, _ in pairs]
+    if any(cities):
+        if not all(cities):
+            raise click.UsageError("cities and junction scenes are scored apart")
+        _print_joins(score_cities(pairs), as_json=as_json)
+        return
+    result = score_files(pairs, tolerance_s=tolerance)
     for path, n in result.unusable.items():
         click.echo(f"{path}: {n} lines are not usable events", err=True)
     if as_json:
         click.echo(json.dumps(result.as_json()))
     else:
         print_score(result, Console(width=None if sys.stdout.isatty() else 120))
+
+
+def _print_joins(sums: dict[str, JoinScore], *, as_json: bool) -> None:
+    rows = join_table(sums)
+    if as_json:
+        click.echo(json.dumps({"joins": rows}))
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, name in enumerate(rows[0]):
+        table.add_column(name, justify="left" if i < 2 else "right")
+    for row in rows:
+        table.add_row(*(_fraction(v) if v is None or isinstance(v, float) else str(v) for v in row.values()))
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def print_score(result: Score, console: Console) -> None:

@@ -1,17 +1,20 @@
-"""``smartstream simulate``: labelled junction scenes."""
+"""``smartstream simulate``: labelled junction scenes, and cities with truth for every join."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress as Bars
 
 from smartstream.errors import InvalidInputError
-from smartstream.simulate.scene import SceneOptions, make_scene
+from smartstream.simulate.city.scenario import HOURS, make_city
+from smartstream.simulate.scene import Progress, SceneOptions, make_scene
 
 CAMERAS = ("standard", "near", "far", "high", "side")
 CODECS = ("h264", "h265", "mjpeg", "mpeg4")
@@ -34,6 +37,10 @@ class _Size(click.ParamType[tuple[int, int]]):
 
 @click.command()
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--scenario", default="junction", show_default=True, type=click.Choice(["junction", "city"]), help="What is made."
+)
+@click.option("--hours", default=2.0, show_default=True, type=click.FloatRange(*HOURS), help="Length of a city.")
 @click.option("--seed", required=True, type=click.IntRange(0, 2**31 - 1), help="Same seed, same scene.")
 @click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(5, 7200), help="Length of the clip.")
 @click.option("--scene", default="day", show_default=True, type=click.Choice(["day", "night"]), help="Light.")
@@ -50,8 +57,12 @@ class _Size(click.ParamType[tuple[int, int]]):
     "--offences", default=1.0, show_default=True, type=click.FloatRange(0, 3), help="Factor on the offenders."
 )
 @click.option("--no-video", is_flag=True, help="Perfect tracks only; the site file reads them.")
+@click.pass_context
 def simulate(
+    ctx: click.Context,
     out: Path,
+    scenario: str,
+    hours: float,
     seed: int,
     seconds: float,
     scene: str,
@@ -67,27 +78,47 @@ def simulate(
     offences: float,
     no_video: bool,  # noqa: FBT001 (click)
 ) -> None:
-    """Make a labelled junction scene in the folder OUT.
+    """Make a labelled junction scene, or hours of a city, in the folder OUT.
 
-    Writes scene.mp4, signals.ndjson, tracks.ndjson.gz (perfect tracks), truth.json and site.toml. Needs the
-    extra: pip install 'smartstream[simulate]' (exit code 2 without it).
+    A junction: scene.mp4, signals.ndjson, tracks.ndjson.gz (perfect tracks), truth.json and site.toml. A city: tracks
+    of every camera, signals, sensors, reports, media, duty roster, and what truly happened, for `smartstream score`.
+    Needs the extra: pip install 'smartstream[simulate]' (exit code 2 without it).
     """
     if out.exists() and not out.is_dir():
         raise InvalidInputError(f"{out}: expected a folder")
+    _refuse_others(ctx, scenario)
+    if scenario == "city":
+        kinds = _with_progress(("traffic", "cameras", "truth"), lambda progress: make_city(seed, hours, out, progress))
+        found = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
+        click.echo(f"{out}: {hours:g} h, {found}", err=True)
+        return
     options = SceneOptions(
         seed=seed, seconds=seconds, scene="night" if scene == "night" else "day", camera=camera, size=size,
         fps=fps, codec=codec, bitrate_kbps=bitrate, noise=noise, shake_px=shake, jumps=jumps, density=density,
         offences=offences, video=not no_video,
     )  # fmt: skip
-    console = Console(stderr=True)
-    if console.is_terminal:
-        with Progress(console=console) as bar:
-            tasks = {name: bar.add_task(name, total=1.0) for name in ("traffic", "truth", "picture")[: 3 - no_video]}
-            kinds = make_scene(options, out, lambda stage, part: bar.update(tasks[stage], completed=part))
-    else:
-        kinds = make_scene(options, out, _Log())
+    stages = ("traffic", "truth", "picture")[: 3 - no_video]
+    kinds = _with_progress(stages, lambda progress: make_scene(options, out, progress))
     found = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "no offence"
     click.echo(f"{out}: {seconds:g} s, {found}", err=True)
+
+
+def _refuse_others(ctx: click.Context, scenario: str) -> None:
+    """An option that the scenario has no use for is a mistake, not to be passed over."""
+    shared, of_city = {"out", "scenario", "seed"}, {"hours"}
+    for name in ctx.params.keys() - shared:
+        said = ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
+        if said and (name in of_city) != (scenario == "city"):
+            raise click.UsageError(f"--{name.replace('_', '-')} is no option of --scenario {scenario}")
+
+
+def _with_progress(stages: tuple[str, ...], make: Callable[[Progress], dict[str, int]]) -> dict[str, int]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return make(_Log())
+    with Bars(console=console) as bar:
+        tasks = {name: bar.add_task(name, total=1.0) for name in stages}
+        return make(lambda stage, part: bar.update(tasks[stage], completed=part))
 
 
 class _Log:

@@ -37,7 +37,7 @@ from smartstream.simulate.layout import (
     Zone,
 )
 from smartstream.simulate.phases import FEED_GROUP, SignalPlan
-from smartstream.simulate.sight import Sighting, _runs
+from smartstream.simulate.sight import Sighting, runs
 from smartstream.simulate.traffic import STEP_S
 
 GRACE_S: Final = 0.3
@@ -277,8 +277,8 @@ def _either(zone: Zone | Lane, s: Sighting) -> Any:
 
 
 def _longest(mask: Any) -> tuple[int, int] | None:
-    runs = _runs(np.asarray(mask))
-    return max(runs, key=lambda r: r[1] - r[0]) if runs else None
+    parts = runs(np.asarray(mask))
+    return max(parts, key=lambda r: r[1] - r[0]) if parts else None
 
 
 def _wrong_way(s: Sighting) -> Iterator[Finding]:
@@ -287,7 +287,7 @@ def _wrong_way(s: Sighting) -> Iterator[Finding]:
         carriageway = _carriageway(lanes)
         against = (s.heading @ np.array(lanes[0].direction) < -0.5) & (s.speed_mps > 0.5)
         sure_rows = _both(carriageway, s) & against
-        for a, b in _bridged(_runs(_either(carriageway, s) & against), round(1.5 / STEP_S)):
+        for a, b in _bridged(runs(_either(carriageway, s) & against), round(1.5 / STEP_S)):
             path = np.cumsum(np.where(sure_rows[a:b], s.speed_mps[a:b], 0.0)) * STEP_S
             longest = float(s.speed_mps[a:b].sum()) * STEP_S
             if longest < WRONG_WAY_PATH_M - 2.5:
@@ -330,7 +330,7 @@ def _dwell(
 ) -> Iterator[Finding]:
     """Stays in a zone that last; ``margin_s`` around the limit is nobody's fault."""
     sure = _both(zone, s)
-    for a, b in _runs(_either(zone, s)):
+    for a, b in runs(_either(zone, s)):
         if (b - a) * STEP_S < limit_s - margin_s:
             continue
         certain = _longest(sure[a:b])
@@ -341,7 +341,7 @@ def _dwell(
 
 def _speeding(s: Sighting) -> Iterator[Finding]:
     """Too fast along the approach; its lanes have one limit, so changing them changes nothing."""
-    for a, b in _runs(_both(_carriageway(LANES_JUDGED[:3]), s)):
+    for a, b in runs(_both(_carriageway(LANES_JUDGED[:3]), s)):
         kmh = s.speed_mps[a:b] * 3.6
         window = round(1 / STEP_S)
         if len(kmh) < window:
@@ -371,7 +371,7 @@ def _solid_line(s: Sighting) -> Iterator[Finding]:
     half = 0.5 * s.mover.size_m[1]
     along = (s.front_m[:, 1] > low) & (s.front_m[:, 1] < high)
     offset = s.front_m[:, 0] - x
-    for a, b in _runs(along & (np.abs(offset) < half + 0.15)):
+    for a, b in runs(along & (np.abs(offset) < half + 0.15)):
         before, after = offset[max(a - 1, 0)], offset[min(b, len(offset) - 1)]
         crossed = before * after < 0 and min(abs(before), abs(after)) > half and (b - a) * STEP_S > 0.4
         if not crossed and (b - a) * STEP_S < 0.2:
@@ -382,7 +382,7 @@ def _solid_line(s: Sighting) -> Iterator[Finding]:
 
 def _box_blocking(s: Sighting, vehicles: Sequence[Sighting]) -> Iterator[Finding]:
     """Standing in the box because the way out is taken; waiting for a gap is something else."""
-    for a, b in _runs(_either(BOX, s)):
+    for a, b in runs(_either(BOX, s)):
         dwell_s = (b - a) * STEP_S
         if dwell_s < BOX_DWELL_S - 1:
             continue
@@ -423,7 +423,7 @@ def _illegal_stops(vehicles: Sequence[Sighting]) -> Iterator[Finding]:
     lane = _lane("S0")
     stops: list[tuple[Sighting, int, int, Array]] = []
     for s in vehicles:
-        for a, b in _runs((s.speed_mps < STANDING_MPS) & _within(lane, s.front_m, 0.3)):
+        for a, b in runs((s.speed_mps < STANDING_MPS) & _within(lane, s.front_m, 0.3)):
             stops.append((s, a, b, s.t_s[a:b]))
     for s, a, b, t in stops:
         if not _either(NO_STOPPING, s)[a] or (b - a) * STEP_S < ILLEGAL_STOP_S - 3:
@@ -497,7 +497,7 @@ def encroachment(vehicle: Sighting, walker: Sighting) -> Meeting | None:
     over = (np.minimum(front[:, 1], rear[:, 1]) < y + 0.2) & (np.maximum(front[:, 1], rear[:, 1]) > y - 0.2)
     over &= np.abs(front[:, 0]) < HALF_WIDTH_M + 0.5
     best: Meeting | None = None
-    for a, b in _runs(over):
+    for a, b in runs(over):
         x = front[a:b, 0]
         half = 0.5 * vehicle.mover.size_m[1] + 0.3
         inside = (walker.front_m[:, 0] > x.min() - half) & (walker.front_m[:, 0] < x.max() + half)

@@ -49,7 +49,7 @@ def see(camera: Camera, movers: Sequence[Mover]) -> list[Sighting]:
     for mover in movers:
         box, depth = camera.boxes(mover.front_m, mover.heading, mover.size_m)
         seen = camera.ground(np.stack([0.5 * (box[:, 0] + box[:, 2]), box[:, 3]], axis=1))
-        for a, b in _runs(_visible(box, depth)):
+        for a, b in runs(visible(box, depth)):
             part = slice(a, b)
             t_s = (mover.first + np.arange(a, b)) * STEP_S
             out.append(
@@ -62,17 +62,18 @@ def see(camera: Camera, movers: Sequence[Mover]) -> list[Sighting]:
     return out
 
 
-def _visible(box: Array, depth: Array) -> npt.NDArray[np.bool_]:
+def visible(box: Array, depth: Array) -> npt.NDArray[np.bool_]:
+    """Which boxes (n, 4) at depths (n,) the picture shows large enough and well enough inside."""
     width, height = box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]
     shown_x = np.clip(box[:, 2], 0, 1) - np.clip(box[:, 0], 0, 1)
     shown_y = np.clip(box[:, 3], 0, 1) - np.clip(box[:, 1], 0, 1)
-    visible: npt.NDArray[np.bool_] = (
+    seen: npt.NDArray[np.bool_] = (
         (depth > NEAR_M) & (height >= SMALLEST) & (shown_x * shown_y >= LEAST_INSIDE * width * height)
     )
-    return visible
+    return seen
 
 
-def _runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+def runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Half-open index ranges in which the mask holds."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

@@ -131,6 +131,14 @@ def _traci(home: Path) -> ModuleType:
     return module
 
 
+def start_sumo(home: Path, command: list[str]) -> ModuleType:
+    """A simulation that listens; to be closed by the caller."""
+    traci = _traci(home)
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints its retries
+        traci.start(command, stdout=subprocess.DEVNULL)
+    return traci
+
+
 def run_traffic(
     seed: int,
     plan: SignalPlan,
@@ -154,7 +162,6 @@ def run_traffic(
         Everyone who was there, and the notes of the acts.
     """
     home = sumo_home()
-    traci = _traci(home)
     with tempfile.TemporaryDirectory(prefix="smartstream-sumo-") as name:
         folder = Path(name)
         net = write_network(folder, home / "bin" / "netconvert")
@@ -171,8 +178,7 @@ def run_traffic(
             "--fcd-output.attributes", "id,x,y,angle,type,speed,signals", "--fcd-output.signals", "true",
             "--device.fcd.begin", WARM_UP_S, "--precision", 3,
         ]  # fmt: skip
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints its retries
-            traci.start([str(c) for c in command], stdout=subprocess.DEVNULL)
+        traci = start_sumo(home, [str(c) for c in command])
         try:
             notes = _play(traci, plan, list(acts), seconds, progress)
         finally:
