@@ -119,8 +119,10 @@ def _candidates(inputs: Sequence[Port], outputs: Sequence[Port], size: tuple[int
     if {"labels", "boxes", "scores"} <= by_name.keys() and len(inputs) == 2:
         return [_detr(inputs[1].name)]
     if {"dets", "labels"} <= by_name.keys():
-        classes = by_name["labels"][-1]
-        return [] if classes is None else [_rfdetr(classes)]
+        match by_name["labels"]:
+            case [_, _, int(classes)]:
+                return [_rfdetr(classes)]
+        return []
     if len(outputs) != 1 or not outputs[0].shape:
         return []
     name, (_, *shape) = outputs[0]
