@@ -167,12 +167,21 @@ class Question:
     Attributes:
         camera: Who asks.
         picture: uint8, of the shape that was asked for.
+        size: Columns and rows that the camera's picture takes in it.
+        bt709: ``nv12``: its colours are those of BT.709, else of BT.601.
+        full_range: ``nv12``: its samples use 0–255 in full, else 16–235.
     """
 
     @property
     def camera(self) -> str: ...
     @property
     def picture(self) -> npt.NDArray[np.uint8]: ...
+    @property
+    def size(self) -> tuple[int, int]: ...
+    @property
+    def bt709(self) -> bool: ...
+    @property
+    def full_range(self) -> bool: ...
     def answer(
         self, boxes: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], classes: npt.NDArray[np.uint8]
     ) -> None:

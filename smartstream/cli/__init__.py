@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "every mistake in a site file at once",
     "controller": "what a signal controller's log says: phases, crossings by phase",
     "demo": "the whole system, nothing to configure",
+    "engine": "TensorRT engines of models: build ahead, list",
     "law": "candidate clauses by date, and what an amendment changes",
     "recall": "take back every case that rests on something found faulty",
     "review": "suspected cases before a named officer",

@@ -1,6 +1,6 @@
-"""Credentials of this process, from environment variables; what concerns a place stands in the site file.
+"""Settings of this process, from environment variables: credentials above all.
 
-Secrets come from here only and never show in a log or a message.
+What concerns a place stands in the site file. Secrets come from here only and never show in a log or a message.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """Password at Redis."""
     nats_creds: Path | None = None
     """Credentials file (JWT and seed) for the NATS server, instead of a user or a token."""
+    engine_cache: Path | None = None
+    """Folder of TensorRT engines; absent: `smartstream/engines` in the user's cache (`$XDG_CACHE_HOME`)."""
 
 
 def camera_login(camera: str) -> tuple[str, SecretStr] | None:

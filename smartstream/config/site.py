@@ -246,9 +246,10 @@ class Detect(Table):
     names: tuple[str, ...] = ()
     """Class names of the model in their order, where it does not carry them and they are not COCO's."""
     provider: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the `onnx` detector runs; `auto`: CUDA where there is one."""
+    """Where the `onnx` detector runs; `auto`: CUDA where there is one. `tensorrt` knows only GPUs."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """What only this detector knows; `onnx`: `size`, the [width, height] of a model that leaves them open."""
+    """What only this detector knows; `onnx`, `tensorrt`: `size`, the [width, height] of a model that leaves them open;
+    `tensorrt`: `batch`, the numbers of pictures in one go ([16]), of a model that leaves it open."""
 
 
 class Camera(Table):

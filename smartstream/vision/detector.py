@@ -24,7 +24,10 @@ from smartstream.errors import InvalidInputError, SmartstreamError
 GROUP: Final = "smartstream.detectors"
 """Entry points of this group are detectors: each loads to a callable ``(DetectorSettings) -> Detector``."""
 
-_OURS: Final = {"onnx": "smartstream.vision.onnx:OnnxDetector"}
+_OURS: Final = {
+    "onnx": "smartstream.vision.onnx:OnnxDetector",
+    "tensorrt": "smartstream.vision.gpu.detector:TensorrtDetector",
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Wants:
     """The picture a detector asks for.
 
     Attributes:
-        form: ``rgb`` or ``bgr``: (3, H, W); ``luma``: (1, H, W); ``nv12``: (1, H·3/2, W), never resized.
+        form: ``rgb`` or ``bgr``: (3, H, W); ``luma``: (1, H, W); ``nv12``: ``Nv12``, never resized.
         width: Columns; 0 takes the camera's own size.
         height: Rows; 0 takes the camera's own size.
         fit: ``letterbox`` keeps the shape with bars on both sides, ``corner`` with bars right and below,
@@ -45,6 +48,29 @@ class Wants:
     height: int = 0
     fit: Literal["letterbox", "corner", "stretch"] = "letterbox"
     pad: int = 114
+
+
+class Nv12(np.ndarray[Any, np.dtype[np.uint8]]):
+    """A picture as a decoder gives it: (1, H·3/2, W) uint8, luma, then half as many rows of Cb and Cr in turn.
+
+    W and H are even: of an odd size the last column and row are there twice.
+
+    Attributes:
+        pixels: Columns and rows of the camera's picture.
+        bt709: Its colours are those of BT.709, else of BT.601.
+        full_range: Its samples use 0–255 in full, as JPEG does; else luma is 16–235.
+    """
+
+    pixels: tuple[int, int]
+    bt709: bool
+    full_range: bool
+
+    @classmethod
+    def of(cls, samples: npt.NDArray[np.uint8], pixels: tuple[int, int], *, bt709: bool, full_range: bool) -> Nv12:
+        """``samples`` with what is known of them."""
+        picture = samples.view(cls)
+        picture.pixels, picture.bt709, picture.full_range = pixels, bt709, full_range
+        return picture
 
 
 @dataclass(frozen=True)
@@ -134,11 +160,6 @@ def open_detector(name: str, settings: DetectorSettings) -> Detector:
         InvalidInputError: Nobody knows the name, or it cannot be opened with these settings.
     """
     known = installed()
-    if name == "tensorrt" and name not in known:
-        raise InvalidInputError(
-            'detector tensorrt: this version does not run TensorRT engines yet; expected "onnx", which runs the same '
-            "model on the CPU, or on CUDA where onnxruntime-gpu is installed"
-        )
     if name not in _OURS and name not in known:
         there = ", ".join(sorted({"motion", *_OURS, *known}))
         raise InvalidInputError(f"detector {name!r}: found no such detector, expected one of {there}")

@@ -62,5 +62,5 @@ def _stated(text: str | None) -> dict[int, str]:
         value = ast.literal_eval(text or "{}")
         pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
         return {int(i): str(name) for i, name in pairs}
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+    except (ValueError, OverflowError, SyntaxError, TypeError, MemoryError, RecursionError):
         return {}

@@ -110,6 +110,39 @@ def recognise(
     raise InvalidInputError(f"{there}, expected {wanted} with one picture")
 
 
+def picture_size(model: str, inputs: Sequence[Port], asked: object, stated: str | None) -> tuple[int, int]:
+    """Width and height of a model's picture.
+
+    Args:
+        model: What messages call it.
+        inputs: Its inputs; the first takes the picture.
+        asked: What the site file says, of a model that leaves them open: width and height.
+        stated: The model's own ``imgsz``, as Ultralytics writes it: rows and columns.
+
+    Raises:
+        InvalidInputError: The input is no picture's, or the size asked for is none.
+    """
+    shape = inputs[0].shape if inputs else ()
+    if len(shape) != 4 or shape[1] not in (3, None):
+        raise InvalidInputError(
+            f"model {model}: found an input of shape {list(shape)}, expected [batch, 3, rows, columns]"
+        )
+    height, width = shape[2], shape[3]
+    if height is not None and width is not None:
+        return width, height
+    if asked is None and stated is not None:
+        try:
+            rows, columns = (int(n) for n in stated.strip("[] ").split(","))
+        except ValueError:
+            return 640, 640
+        return columns, rows
+    asked = asked or [640, 640]
+    match asked:
+        case [int(columns), int(rows)] if 32 <= columns <= 4096 and 32 <= rows <= 4096:
+            return columns, rows
+    raise InvalidInputError(f"model {model}: found size {asked}, expected [width, height] in pixels")
+
+
 def _show(shape: tuple[int | None, ...]) -> str:
     return "[" + ", ".join("?" if n is None else str(n) for n in shape) + "]"
 

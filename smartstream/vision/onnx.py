@@ -12,7 +12,7 @@ import numpy.typing as npt
 from smartstream.errors import InvalidInputError
 from smartstream.observe.logging import get_logger
 from smartstream.vision.detector import Detections, DetectorSettings, Wants
-from smartstream.vision.layouts import Port, recognise
+from smartstream.vision.layouts import Port, picture_size, recognise
 from smartstream.vision.readout import Readout
 
 _CUDA_BATCH: Final = 16
@@ -52,7 +52,7 @@ class OnnxDetector:
             raise InvalidInputError(f"model {self._name}: onnxruntime cannot load it ({_first_line(e)})") from None
         inputs = [_port(i) for i in self._session.get_inputs()]
         stated = self._session.get_modelmeta().custom_metadata_map
-        self._size = _size(self._name, inputs, settings, stated.get("imgsz"))
+        self._size = picture_size(self._name, inputs, settings.options.get("size"), stated.get("imgsz"))
         outputs = [_port(o) for o in self._session.get_outputs()]
         self._layout = recognise(self._name, inputs, outputs, self._size, settings.format)
         self._readout = Readout(self._name, self._layout, settings, stated.get("names"))
@@ -114,29 +114,6 @@ def _providers(runtime: Any, wanted: str) -> list[str]:
 
 def _port(value: Any) -> Port:
     return Port(value.name, tuple(n if isinstance(n, int) and n > 0 else None for n in value.shape))
-
-
-def _size(model: str, inputs: list[Port], settings: DetectorSettings, stated: str | None) -> tuple[int, int]:
-    """Width and height of the model's picture."""
-    shape = inputs[0].shape if inputs else ()
-    if len(shape) != 4 or shape[1] not in (3, None):
-        raise InvalidInputError(
-            f"model {model}: found an input of shape {list(shape)}, expected [batch, 3, rows, columns]"
-        )
-    height, width = shape[2], shape[3]
-    if height is not None and width is not None:
-        return width, height
-    asked = settings.options.get("size")
-    if asked is None and stated is not None:
-        try:
-            rows, columns = (int(n) for n in stated.strip("[] ").split(","))
-        except ValueError:
-            return 640, 640
-        return columns, rows
-    asked = asked or [640, 640]
-    if not (isinstance(asked, list) and len(asked) == 2 and all(isinstance(n, int) and 32 <= n <= 4096 for n in asked)):
-        raise InvalidInputError(f"model {model}: found size {asked}, expected [width, height] in pixels")
-    return asked[0], asked[1]
 
 
 def _first_line(error: Exception) -> str:

@@ -65,11 +65,10 @@ class Readout:
         return self._pick(boxes, scores)
 
     def _pick(self, boxes: F32, scores: F32) -> Detections:
-        known = min(scores.shape[1], len(self._codes))
-        if known == 0 or len(boxes) == 0:
-            return nothing()
         # The best of our classes decides; another object's higher score does not hide a road user.
-        ours = np.flatnonzero(self._codes[:known] != NOT_OURS)
+        ours = np.flatnonzero(self._codes[: scores.shape[1]] != NOT_OURS)
+        if len(ours) == 0 or len(boxes) == 0:
+            return nothing()
         columns = scores[:, ours]
         with np.errstate(invalid="ignore"):
             likely = np.flatnonzero(columns.max(axis=1, initial=0) >= self._settings.min_score)

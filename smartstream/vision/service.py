@@ -7,9 +7,12 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from smartstream import _core
 from smartstream.errors import SmartstreamError
-from smartstream.vision.detector import Detector, DetectorSettings, open_detector
+from smartstream.vision.detector import Detector, DetectorSettings, Nv12, open_detector
 
 PATIENCE_S: Final = 0.01
 """How long the oldest picture of a batch may wait for others."""
@@ -45,9 +48,14 @@ class DetectorService:
             self.hub.close()
             self.detector.close()
 
+    def _picture(self, question: _core.Question) -> npt.NDArray[np.uint8]:
+        if self.detector.wants.form != "nv12":
+            return question.picture
+        return Nv12.of(question.picture, question.size, bt709=question.bt709, full_range=question.full_range)
+
     def _answer(self, questions: Sequence[_core.Question]) -> None:
         try:
-            found = list(self.detector.detect([q.picture for q in questions]))
+            found = list(self.detector.detect([self._picture(q) for q in questions]))
             if len(found) != len(questions):
                 raise ValueError(f"found {len(found)} answers for {len(questions)} pictures")  # noqa: TRY301
         except Exception as e:

@@ -161,12 +161,12 @@ impl Detect for Client {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use ss_model::VehicleClass;
+    use ss_model::{ColourSpace, VehicleClass};
 
     use super::*;
 
     fn picture() -> Picture {
-        Picture { data: vec![0; 4], shape: [1, 2, 2], place: [0, 0, 2, 2] }
+        Picture { data: vec![0; 4], shape: [1, 2, 2], place: [0, 0, 2, 2], space: ColourSpace::default() }
     }
 
     #[test]

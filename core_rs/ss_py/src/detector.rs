@@ -43,6 +43,12 @@ struct PyQuestion {
     picture: Py<PyArray3<u8>>,
     #[pyo3(get)]
     camera: String,
+    #[pyo3(get)]
+    size: (usize, usize),
+    #[pyo3(get)]
+    bt709: bool,
+    #[pyo3(get)]
+    full_range: bool,
 }
 
 impl PyQuestion {
@@ -50,7 +56,15 @@ impl PyQuestion {
         // The samples move into the array; only their place is needed for the answer.
         let samples = std::mem::take(&mut question.picture.data);
         let picture = PyArray1::from_vec(py, samples).reshape(question.picture.shape)?.unbind();
-        Ok(Self { picture, camera: question.camera.clone(), question: Some(question) })
+        let ([_, _, width, height], space) = (question.picture.place, question.picture.space);
+        Ok(Self {
+            picture,
+            camera: question.camera.clone(),
+            size: (width, height),
+            bt709: space.bt709,
+            full_range: space.full_range,
+            question: Some(question),
+        })
     }
 
     fn take(&mut self, py: Python<'_>) -> PyResult<Question> {

@@ -84,6 +84,8 @@ pub struct Picture {
     pub shape: [usize; 3],
     /// Left, top, width and height of the camera's picture in it.
     pub place: [usize; 4],
+    /// How the samples of `Nv12` are to be turned into colours.
+    pub space: ColourSpace,
 }
 
 impl Picture {
@@ -143,11 +145,11 @@ impl Preparer {
         }
         let space = chroma.map_or(ColourSpace::default(), |c| c.space);
         Ok(match spec.form {
-            Form::Nv12 => self.interleave((w, h), (chroma_w, chroma_h)),
+            Form::Nv12 => self.interleave((w, h), (chroma_w, chroma_h), space),
             Form::Luma => {
                 let mut data = vec![spec.pad; size.0 * size.1];
                 paste(&self.planes[0], place, size, &mut data);
-                Picture { data, shape: [1, size.1, size.0], place }
+                Picture { data, shape: [1, size.1, size.0], place, space }
             }
             Form::Rgb | Form::Bgr => {
                 let area = size.0 * size.1;
@@ -159,7 +161,7 @@ impl Preparer {
                 for (plane, out) in self.planes.iter().zip([red, second, blue]) {
                     paste(plane, place, size, out);
                 }
-                Picture { data, shape: [3, size.1, size.0], place }
+                Picture { data, shape: [3, size.1, size.0], place, space }
             }
         })
     }
@@ -173,7 +175,7 @@ impl Preparer {
         }
     }
 
-    fn interleave(&self, (w, h): (usize, usize), (cw, ch): (usize, usize)) -> Picture {
+    fn interleave(&self, (w, h): (usize, usize), (cw, ch): (usize, usize), space: ColourSpace) -> Picture {
         // An odd size is rounded up by repeating the last column and row.
         let stride = 2 * cw;
         let mut data = Vec::with_capacity(stride * 3 * ch);
@@ -185,7 +187,7 @@ impl Preparer {
         for (cb, cr) in self.planes[1].iter().zip(&self.planes[2]) {
             data.extend([*cb, *cr]);
         }
-        Picture { data, shape: [1, 3 * ch, stride], place: [0, 0, w, h] }
+        Picture { data, shape: [1, 3 * ch, stride], place: [0, 0, w, h], space }
     }
 }
 
@@ -413,7 +415,7 @@ mod tests {
         ) {
             let ((pw, ph), place) = placed((w, h), &spec(Form::Rgb, tw, th, fit));
             prop_assert!(place[0] + place[2] <= pw && place[1] + place[3] <= ph && place[2] > 0 && place[3] > 0);
-            let picture = Picture { data: vec![], shape: [3, ph, pw], place };
+            let picture = Picture { data: vec![], shape: [3, ph, pw], place, space: ColourSpace::default() };
             let [l, t, nw, nh] = place.map(|v| v as f32);
             let whole = picture.to_camera(&BoxF { x1: l, y1: t, x2: l + nw, y2: t + nh });
             prop_assert_eq!(whole, BoxF { x1: 0.0, y1: 0.0, x2: 1.0, y2: 1.0 });

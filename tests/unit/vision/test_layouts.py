@@ -81,6 +81,16 @@ def test_wrong_shapes_are_one_clear_message(name: str, shape: tuple[int, ...]) -
         readout.read(none, SIZE)
 
 
+def test_a_model_whose_labels_have_no_shape_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"found outputs dets \[\], labels \[\]"):
+        recognise("m.onnx", [IMAGE], [Port("dets", ()), Port("labels", ())], SIZE)
+
+
+def test_scores_of_none_of_our_classes_are_nothing() -> None:
+    readout = Readout("m.onnx", layout_of("rtdetr"), DetectorSettings(min_score=0.0), None)
+    assert len(readout.read({"output0": np.ones((300, 4), np.float32)}, SIZE).boxes) == 0
+
+
 @pytest.mark.parametrize(
     ("count", "names", "stated", "says"),
     [
@@ -90,6 +100,7 @@ def test_wrong_shapes_are_one_clear_message(name: str, shape: tuple[int, ...]) -
         (2, ("cat", "dog"), None, "no road user among the classes cat, dog"),
         (2, (), "{0: 'Car', 1: 'Motorbike'}", None),
         (80, (), "{broken", None),
+        (80, (), "{1e999: 'car'}", None),
     ],
 )
 def test_class_names_decide_what_a_class_is(
