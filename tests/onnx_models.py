@@ -1,19 +1,18 @@
-"""Small detection models, made where they are needed: whatever is bright is a car."""
+"""A small detection model, made where it is needed: what is bright is a car."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 SIDE = 64
-CELLS = sum((SIDE // stride) ** 2 for stride in (8, 16, 32))
+HALF = 6
 
 
 def bright_is_a_car(path: Path, batch: int | str = "batch", *, half: bool = False, **stated: str) -> Path:
-    """A model of YOLOv8's layout that finds a car in every bright cell of a picture of 64 x 64.
+    """A model of the layout `end2end` that finds one car in a picture of 64 x 64: where the bright pixels' middle is.
 
     Args:
         path: Where to.
@@ -25,31 +24,49 @@ def bright_is_a_car(path: Path, batch: int | str = "batch", *, half: bool = Fals
     from onnx import TensorProto, helper, numpy_helper
 
     kind, number = (TensorProto.FLOAT16, np.float16) if half else (TensorProto.FLOAT, np.float32)
-    nodes: list[Any] = []
-    known: list[Any] = [numpy_helper.from_array(np.array([0, 1, -1], np.int64), "flat")]
-    green = np.zeros((1, 3, 1, 1), number)
-    green[0, 1] = 1
-    known.append(numpy_helper.from_array(green, "green"))
-    nodes.append(helper.make_node("Conv", ["images", "green"], ["luma"]))
-    boxes = []
-    for stride in (8, 16, 32):
-        side = [stride, stride]
-        nodes.append(helper.make_node("AveragePool", ["luma"], [f"cells{stride}"], kernel_shape=side, strides=side))
-        nodes.append(helper.make_node("Reshape", [f"cells{stride}", "flat"], [f"row{stride}"]))
-        y, x = np.mgrid[: SIDE // stride, : SIDE // stride] * stride + stride / 2
-        boxes.append(np.stack([x.ravel(), y.ravel(), np.full(x.size, stride), np.full(x.size, stride)]))
-    nodes.append(helper.make_node("Concat", [f"row{s}" for s in (8, 16, 32)], ["cars"], axis=2))
-    known.append(numpy_helper.from_array(np.concatenate(boxes, axis=1)[None].astype(number), "places"))
-    known.append(numpy_helper.from_array(np.zeros(1, number), "zero"))
-    nodes.append(helper.make_node("Mul", ["cars", "zero"], ["dark"]))
-    nodes.append(helper.make_node("Add", ["dark", "places"], ["boxes"]))  # for as many pictures as there are
-    nodes.append(helper.make_node("Concat", ["boxes", "cars", "dark"], ["output0"], axis=1))
+    y, x = np.mgrid[:SIDE, :SIDE]
+    known = {
+        "green": np.array([0, 1, 0]).reshape(1, 3, 1, 1),
+        "dark": np.array(0.5),
+        "x": x + 0.5,
+        "y": y + 0.5,
+        "little": np.array(1e-4),
+        "half": np.array(HALF),
+        "many": np.array(100),
+        "one": np.array(1),
+        "car": np.array(0),
+    }
+    nodes = [
+        helper.make_node("Conv", ["images", "green"], ["luma"]),
+        helper.make_node("Sub", ["luma", "dark"], ["above"]),
+        helper.make_node("Relu", ["above"], ["bright"]),
+        helper.make_node("ReduceMean", ["bright"], ["light"], axes=[2, 3]),
+        helper.make_node("Add", ["light", "little"], ["some"]),
+    ]
+    for axis in ("x", "y"):
+        nodes += [
+            helper.make_node("Mul", ["bright", axis], [f"moment_{axis}"]),
+            helper.make_node("ReduceMean", [f"moment_{axis}"], [f"mean_{axis}"], axes=[2, 3]),
+            helper.make_node("Div", [f"mean_{axis}", "some"], [f"middle_{axis}"]),
+            helper.make_node("Sub", [f"middle_{axis}", "half"], [f"from_{axis}"]),
+            helper.make_node("Add", [f"middle_{axis}", "half"], [f"to_{axis}"]),
+        ]
+    nodes += [
+        helper.make_node("Mul", ["light", "many"], ["lit"]),
+        helper.make_node("Min", ["lit", "one"], ["score"]),
+        helper.make_node("Mul", ["light", "car"], ["class"]),
+        helper.make_node("Concat", ["from_x", "from_y", "to_x", "to_y", "score", "class"], ["row"], axis=3),
+        helper.make_node("Reshape", ["row", "shape"], ["output0"]),
+    ]
     graph = helper.make_graph(
         nodes,
         "bright",
         [helper.make_tensor_value_info("images", kind, [batch, 3, SIDE, SIDE])],
-        [helper.make_tensor_value_info("output0", kind, [batch, 6, CELLS])],
-        known,
+        [helper.make_tensor_value_info("output0", kind, [batch, 1, 6])],
+        [
+            *(numpy_helper.from_array(value.astype(number), name) for name, value in known.items()),
+            numpy_helper.from_array(np.array([-1, 1, 6], np.int64), "shape"),
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, {"names": "{0: 'car', 1: 'person'}", **stated})

@@ -102,9 +102,9 @@ def server():
 class Watched:
     """A camera run, polled on a thread of its own, and everything it has said."""
 
-    def __init__(self, config, resume=None):
+    def __init__(self, config, resume=None, hub=None):
         self.items = []
-        self.run = _core.CameraRun(json.dumps({"start_time_ns": 0, **config}).encode(), resume)
+        self.run = _core.CameraRun(json.dumps({"start_time_ns": 0, **config}).encode(), resume, None, hub)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, daemon=True)
         self._thread.start()
@@ -154,9 +154,9 @@ class Watched:
 def watch():
     watched = []
 
-    def start(url, resume=None, **live):
+    def start(url, resume=None, hub=None, config=None, **live):
         live = {"url": url, "connect_timeout_s": 10, "read_timeout_s": 2, "idle_s": 0.5, **live}
-        watched.append(Watched({"camera": "c", "live": live}, resume))
+        watched.append(Watched({"camera": "c", "live": live, **(config or {})}, resume, hub))
         return watched[-1]
 
     yield start

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from onnx_models import CELLS, SIDE, bright_is_a_car
+from onnx_models import SIDE, bright_is_a_car
 
 from smartstream.cli.engine import engine as command
 from smartstream.errors import InvalidInputError, SmartstreamError
@@ -53,7 +53,7 @@ def test_an_engine_is_built_without_a_gpu_and_found_again(library: Library, tmp_
     label, built = engine_for(Plan(model, (1, 4)), library, None, cache)
     assert (label.name, label.gpu, label.batch) == ("m.onnx", "any", (1, 4))
     assert label.inputs == (Port("images", (None, 3, SIDE, SIDE)),)
-    assert label.outputs == (Port("output0", (None, 6, CELLS)),)
+    assert label.outputs == (Port("output0", (None, 1, 6)),)
     assert label.stated == {"names": "{0: 'car', 1: 'person'}", "imgsz": "[64, 64]"}
     assert len(built) > 1000
     path = cache.path(label)
