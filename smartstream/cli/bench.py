@@ -14,6 +14,7 @@ BENCHMARKS = {
     "streams": "event-time joins and windows: rows per CPU-second, state over a day",
     "soak": "many cameras at once, one broken: memory, drops counted, harm to the others",
     "intake": "reports over HTTP: latency, and nothing lost while engine and broker are killed",
+    "gpu": "cameras that one GPU holds at 8 looks a second, and how late their tracks are",
     "fanout": "broker: events acknowledged per second, latency of live subscribers",
 }
 """Benchmark to its line in the overview; ``smartstream.bench.<name>`` has a click command called ``bench``."""
