@@ -1,4 +1,4 @@
-"""Whoever speaks first and wherever the frontier falls, within a batch as well: a junction says the same, loses nothing."""
+"""Whoever speaks first, wherever the frontier falls, within a batch too: a junction says the same, loses nothing."""
 
 import random
 import tempfile
