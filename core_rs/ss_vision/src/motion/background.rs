@@ -151,7 +151,7 @@ impl Background {
         let mut y = self.phase;
         let mut gate = std::mem::take(&mut self.gate);
         while y < picture.height {
-            self.remember(y);
+            self.remember(y, arch);
             gate.clear();
             gate.extend_from_slice(labels.row(y));
             foreground.each_near(y, NEAR_ROWS, |xs| {
@@ -206,38 +206,10 @@ impl Background {
     }
 
     /// Note what has settled in row `y` since its last turn.
-    fn remember(&mut self, y: usize) {
-        let floor = self.floor;
-        let (level, candidate, age) = (self.level.row(y), self.candidate.row(y), self.age.row(y));
-        let (rival, history) = (self.rival.row_mut(y), self.history.row_mut(y));
-        for from in (0..level.len()).step_by(WORD) {
-            let xs = from..(from + WORD).min(level.len());
-            let restless = |x: usize| {
-                u8::from(age[x] < SETTLED_TICKS)
-                    | u8::from(history[x] & past::MODE != past::AT_STREET)
-                    | u8::from(candidate[x].abs_diff(level[x]) > floor)
-            };
-            if xs.clone().fold(0, |any, x| any | restless(x)) == 0 {
-                continue;
-            }
-            for x in xs {
-                let (before, mode) = (history[x], history[x] & past::MODE);
-                let rest = before & !past::MODE;
-                history[x] = if age[x] < SETTLED_TICKS {
-                    rest | past::UNSETTLED
-                } else if candidate[x].abs_diff(level[x]) <= floor {
-                    let trust = (before & past::TRUST).saturating_add(past::TRUSTED).min(past::TRUST);
-                    if mode == past::AT_STREET { before } else { past::AT_STREET | trust }
-                } else if candidate[x].abs_diff(rival[x]) <= floor {
-                    let again = mode == past::UNSETTLED && before & past::GUESSED == 0;
-                    let counts = u8::from(again && before / past::VISIT < MOST_VISITS);
-                    (rest | past::AT_RIVAL) + counts * past::VISIT
-                } else {
-                    rival[x] = candidate[x];
-                    past::AT_RIVAL | before & past::TRUST | past::VISIT
-                };
-            }
-        }
+    fn remember(&mut self, y: usize, arch: pulp::Arch) {
+        let now = [self.level.row(y), self.candidate.row(y), self.age.row(y)];
+        let (rival, history, floor) = (self.rival.row_mut(y), self.history.row_mut(y), self.floor);
+        arch.dispatch(|| remember(now, rival, history, floor));
     }
 
     /// How long the pixel has looked as it does, in ticks of 40 ms, up to 255.
@@ -299,27 +271,86 @@ fn follow(level: &mut [u8], threshold: &mut [u8], [picture, raw, labels]: [&[u8]
     }
 }
 
+/// The history of a row, after what its pixels show now.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn remember([level, candidate, age]: [&[u8]; 3], rival: &mut [u8], history: &mut [u8], floor: u8) {
+    for at in (0..level.len()).step_by(WORD) {
+        let to = (at + WORD).min(level.len());
+        let (level, candidate, age) = (&level[at..to], &candidate[at..to], &age[at..to]);
+        let (rival, history) = (&mut rival[at..to], &mut history[at..to]);
+        let seen = level.iter().zip(candidate).zip(age);
+        let restless = seen.clone().zip(&*history).fold(0, |any, (((&level, &candidate), &age), &before)| {
+            any | u8::from(age < SETTLED_TICKS)
+                | u8::from(before & past::MODE != past::AT_STREET)
+                | u8::from(candidate.abs_diff(level) > floor)
+        });
+        if restless == 0 {
+            continue;
+        }
+        for ((((&level, &candidate), &age), rival), history) in seen.zip(rival).zip(history) {
+            let (before, rest, mode) = (*history, *history & !past::MODE, *history & past::MODE);
+            let young = mask(age < SETTLED_TICKS);
+            let at_street = mask(candidate.abs_diff(level) <= floor);
+            let at_rival = mask(candidate.abs_diff(*rival) <= floor);
+            let trust = (before & past::TRUST).wrapping_add(past::TRUSTED).min(past::TRUST);
+            let stayed = mask(mode == past::AT_STREET);
+            let street = (stayed & before) | (!stayed & (past::AT_STREET | trust));
+            let again = mask(mode == past::UNSETTLED)
+                & mask(before & past::GUESSED == 0)
+                & mask(before < MOST_VISITS * past::VISIT);
+            let returned = (rest | past::AT_RIVAL).wrapping_add(again & past::VISIT);
+            let other = past::AT_RIVAL | before & past::TRUST | past::VISIT;
+            let settled = (at_street & street) | (!at_street & ((at_rival & returned) | (!at_rival & other)));
+            *history = (young & (rest | past::UNSETTLED)) | (!young & settled);
+            let new = !young & !at_street & !at_rival;
+            *rival = (new & candidate) | (!new & *rival);
+        }
+    }
+}
+
+/// All bits where `yes`: a choice that the compiler makes vector code of.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn mask(yes: bool) -> u8 {
+    0u8.wrapping_sub(u8::from(yes))
+}
+
 /// Half the way to the smallest and largest of the 3×3 pixels around each of the middle one of `rows`.
+///
+/// Columns first, then their neighbours: passes without an index are vector code.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
 fn spread(rows: [&[u8]; 3], low: &mut [u8], high: &mut [u8]) {
     let w = low.len();
-    let around = |from: usize, to: usize| {
-        let all = || rows.iter().flat_map(|r| &r[from..to]).copied();
-        (all().min().unwrap_or_default(), all().max().unwrap_or_default())
-    };
-    (low[0], high[0]) = around(0, w.min(2));
-    (low[w - 1], high[w - 1]) = around(w.saturating_sub(2), w);
-    if w < 3 {
-        return;
-    }
-    let [a, b, c] = rows.map(|r| (&r[..w - 2], &r[1..w - 1], &r[2..w]));
-    for (x, (low, high)) in low[1..w - 1].iter_mut().zip(&mut high[1..w - 1]).enumerate() {
-        let column = |left: u8, here: u8, right: u8| (left.min(here).min(right), left.max(here).max(right));
-        let (a, b, c) =
-            (column(a.0[x], a.1[x], a.2[x]), column(b.0[x], b.1[x], b.2[x]), column(c.0[x], c.1[x], c.2[x]));
-        let half = |edge: u8| edge.midpoint(rows[1][x + 1]);
-        (*low, *high) = (half(a.0.min(b.0).min(c.0)), half(a.1.max(b.1).max(c.1)));
+    for at in (0..w).step_by(BLOCK) {
+        let to = (at + BLOCK).min(w);
+        let (from, end) = (at.saturating_sub(1), (to + 1).min(w));
+        // One more on either side, the outermost column twice at the rim.
+        let (mut least, mut most) = ([0; BLOCK + 2], [0; BLOCK + 2]);
+        let (first, n) = (from + 1 - at, end - from);
+        let columns = least[first..first + n].iter_mut().zip(&mut most[first..first + n]);
+        let [a, b, c] = rows.map(|r| &r[from..end]);
+        for ((((least, most), &a), &b), &c) in columns.zip(a).zip(b).zip(c) {
+            (*least, *most) = (a.min(b).min(c), a.max(b).max(c));
+        }
+        for ends in [&mut least, &mut most] {
+            if first == 1 {
+                ends[0] = ends[1];
+            }
+            if end == to {
+                ends[first + n] = ends[first + n - 1];
+            }
+        }
+        let (n, here) = (to - at, &rows[1][at..to]);
+        let three = |all: &[u8; BLOCK + 2], low: &mut [u8], of: fn(u8, u8) -> u8| {
+            let (left, middle, right) = (&all[..n], &all[1..=n], &all[2..n + 2]);
+            for ((((o, &a), &b), &c), &here) in low.iter_mut().zip(left).zip(middle).zip(right).zip(here) {
+                *o = of(of(a, b), c).midpoint(here);
+            }
+        };
+        three(&least, &mut low[at..to], u8::min);
+        three(&most, &mut high[at..to], u8::max);
     }
 }
 
@@ -356,7 +387,6 @@ fn classify_block(
     ticks: u8,
     labels: &mut [u8],
 ) {
-    let mask = |yes: bool| 0u8.wrapping_sub(u8::from(yes));
     for ((&i, c), a) in picture.iter().zip(&mut *candidate).zip(&mut *age) {
         let holds = mask(i.abs_diff(*c) <= settle);
         *a = holds & a.saturating_add(ticks);

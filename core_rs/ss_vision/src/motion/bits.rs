@@ -129,9 +129,6 @@ pub(crate) fn pack(pixels: &[u8], flags: u8) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let eight = |bytes: [u8; 8]| {
         let mut any = u64::from_le_bytes(bytes) & (ONES * u64::from(flags));
-        if any == 0 {
-            return 0;
-        }
         any |= any >> 2;
         any |= any >> 1;
         // Moves byte i's lowest bit to bit 56 + i; no two products meet, so nothing carries.

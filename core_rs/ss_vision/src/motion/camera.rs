@@ -49,6 +49,14 @@ impl Rect {
         Self { x1: self.x1.max(o.x1), y1: self.y1.max(o.y1), x2: self.x2.min(o.x2), y2: self.y2.min(o.y2) }
     }
 
+    /// Around both; an empty one counts for nothing.
+    pub fn union(&self, o: &Self) -> Self {
+        if self.area() == 0.0 {
+            return *o;
+        }
+        Self { x1: self.x1.min(o.x1), y1: self.y1.min(o.y1), x2: self.x2.max(o.x2), y2: self.y2.max(o.y2) }
+    }
+
     /// Every side moved outward by `margin`.
     pub fn grown_by(&self, margin: f32) -> Self {
         Self { x1: self.x1 - margin, y1: self.y1 - margin, x2: self.x2 + margin, y2: self.y2 + margin }
@@ -63,9 +71,9 @@ impl Rect {
     /// Columns and rows of the pixels inside, cut to a picture of `w`×`h`.
     pub fn pixels(&self, w: usize, h: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
         let range = |a: f32, b: f32, n: usize| {
-            // `as` saturates: negative and NaN become 0.
-            let start = (a.round() as usize).min(n);
-            start..(b.round() as usize).clamp(start, n)
+            // To the nearest; `as` saturates: negative and NaN become 0.
+            let start = ((a + 0.5) as usize).min(n);
+            start..((b + 0.5) as usize).clamp(start, n)
         };
         (range(self.x1, self.x2, w), range(self.y1, self.y2, h))
     }
@@ -127,9 +135,10 @@ impl Camera {
 
     /// Pixel of the point `up` metres above ground point `p`.
     pub fn project(&self, p: Point, up: f64) -> Option<(f32, f32)> {
-        let [x, y, w] = [0, 1, 2].map(|i| {
+        let at = |i: usize| {
             self.columns[0][i] * p.x + self.columns[1][i] * p.y + self.columns[2][i] * up + self.columns[3][i]
-        });
+        };
+        let (x, y, w) = (at(0), at(1), at(2));
         (w > 0.0).then(|| ((x / w) as f32, (y / w) as f32))
     }
 
@@ -140,41 +149,66 @@ impl Camera {
         (pixels.is_finite() && pixels > 0.0).then_some(pixels)
     }
 
-    /// Size in pixels of the box around a cuboid of `length`×`width`×`height`
-    /// metres that stands with its foot at pixel `(x, y)`, its length along
-    /// the line of sight or across it.
-    pub fn box_of(
-        &self,
-        (x, y): (f32, f32),
-        [length, width, height]: [f64; 3],
-        along: bool,
-    ) -> Option<(f32, f32)> {
+    /// What stands with its foot at pixel `(x, y)`; `None` at and above the horizon.
+    pub fn stand(&self, x: f32, y: f32) -> Option<Stand> {
         let foot = self.ground(x, y)?;
         // Ground direction of the line of sight: what lies one pixel higher up.
         let ahead = self.ground(x, y - 1.0)? - foot;
-        let unit = ahead.scale(ahead.length().recip());
-        let (deep, wide) = if along { (length, width) } else { (width, length) };
-        let side = Point { x: -unit.y, y: unit.x }.scale(0.5 * wide);
-        let mut rect = Rect { x1: f32::MAX, y1: f32::MAX, x2: f32::MIN, y2: f32::MIN };
-        for depth in [0.0, deep] {
-            for corner in [side, side.scale(-1.0)] {
-                for up in [0.0, height] {
-                    let (px, py) = self.project(foot + unit.scale(depth) + corner, up)?;
-                    rect = Rect {
-                        x1: rect.x1.min(px),
-                        y1: rect.y1.min(py),
-                        x2: rect.x2.max(px),
-                        y2: rect.y2.max(py),
-                    };
-                }
-            }
-        }
-        let size = (rect.width(), rect.height());
-        (size.0.is_finite() && size.1.is_finite()).then_some(size)
+        let unit = ahead.scale((ahead.x * ahead.x + ahead.y * ahead.y).sqrt().recip());
+        let [east, north, up, origin] = &self.columns;
+        let mix = |a: f64, b: f64| {
+            [a * east[0] + b * north[0], a * east[1] + b * north[1], a * east[2] + b * north[2]]
+        };
+        let f = mix(foot.x, foot.y);
+        Some(Stand {
+            foot: [f[0] + origin[0], f[1] + origin[1], f[2] + origin[2]],
+            ahead: mix(unit.x, unit.y),
+            side: mix(-unit.y, unit.x),
+            up: *up,
+        })
     }
 
     fn depth(&self, p: Point, up: f64) -> f64 {
         self.columns[0][2] * p.x + self.columns[1][2] * p.y + self.columns[2][2] * up + self.columns[3][2]
+    }
+}
+
+/// A place on the ground, as the camera sees it: homogeneous pixels of the
+/// place, and what one metre away from the camera, aside and up adds to them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stand {
+    foot: [f64; 3],
+    ahead: [f64; 3],
+    side: [f64; 3],
+    up: [f64; 3],
+}
+
+impl Stand {
+    /// Size in pixels of the box around a cuboid of `length`×`width`×`height`
+    /// metres that stands here, its length along the line of sight or across it.
+    pub fn box_of(&self, [length, width, height]: [f64; 3], along: bool) -> Option<(f32, f32)> {
+        let (deep, wide) = if along { (length, width) } else { (width, length) };
+        let (half, mut low, mut high) = (0.5 * wide, [f64::MAX; 2], [f64::MIN; 2]);
+        let mut nearest = f64::MAX;
+        for (ahead, side, up) in [
+            (0.0, half, 0.0),
+            (0.0, half, height),
+            (0.0, -half, 0.0),
+            (0.0, -half, height),
+            (deep, half, 0.0),
+            (deep, half, height),
+            (deep, -half, 0.0),
+            (deep, -half, height),
+        ] {
+            let at = |i: usize| self.foot[i] + ahead * self.ahead[i] + side * self.side[i] + up * self.up[i];
+            let (w, k) = (at(2), at(2).recip());
+            let (x, y) = (at(0) * k, at(1) * k);
+            nearest = nearest.min(w);
+            low = [low[0].min(x), low[1].min(y)];
+            high = [high[0].max(x), high[1].max(y)];
+        }
+        let size = ((high[0] - low[0]) as f32, (high[1] - low[1]) as f32);
+        (nearest > 0.0 && size.0.is_finite() && size.1.is_finite()).then_some(size)
     }
 }
 

@@ -13,7 +13,7 @@ use ss_model::VehicleClass;
 
 use super::background::label;
 use super::blobs::{Blob, Components};
-use super::camera::{Camera, Rect};
+use super::camera::{Camera, Rect, Stand};
 use super::reduce::Plane;
 
 /// Least area of anything reported, reduced pixels: below that noise and
@@ -90,6 +90,24 @@ struct Count {
     shade: f32,
 }
 
+/// A box that may be a road user.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    gain: f32,
+    rect: Rect,
+    class: VehicleClass,
+}
+
+/// What was tried in one column.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tried {
+    /// Row of the foot; `None` when it is to be tried again.
+    foot: Option<usize>,
+    best: Option<Candidate>,
+    /// Around every box of the column.
+    about: Rect,
+}
+
 /// Window around one region; buffers are kept between frames.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Explainer {
@@ -98,16 +116,17 @@ pub(crate) struct Explainer {
     width: usize,
     height: usize,
     pixels: Vec<u8>,
-    /// Summed-area table of `pixels`, one row and column larger; the four
-    /// counts are packed into one word.
-    sums: Vec<u128>,
+    /// Summed-area table of `pixels`, one row and column larger: foreground,
+    /// moving, hidden, shade.
+    sums: Vec<[u32; 4]>,
+    /// One past the lowest row with foreground, by column; 0 where there is none.
+    feet: Vec<usize>,
+    tried: Vec<Tried>,
     picture: Rect,
 }
 
 /// Mark of a hidden pixel in the window.
 const HIDDEN: u8 = 255;
-/// Bits per count in the table: enough for any reduced picture.
-const BITS: u32 = 32;
 
 impl Explainer {
     /// Append the road users of blob `number` to `found`.
@@ -122,25 +141,29 @@ impl Explainer {
             }
             return;
         };
-        let Some(rider) = camera.box_of((whole.centre_x(), whole.y2), KINDS[0].size_m, true) else { return };
+        let Some(stand) = camera.stand(whole.centre_x(), whole.y2) else { return };
+        let Some(rider) = stand.box_of(KINDS[0].size_m, true) else { return };
         let least = MIN_AREA_PX.max(MIN_SHARE * rider.0 * rider.1);
         let mut left = blob.area as f32;
         if left < least {
             return;
         }
         let plain = (blob.shade as f32) < MAX_SHADE * left;
-        if plain && let Some(class) = single(camera, &whole, left / whole.area(), scene.kinds) {
+        if plain && let Some(class) = single(&stand, &whole, left / whole.area(), scene.kinds) {
             if (blob.area - blob.settled) as f32 >= scene.min_moving * left {
                 found.push(Found { rect: whole, class, score: SINGLE_SCORE });
             }
             return;
         }
+        let mut moving = (blob.area - blob.settled) as f32;
+        self.tried.clear();
         for _ in 0..MAX_PER_BLOB {
-            if left < least {
+            // Nobody is left, or nobody who moves.
+            if left < least || moving < scene.min_moving * least {
                 break;
             }
             self.integrate();
-            let Some((rect, class)) = self.best(camera, rider.0, scene.kinds) else { break };
+            let Some(Candidate { rect, class, .. }) = self.best(camera, rider.0, scene.kinds) else { break };
             let count = self.count(&rect);
             if count.foreground < least {
                 break;
@@ -151,6 +174,7 @@ impl Explainer {
             }
             self.remove(&rect);
             left -= count.foreground;
+            moving -= count.moving;
         }
     }
 
@@ -173,18 +197,18 @@ impl Explainer {
     fn integrate(&mut self) {
         let w = self.width + 1;
         self.sums.clear();
-        self.sums.resize(w * (self.height + 1), 0);
-        for y in 0..self.height {
-            let mut row = 0;
-            for x in 0..self.width {
-                row += match self.pixels[y * self.width + x] {
-                    label::STREET => 0,
-                    label::MOVING => 1 | 1 << BITS,
-                    HIDDEN => 1 << (2 * BITS),
-                    label::SHADOW => 1 << (3 * BITS),
-                    _ => 1,
-                };
-                self.sums[(y + 1) * w + x + 1] = self.sums[y * w + x + 1] + row;
+        self.sums.resize(w * (self.height + 1), [0; 4]);
+        self.feet.clear();
+        self.feet.resize(self.width, 0);
+        for (y, pixels) in self.pixels.chunks_exact(self.width).enumerate() {
+            let (above, below) = self.sums[y * w..(y + 2) * w].split_at_mut(w);
+            let mut row = [0; 4];
+            for (x, &pixel) in pixels.iter().enumerate() {
+                row = plus(row, COUNTED[usize::from(pixel)]);
+                below[x + 1] = plus(above[x + 1], row);
+                if is_foreground(pixel) {
+                    self.feet[x] = y + 1;
+                }
             }
         }
     }
@@ -197,49 +221,60 @@ impl Explainer {
     fn count(&self, rect: &Rect) -> Count {
         let (xs, ys) = self.clip(rect);
         let at = |x: usize, y: usize| self.sums[y * (self.width + 1) + x];
-        let sum = at(xs.end, ys.end) + at(xs.start, ys.start) - at(xs.start, ys.end) - at(xs.end, ys.start);
-        let part = |i: u32| (sum >> (i * BITS) & ((1 << BITS) - 1)) as f32;
+        let [a, b, c, d] =
+            [at(xs.end, ys.end), at(xs.start, ys.start), at(xs.start, ys.end), at(xs.end, ys.start)];
+        let part = |i: usize| (a[i] + b[i] - c[i] - d[i]) as f32;
         Count { foreground: part(0), moving: part(1), hidden: part(2), shade: part(3) }
     }
 
     /// The box that explains most: foreground in it, less the street in it.
-    fn best(&self, camera: &Camera, rider_width: f32, kinds: &[Kind]) -> Option<(Rect, VehicleClass)> {
+    fn best(&mut self, camera: &Camera, rider_width: f32, kinds: &[Kind]) -> Option<Candidate> {
         let step = ((rider_width / 4.0) as usize).max(1);
-        let mut best: Option<(f32, Rect, VehicleClass)> = None;
-        for u in (0..=self.width).step_by(step) {
-            let reach = (rider_width / 3.0).max(1.0) as usize;
-            let Some(v) = self.lowest(u.saturating_sub(reach)..(u + reach).min(self.width)) else { continue };
-            let (x, y) = ((self.x + u) as f32, (self.y + v) as f32);
-            for kind in kinds {
-                for along in [true, false] {
-                    let Some((w, h)) = camera.box_of((x, y), kind.size_m, along) else { continue };
-                    let rect = Rect { x1: x - 0.5 * w, y1: y - h, x2: x + 0.5 * w, y2: y };
-                    let count = self.count(&rect);
-                    let area = rect.intersect(&self.picture).area();
-                    let visible = area - count.hidden;
-                    let lit = visible - count.shade;
-                    let gain = 2.0 * count.foreground - lit;
-                    if visible >= MIN_VISIBLE * area
-                        && count.foreground >= MIN_LIT * visible
-                        && count.foreground >= if along { kind.min_fill } else { ACROSS_FILL } * lit
-                        && best.is_none_or(|(g, ..)| gain > g)
-                    {
-                        best = Some((gain, rect, kind.class));
-                    }
+        let reach = (rider_width / 3.0).max(1.0) as usize;
+        let columns = (0..=self.width).step_by(step);
+        self.tried.resize(self.width / step + 1, Tried::default());
+        let mut best: Option<Candidate> = None;
+        for (i, u) in columns.enumerate() {
+            let near = &self.feet[u.saturating_sub(reach)..(u + reach).min(self.width)];
+            let foot = near.iter().max().copied().unwrap_or(0);
+            // Taking a box away changes what lies about it only.
+            if self.tried[i].foot != Some(foot) {
+                self.tried[i] = self.try_at(u, foot, camera, kinds);
+            }
+            if let Some(candidate) = self.tried[i].best
+                && best.is_none_or(|b| candidate.gain > b.gain)
+            {
+                best = Some(candidate);
+            }
+        }
+        best
+    }
+
+    /// The best box with its foot in column `u` at row `foot`.
+    fn try_at(&self, u: usize, foot: usize, camera: &Camera, kinds: &[Kind]) -> Tried {
+        let mut tried = Tried { foot: Some(foot), ..Tried::default() };
+        let (x, y) = ((self.x + u) as f32, (self.y + foot) as f32);
+        let Some(stand) = camera.stand(x, y).filter(|_| foot > 0) else { return tried };
+        for kind in kinds {
+            for along in [true, false] {
+                let Some((w, h)) = stand.box_of(kind.size_m, along) else { continue };
+                let rect = Rect { x1: x - 0.5 * w, y1: y - h, x2: x + 0.5 * w, y2: y };
+                let count = self.count(&rect);
+                let area = rect.intersect(&self.picture).area();
+                let visible = area - count.hidden;
+                let lit = visible - count.shade;
+                let gain = 2.0 * count.foreground - lit;
+                tried.about = tried.about.union(&rect);
+                if visible >= MIN_VISIBLE * area
+                    && count.foreground >= MIN_LIT * visible
+                    && count.foreground >= if along { kind.min_fill } else { ACROSS_FILL } * lit
+                    && tried.best.is_none_or(|b| gain > b.gain)
+                {
+                    tried.best = Some(Candidate { gain, rect, class: kind.class });
                 }
             }
         }
-        best.map(|(_, rect, class)| (rect, class))
-    }
-
-    /// One past the lowest row with foreground in `columns`.
-    fn lowest(&self, columns: std::ops::Range<usize>) -> Option<usize> {
-        (0..self.height)
-            .rev()
-            .find(|&y| {
-                self.pixels[y * self.width..][..self.width][columns.clone()].iter().any(|&p| is_foreground(p))
-            })
-            .map(|y| y + 1)
+        tried
     }
 
     /// The part of `rect` whose outer rows and columns hold foreground.
@@ -267,6 +302,12 @@ impl Explainer {
     }
 
     fn remove(&mut self, rect: &Rect) {
+        for tried in &mut self.tried {
+            // A pixel of both may be cut by rounding.
+            if tried.about.intersect(&rect.grown_by(2.0)).area() > 0.0 {
+                tried.foot = None;
+            }
+        }
         let (xs, ys) = self.clip(rect);
         for y in ys {
             for pixel in &mut self.pixels[y * self.width..][..self.width][xs.clone()] {
@@ -276,20 +317,34 @@ impl Explainer {
     }
 }
 
+/// What a pixel adds to each count of the table, by its label.
+const COUNTED: [[u32; 4]; 256] = {
+    let mut counted = [[1, 0, 0, 0]; 256];
+    counted[label::STREET as usize] = [0; 4];
+    counted[label::MOVING as usize] = [1, 1, 0, 0];
+    counted[HIDDEN as usize] = [0, 0, 1, 0];
+    counted[label::SHADOW as usize] = [0, 0, 0, 1];
+    counted
+};
+
+fn plus(a: [u32; 4], b: [u32; 4]) -> [u32; 4] {
+    [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
+}
+
 fn is_foreground(pixel: u8) -> bool {
     pixel == label::MOVING || pixel == label::SETTLED
 }
 
 /// The class of a region that is as large as one road user, and as solid.
-fn single(camera: &Camera, whole: &Rect, fill: f32, kinds: &[Kind]) -> Option<VehicleClass> {
+fn single(stand: &Stand, whole: &Rect, fill: f32, kinds: &[Kind]) -> Option<VehicleClass> {
     let near = |a: f32, b: f32| (SINGLE_RATIO.0..=SINGLE_RATIO.1).contains(&(a / b));
     kinds
         .iter()
         .filter(|kind| fill >= kind.min_fill_alone)
         .find(|kind| {
             [true, false].into_iter().any(|along| {
-                camera
-                    .box_of((whole.centre_x(), whole.y2), kind.size_m, along)
+                stand
+                    .box_of(kind.size_m, along)
                     .is_some_and(|(w, h)| near(whole.width(), w) && near(whole.height(), h))
             })
         })
@@ -299,11 +354,10 @@ fn single(camera: &Camera, whole: &Rect, fill: f32, kinds: &[Kind]) -> Option<Ve
 /// Class by the size of the box: the road user whose box comes nearest.
 pub(crate) fn class_by_size(camera: &Camera, rect: &Rect) -> VehicleClass {
     let mut best = (f32::MAX, VehicleClass::Unknown);
+    let Some(stand) = camera.stand(rect.centre_x(), rect.y2) else { return best.1 };
     for kind in KINDS {
         for along in [true, false] {
-            let Some((w, h)) = camera.box_of((rect.centre_x(), rect.y2), kind.size_m, along) else {
-                continue;
-            };
+            let Some((w, h)) = stand.box_of(kind.size_m, along) else { continue };
             let off = (rect.width() / w).ln().abs() + (rect.height() / h).ln().abs();
             if off < best.0 {
                 best = (off, kind.class);
