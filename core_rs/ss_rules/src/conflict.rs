@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point, Segment, VehicleClass};
 
 use crate::context::Seen;
-use crate::outcome::{Candidate, Explanation, RuleKind};
+use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
 
 /// Steps shorter than this are tremble.
 const STEP_M: f64 = 0.3;
@@ -49,6 +49,8 @@ struct Step {
     to: (EventTime, Point),
     /// The vehicle has stood shortly before.
     stood: bool,
+    /// Told to be on foot by the size of an outline, or to be a vehicle by nothing else.
+    by_outline: bool,
 }
 
 impl ConflictRule {
@@ -85,6 +87,7 @@ impl ConflictRule {
             from,
             to: here,
             stood: seen.track.stood_since(seen.now.plus_seconds(-GAVE_WAY_S)),
+            by_outline: if seen.track.on_foot { seen.track.class_by_size } else { seen.track.may_walk() },
         };
         let found = state.steps.iter().find_map(|other| self.meet(seen, &step, other));
         let found = found.filter(|c| !state.told.iter().any(|t| Some(t.0) == c.track));
@@ -115,8 +118,10 @@ impl ConflictRule {
             .fact("pedestrian_first", f64::from(u8::from(on_foot_first)))
             .fact("speed_mps", speed_mps)
             .threshold("pet_s", self.pet_s);
+        let doubts = if step.by_outline || other.by_outline { vec![Reason::ClassDoubt] } else { Vec::new() };
         Some(Candidate {
             zone: Some(self.zone),
+            doubts,
             explanation,
             ..Candidate::new(RuleKind::FailToYieldPedestrian, at, vehicle.id, vehicle.class)
         })

@@ -169,9 +169,14 @@ impl DwellRule {
         let proof = stay.proof?;
         state.done = true;
         let mut doubts = proof.doubts;
-        // An accusation that rests on the class needs more than a size.
-        let by_class = !matches!(self.concerns, Concerns::AllBut(_));
-        if proof.class != track.class || by_class && track.class_by_size {
+        // An accusation that rests on the class, or on where the sides of a vehicle are, needs more than an
+        // outline: two motorcycles in one are a car, and over the line between them.
+        let rests_on_shape = match (&self.place, &self.concerns) {
+            (Where::OverLine(_), _) => track.class_by_size,
+            (_, Concerns::AllBut(_)) => track.may_walk(),
+            _ => track.class_by_size,
+        };
+        if proof.class != track.class || rests_on_shape {
             doubts.push(Reason::ClassDoubt);
         }
         let mut explanation = Explanation::default()

@@ -77,7 +77,7 @@ pub enum Reason {
     Gap,
     /// The track may have passed to another vehicle during the proof.
     IdentityDoubt,
-    /// The class changed during the proof.
+    /// The class changed during the proof, or what the proof rests on is told by the size of an outline only.
     ClassDoubt,
     /// The track ended before the proof was complete.
     TrackLost,

@@ -171,10 +171,12 @@ impl TrackState {
         self.step = place.pos - self.here.pos;
         self.here = *place;
         self.on_foot = class == VehicleClass::Pedestrian;
+        if class_by_size && !self.outran {
+            self.outran = self.outruns_walkers();
+        }
         if self.on_foot && class_by_size {
             // Part of a vehicle can be as small as somebody on foot, but goes as fast as a vehicle.
             self.class = VehicleClass::Unknown;
-            self.outran |= self.outruns_walkers();
             self.on_foot = !self.outran;
         }
         for (index, (track, road)) in self.lines.iter_mut().zip(&layout.lines).enumerate() {
@@ -184,6 +186,11 @@ impl TrackState {
                 crossed(index as u16, crossing);
             }
         }
+    }
+
+    /// An outline as slow as somebody on foot: two of them side by side are as large as a motorcycle.
+    pub fn may_walk(&self) -> bool {
+        self.class_by_size && !self.outran
     }
 
     /// Whether the track has been seen enough to be believed.
