@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,18 @@ from pipelines.live_cameras import is_live as is_live_camera
 from pipelines.live_cameras import live_config, live_side
 from smartstream import _core
 from smartstream.brokers.nats_access import NatsAccess
+from smartstream.config.settings import settings
 from smartstream.config.site import Camera, ConditionFeed, SignalFeed, Site
-from smartstream.errors import InvalidInputError
+from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.ingest.camera import CameraFeed
 from smartstream.ingest.condition_lines import ConditionLines
 from smartstream.ingest.signal_lines import SignalLines
 from smartstream.ingest.source import Feed, SideSpec
 from smartstream.ingest.tracks_file import TracksFile, first_instant
 from smartstream.model.time import NS
+from smartstream.observe.logging import get_logger
+
+_log = get_logger("sources")
 
 
 def site_sides(
@@ -53,6 +57,8 @@ def site_sides(
     Raises:
         InvalidInputError: Sources that cannot be opened, all of them in one message.
     """
+    if site.camera:
+        _choose_decoder()
     sides: dict[str, SideSpec] = {}
     mistakes: list[str] = []
     for feed, place, make in _makers(site, state_dir, speed, inputs):
@@ -65,6 +71,16 @@ def site_sides(
     if mistakes:
         raise InvalidInputError("cannot open every source:\n" + "\n".join(f"  {m}" for m in mistakes))
     return sides
+
+
+@cache
+def _choose_decoder() -> None:
+    """NVDEC for all cameras of this process, where it was asked for and there is one."""
+    if settings().decoder == "nvdec":
+        try:
+            _core.use_nvdec()
+        except UnavailableError as e:
+            _log.warning("cameras are decoded on the CPU", why=str(e))
 
 
 def _makers(

@@ -226,6 +226,13 @@ def probe(path: str) -> _Probe:
             without a frame that can be decoded.
     """
 
+def use_nvdec() -> None:
+    """From now on H.264 and H.265 are decoded by NVDEC, in this process, where a stream allows it.
+
+    Raises:
+        UnavailableError: There is none on this machine, or not in its FFmpeg: decoding goes on as before.
+    """
+
 def still(path: str, at_s: float = 0.0) -> npt.NDArray[np.uint8]:
     """The luma of the first intact frame at or after ``at_s`` seconds, or of the last: (height, width) uint8.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Literal
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -44,6 +45,8 @@ class Settings(BaseSettings):
     """Password at Redis."""
     nats_creds: Path | None = None
     """Credentials file (JWT and seed) for the NATS server, instead of a user or a token."""
+    decoder: Literal["cpu", "nvdec"] = "cpu"
+    """Where H.264 and H.265 are decoded: `nvdec` where the machine and its FFmpeg have it, else on the CPU as well."""
     engine_cache: Path | None = None
     """Folder of TensorRT engines; absent: `smartstream/engines` in the user's cache (`$XDG_CACHE_HOME`)."""
 

@@ -16,6 +16,7 @@ mod ring;
 mod timeline;
 mod video;
 
+pub use av::use_nvdec;
 pub use position::{Resumed, VideoPosition};
 pub use probe::{Probe, Scan, Still, probe, scan, still};
 pub use ring::{Clip, Picture, Ring, Stretch};

@@ -27,6 +27,11 @@ fn probe(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
 }
 
 #[pyfunction]
+fn use_nvdec(py: Python<'_>) -> PyResult<()> {
+    enter(py, ss_ingest::use_nvdec)
+}
+
+#[pyfunction]
 #[pyo3(signature = (path, at_s=0.0))]
 fn still(py: Python<'_>, path: PathBuf, at_s: f64) -> PyResult<Bound<'_, PyArray2<u8>>> {
     let still = enter(py, || ss_ingest::still(&path, at_s))?;
@@ -80,6 +85,7 @@ fn wrong_picture(py: Python<'_>, shape: &[usize]) -> PyErr {
 
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(probe, m)?)?;
+    m.add_function(wrap_pyfunction!(use_nvdec, m)?)?;
     m.add_function(wrap_pyfunction!(still, m)?)?;
     m.add_function(wrap_pyfunction!(scan, m)?)?;
     m.add_function(wrap_pyfunction!(encode_jpeg, m)?)

@@ -5,7 +5,7 @@ use std::ptr;
 
 use ss_model::{Error, Result};
 
-use super::{Demuxer, Packet, StreamFormat, ffi, message, static_str, timestamp};
+use super::{Demuxer, Packet, StreamFormat, ffi, message, nvdec, static_str, timestamp};
 
 /// Codecs of cameras and recorders; everything else libav can read (text as
 /// ANSI art, still pictures) is not a camera's video.
@@ -112,6 +112,7 @@ impl Decoder {
             if luma_only {
                 (*context).flags |= ffi::AV_CODEC_FLAG_GRAY as c_int;
             }
+            nvdec::lend(context);
             let code = ffi::avcodec_open2(context, codec, ptr::null_mut());
             if code < 0 {
                 return Err(Error::internal(format!("decoder does not open: {}", message(code))));
@@ -139,7 +140,10 @@ impl Decoder {
     pub fn receive(&mut self, frame: &mut Frame) -> Received {
         // SAFETY: both valid; the callee releases what the frame held.
         match unsafe { ffi::avcodec_receive_frame(self.0, frame.0) } {
-            0.. => Received::Frame,
+            0.. => match nvdec::fetch(frame) {
+                Ok(()) => Received::Frame,
+                Err(why) => Received::Failed(why),
+            },
             ffi::AVERROR_EOF => Received::End,
             code if code == ffi::AVERROR(libc::EAGAIN) => Received::NeedsPacket,
             code => Received::Failed(message(code)),
@@ -282,7 +286,7 @@ impl ColourLayout {
 }
 
 /// One decoded picture.
-pub struct Frame(*mut ffi::AVFrame);
+pub struct Frame(pub(super) *mut ffi::AVFrame);
 
 // SAFETY: an owned, reference-counted allocation without thread affinity.
 unsafe impl Send for Frame {}
@@ -294,7 +298,7 @@ impl Frame {
         if frame.is_null() { Err(Error::internal("out of memory for a frame")) } else { Ok(Self(frame)) }
     }
 
-    fn raw(&self) -> &ffi::AVFrame {
+    pub(super) fn raw(&self) -> &ffi::AVFrame {
         // SAFETY: non-null by construction.
         unsafe { &*self.0 }
     }

@@ -19,12 +19,14 @@ mod demuxer;
 mod format;
 mod log;
 mod muxer;
+mod nvdec;
 
 pub use decoder::{ColourLayout, Component, Decoder, Frame, PixelLayout, Received};
 pub use demuxer::{Demuxer, Packet, Patience, Read, Refusal, StreamInfo};
 pub use format::StreamFormat;
 pub use log::Complaints;
 pub use muxer::mux;
+pub use nvdec::use_nvdec;
 
 /// What libav says about an error code.
 fn message(code: c_int) -> String {
