@@ -60,6 +60,7 @@ class Device:
 
     def __init__(self) -> None:
         cu = driver()
+        self._context: Any = None
         try:
             call(cu.cuInit, 0)
             self._device = call(cu.cuDeviceGet, 0)
@@ -76,13 +77,17 @@ class Device:
             raise InvalidInputError(f"found no NVIDIA driver on this machine, {_LACKS}") from None
 
     def open(self) -> None:
-        """Take part in its context; of every thread that uses it, once is enough."""
+        """Work in its context from here on, on this thread."""
         cu = driver()
-        call(cu.cuCtxSetCurrent, call(cu.cuDevicePrimaryCtxRetain, self._device))
+        if self._context is None:
+            self._context = call(cu.cuDevicePrimaryCtxRetain, self._device)
+        call(cu.cuCtxSetCurrent, self._context)
 
     def close(self) -> None:
-        """Leave it."""
-        call(driver().cuDevicePrimaryCtxRelease, self._device)
+        """Give the context back."""
+        if self._context is not None:
+            call(driver().cuDevicePrimaryCtxRelease, self._device)
+            self._context = None
 
 
 class Memory:
@@ -99,7 +104,9 @@ class Memory:
 
     def write(self, values: npt.NDArray[Any]) -> None:
         """Copy there, and wait for it."""
-        call(driver().cuMemcpyHtoD, self.at, values.ctypes.data, values.nbytes)
+        cu = driver()
+        call(cu.cuMemcpyHtoD, self.at, values.ctypes.data, values.nbytes)
+        call(cu.cuCtxSynchronize)  # a small copy may return before it is there, and our stream waits for no other
 
     def close(self) -> None:
         """Free it."""

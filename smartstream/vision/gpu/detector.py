@@ -184,13 +184,14 @@ class _Batch:
         self._context = engine.create_execution_context()
         if self._context is None:
             raise UnavailableError(f"TensorRT has no room for a batch of {places}")
-        self._context.set_optimization_profile_async(profile, stream.handle)
         width, height = opened.size
         picture, *more = opened.inputs
-        self._context.set_input_shape(picture, (places, 3, height, width))
+        shapes = {picture: (places, 3, height, width)} | dict.fromkeys(more, (places, 2))
+        taken = self._context.set_optimization_profile_async(profile, stream.handle)
+        if not taken or not all(self._context.set_input_shape(name, shape) for name, shape in shapes.items()):
+            raise InvalidInputError(f"TensorRT does not take inputs {shapes}, which its engine was built for")
         self._tensors = {picture: Memory(places * 3 * height * width * opened.kinds[picture].itemsize)}
         for name in more:  # the picture's own size, as DETR's exports ask for it
-            self._context.set_input_shape(name, (places, 2))
             sizes = np.array([opened.size] * places, opened.kinds[name])
             self._tensors[name] = Memory(sizes.nbytes)
             self._tensors[name].write(sizes)
@@ -264,10 +265,10 @@ class _Batch:
             name: found.array.view(self._opened.kinds[name]).reshape(self.shapes[name])
             for name, found in self._found.items()
         }
-        # Copied: the next batch is written to the same place.
+        # Not copied: to be read before the next batch is written to the same place.
         return [
             {
-                name: value[i].astype(np.float32 if value.dtype == np.float16 else value.dtype)
+                name: value[i].astype(np.float32 if value.dtype == np.float16 else value.dtype, copy=False)
                 for name, value in values.items()
             }
             for i in range(len(pictures))

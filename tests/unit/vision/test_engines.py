@@ -189,7 +189,7 @@ def test_the_driver_is_called_as_its_bindings_want_it() -> None:
     cu = pytest.importorskip("cuda.bindings.driver", exc_type=ImportError, reason="cuda-bindings is not installed")
     from ctypes import c_int, c_void_p
 
-    device = bare(cuda.Device, _device=cu.CUdevice(0))
+    device = bare(cuda.Device, _device=cu.CUdevice(0), _context=cu.CUcontext(0))
     memory = bare(cuda.Memory, at=1, size=8)
     pinned = bare(cuda.Pinned, _at=1, array=np.zeros(8, np.uint8))
     stream = bare(cuda.Stream, _stream=cu.CUstream(0))
@@ -209,7 +209,7 @@ def test_the_driver_is_called_as_its_bindings_want_it() -> None:
     for name, words in {
         "cuDeviceGetName": (128, cu.CUdevice(0)), "cuDeviceTotalMem": (cu.CUdevice(0),), "cuDriverGetVersion": (),
         "cuDeviceGetAttribute": (cu.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, cu.CUdevice(0)),
-        "cuCtxSetCurrent": (cu.CUcontext(0),), "cuStreamEndCapture": (cu.CUstream(0),),
+        "cuDevicePrimaryCtxRetain": (cu.CUdevice(0),), "cuCtxSynchronize": (), "cuStreamEndCapture": (cu.CUstream(0),),
         "cuGraphInstantiate": (cu.CUgraph(0), 0), "cuGraphDestroy": (cu.CUgraph(0),),
         "cuModuleGetFunction": (cu.CUmodule(0), b"prepare"),
     }.items():  # fmt: skip
