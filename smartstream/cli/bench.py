@@ -11,6 +11,7 @@ BENCHMARKS = {
     "vision": "file to tracks: CPU beside bare ffmpeg and the usual chain",
     "track": "tracker: accuracy and speed on recorded detections",
     "rules": "rule engine: observations per second",
+    "accuracy": "every rule kind on simulated cases and near misses: false, missed, undecided",
     "streams": "event-time joins and windows: rows per CPU-second, state over a day",
     "soak": "many cameras at once, one broken: memory, drops counted, harm to the others",
     "intake": "reports over HTTP: latency, and nothing lost while engine and broker are killed",

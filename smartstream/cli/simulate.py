@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 
 from smartstream.errors import InvalidInputError
+from smartstream.simulate.cases import CASES
 from smartstream.simulate.city.scenario import HOURS, make_city
 from smartstream.simulate.scene import Progress, SceneOptions, make_scene
 
@@ -56,6 +57,11 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.option(
     "--offences", default=1.0, show_default=True, type=click.FloatRange(0, 3), help="Factor on the offenders."
 )
+@click.option(
+    "--cases", multiple=True, type=click.Choice(["all", *dict.fromkeys(case.kind for case in CASES)]), metavar="KIND",
+    help="Instead of traffic: offences, near misses and lifted offences of a rule kind (or `all`), one after the "
+    "other; they say how long the scene is.",
+)  # fmt: skip
 @click.option("--no-video", is_flag=True, help="Perfect tracks only; the site file reads them.")
 @click.pass_context
 def simulate(
@@ -76,13 +82,15 @@ def simulate(
     jumps: float,
     density: float,
     offences: float,
+    cases: tuple[str, ...],
     no_video: bool,  # noqa: FBT001 (click)
 ) -> None:
     """Make a labelled junction scene, or hours of a city, in the folder OUT.
 
-    A junction: scene.mp4, signals.ndjson, tracks.ndjson.gz (perfect tracks), truth.json and site.toml. A city: tracks
-    of every camera, signals, sensors, reports, media, duty roster, and what truly happened, for `smartstream score`.
-    Needs the extra: pip install 'smartstream[simulate]' (exit code 2 without it).
+    A junction: scene.mp4, signals.ndjson, tracks.ndjson.gz (perfect tracks), truth.json and site.toml, with `--cases`
+    conditions.ndjson, too. A city: tracks of every camera, signals, sensors, reports, media, duty roster, and what
+    truly happened, for `smartstream score`. Needs the extra: pip install 'smartstream[simulate]' (exit code 2 without
+    it).
     """
     if out.exists() and not out.is_dir():
         raise InvalidInputError(f"{out}: expected a folder")
@@ -95,12 +103,18 @@ def simulate(
     options = SceneOptions(
         seed=seed, seconds=seconds, scene="night" if scene == "night" else "day", camera=camera, size=size,
         fps=fps, codec=codec, bitrate_kbps=bitrate, noise=noise, shake_px=shake, jumps=jumps, density=density,
-        offences=offences, video=not no_video,
+        offences=offences, video=not no_video, cases=kinds_of(cases),
     )  # fmt: skip
     stages = ("traffic", "truth", "picture")[: 3 - no_video]
     kinds = _with_progress(stages, lambda progress: make_scene(options, out, progress))
     found = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "no offence"
-    click.echo(f"{out}: {seconds:g} s, {found}", err=True)
+    click.echo(f"{out}: {'cases' if cases else f'{seconds:g} s'}, {found}", err=True)
+
+
+def kinds_of(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Rule kinds of the names given; `all` is every one."""
+    every = tuple(dict.fromkeys(case.kind for case in CASES))
+    return every if "all" in names else tuple(kind for kind in every if kind in names)
 
 
 def _refuse_others(ctx: click.Context, scenario: str) -> None:
@@ -110,6 +124,8 @@ def _refuse_others(ctx: click.Context, scenario: str) -> None:
         said = ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
         if said and (name in of_city) != (scenario == "city"):
             raise click.UsageError(f"--{name.replace('_', '-')} is no option of --scenario {scenario}")
+        if said and ctx.params["cases"] and name in ("seconds", "density", "offences"):
+            raise click.UsageError(f"--{name} is of no use with --cases: the cases say what happens and how long")
 
 
 def _with_progress(stages: tuple[str, ...], make: Callable[[Progress], dict[str, int]]) -> dict[str, int]:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from smartstream.simulate.camera import Array, Camera
-from smartstream.simulate.judge import Crossing, Finding
+from smartstream.simulate.finding import Crossing, Finding
 from smartstream.simulate.layout import (
+    BANS,
     LANES_JUDGED,
     LINES_JUDGED,
     SPEED_LIMIT_KMH,
@@ -22,6 +23,7 @@ from smartstream.simulate.layout import (
 )
 from smartstream.simulate.phases import FEED_GROUP, SignalPlan
 from smartstream.simulate.sight import Sighting
+from smartstream.simulate.stage import Condition
 from smartstream.simulate.traffic import STEP_S
 
 T0: float = 1_790_000_000.0
@@ -40,6 +42,17 @@ def write_signals(path: Path, plan: SignalPlan, seconds: float) -> None:
         for t, state in plan.changes(group, 0.0, seconds)
     ]
     lines.sort(key=lambda line: float(str(line["time"])))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def write_conditions(path: Path, conditions: Sequence[Condition]) -> None:
+    """What lifted offences in the cases."""
+    lines = [
+        {"time": round(T0 + c.begin_s, 3), "until": round(T0 + c.end_s, 3), "condition": c.name, "junction": "j1"}
+        | ({"lane": c.lane} if c.lane else {})
+        | {"source": "simulate"}
+        for c in conditions
+    ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
@@ -131,7 +144,7 @@ def truth(
     }
 
 
-def site_toml(truth: dict[str, Any], *, site: str, video: str | None) -> str:
+def site_toml(truth: dict[str, Any], *, site: str, video: str | None, conditions: bool = False) -> str:
     """The site file of a scene, with every rule armed; paths are relative to it."""
 
     def points(values: Sequence[Sequence[float]]) -> str:
@@ -191,6 +204,8 @@ world_m = {points(truth["calibration"]["world_m"])}
         seen = points(truth["zones"][zone.id]["polygon"])
         out.append(f'[[camera.zone]]\nid = "{zone.id}"\nkind = "{zone.kind}"\npolygon = {seen}')
     out += [f"[[camera.rule]]\n{rule}" for rule in RULES]
+    if conditions:
+        out.append('[[condition_feed]]\nurl = "file:conditions.ndjson"')
     return "\n".join(out) + "\n"
 
 
@@ -207,7 +222,11 @@ RULES = (
     'kind = "illegal_stop"\nzone = "no_stopping"\nmin_dwell_s = 15',
     'kind = "box_blocking"\nzone = "box"',
     'kind = "speeding"',
-    'kind = "banned_class"\nlane = "S2"\nclasses = ["truck"]',
+    *(
+        f'kind = "banned_class"\nlane = "{ban.lane}"\nclasses = ["{ban.road_class}"]'
+        + (f'\nhours = ["{ban.hours}"]' if ban.hours else "")
+        for ban in BANS
+    ),
     'kind = "sidewalk"\nzone = "sidewalk"',
     'kind = "fail_to_yield_pedestrian"\nzone = "crosswalk"',
 )

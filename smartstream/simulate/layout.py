@@ -119,6 +119,28 @@ SIDEWALK: Final = Zone("sidewalk", "sidewalk", _rectangle(HALF_WIDTH_M + 0.5, -7
 ZONES_JUDGED: Final = (BOX, NO_STOPPING, CROSSWALK, SIDEWALK)
 
 
+@dataclass(frozen=True)
+class Ban:
+    """A lane closed to a class.
+
+    Attributes:
+        hours: When, in local time; None: always.
+        holds: Whether that is now: scenes begin at 21:13 and last at most two hours.
+    """
+
+    road_class: VehicleClass
+    lane: str
+    hours: str | None = None
+    holds: bool = True
+
+
+BANS: Final = (
+    Ban("truck", "S2"),
+    Ban("bus", "S2", "20:00-23:59"),
+    Ban("bus", "S1", "06:00-09:00", holds=False),
+)
+
+
 def inside(polygon: tuple[Point, ...], x: float, y: float) -> bool:
     """Whether a point lies in an axis-parallel rectangle of this layout."""
     xs, ys = [p[0] for p in polygon], [p[1] for p in polygon]

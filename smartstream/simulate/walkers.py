@@ -13,9 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from smartstream.simulate.judge import PET_S, encroachment
 from smartstream.simulate.kinds import KINDS
 from smartstream.simulate.layout import CROSSWALK_M, HALF_WIDTH_M, Point
+from smartstream.simulate.meetings import PET_S, encroachment
 from smartstream.simulate.sight import Sighting
 from smartstream.simulate.traffic import STEP_S, Mover
 

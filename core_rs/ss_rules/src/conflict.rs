@@ -64,22 +64,24 @@ impl ConflictRule {
             state.steps.pop_front();
         }
         let foot = state.feet.iter().position(|f| f.0 == seen.id);
-        if !seen.track.is_in_zone(self.zone) {
-            if let Some(at) = foot {
-                state.feet.swap_remove(at);
-            }
-            return None;
-        }
         let here = (seen.now, seen.place.pos);
-        let Some(at) = foot else {
-            state.feet.push((seen.id, here.0, here.1));
-            return None;
+        let is_in = seen.track.is_in_zone(self.zone);
+        // The step over its edge counts, in and out: a fast one is a metre long.
+        let from = match foot {
+            Some(at) => (state.feet[at].1, state.feet[at].2),
+            None if is_in => (seen.track.before, here.1 - seen.track.step),
+            None => return None,
         };
-        let from = (state.feet[at].1, state.feet[at].2);
-        if (here.1 - from.1).length() * seen.place.unit_m < STEP_M {
+        let is_step = (here.1 - from.1).length() * seen.place.unit_m >= STEP_M && here.0 > from.0;
+        match foot {
+            Some(at) if !is_in => drop(state.feet.swap_remove(at)),
+            Some(at) if is_step => state.feet[at] = (seen.id, here.0, here.1),
+            None => state.feet.push((seen.id, here.0, here.1)),
+            Some(_) => {}
+        }
+        if !is_step {
             return None;
         }
-        state.feet[at] = (seen.id, here.0, here.1);
         let step = Step {
             id: seen.id,
             class: seen.track.class,

@@ -3,6 +3,7 @@
 use ss_model::{EventTime, Point, VehicleClass};
 
 use crate::crossing::Crossing;
+use crate::footprint::Footprint;
 use crate::hours::Calendar;
 use crate::place::{Layout, Place};
 use crate::signals::SignalHistory;
@@ -70,6 +71,12 @@ impl Context<'_> {
             })
             .min_by(|a, b| a.0.total_cmp(&b.0))
             .map(|(_, since)| since)
+    }
+
+    /// What a vehicle covers of the ground.
+    pub fn footprint(&self, seen: &Seen<'_>) -> Footprint {
+        let way = seen.track.heading(2.0).or_else(|| self.heading(seen));
+        Footprint::of(&self.layout.view, &seen.place, way, seen.track.class)
     }
 
     /// The way a track heads: its lane's, else that of its last metres.

@@ -15,11 +15,11 @@ use crate::verdict::doubt_reason;
 
 /// Away for no longer than this is still there: a foot point trembles.
 const BRIEFLY_AWAY_S: f64 = 0.5;
-/// Half of the underside of a box that must be in the place, in widths: the
-/// wheels, not the mirrors.
-const FIRM: f64 = 0.2;
-/// Half of the underside that counts as wheels on a line, in widths.
-const WHEELS: f64 = 0.3;
+/// Share of a vehicle's width that must be in the place: the wheels, not the
+/// mirrors.
+const FIRM: f64 = 0.4;
+/// Share of what a vehicle covers that lies between its wheels.
+const WHEELS: f64 = 0.6;
 
 /// Where a rule holds.
 #[derive(Clone, Debug)]
@@ -130,20 +130,21 @@ impl DwellRule {
     /// In the place now; with the lane, where it is one.
     #[allow(clippy::option_option)] // outer: there; inner: in which lane
     fn is_there(&self, cx: &Context<'_>, seen: &Seen<'_>) -> Option<Option<u16>> {
-        let foot = seen.place.foot;
-        let aside = |share: f64| Point { x: foot.x + share * seen.place.width, y: foot.y };
         match &self.place {
             Where::Lanes(lanes) => {
                 let lane = seen.track.lane.filter(|l| lanes.contains(l))?;
-                let area = &cx.layout.lanes[usize::from(lane)].area;
-                (area.contains(aside(-FIRM)) && area.contains(aside(FIRM))).then_some(Some(lane))
+                let (area, foot) = (&cx.layout.lanes[usize::from(lane)].area, seen.place.foot);
+                let half = FIRM * cx.footprint(seen).across.x.abs();
+                let within = |x: f64| area.contains(Point { x, y: foot.y });
+                (within(foot.x - half) && within(foot.x + half)).then_some(Some(lane))
             }
             Where::Zone(zone) => seen.track.is_in_zone(*zone).then_some(seen.track.lane),
             Where::OverLine(line) => {
                 let road = &cx.layout.lines[usize::from(*line)];
-                let (left, right) =
-                    (cx.layout.view.position(aside(-WHEELS))?, cx.layout.view.position(aside(WHEELS))?);
-                road.line.is_between(left, right).then_some(seen.track.lane)
+                let [a, b, c, d] = cx.footprint(seen).corners(WHEELS).map(|p| cx.layout.view.position(p));
+                let over = road.line.is_between(a?, d?) || road.line.is_between(b?, c?);
+                let beside = road.line.beyond(seen.place.pos) == 0.0; // a turning vehicle is seen from the side
+                (over && beside).then_some(seen.track.lane)
             }
         }
     }

@@ -15,6 +15,7 @@ pub mod crossing;
 pub mod dwell;
 pub mod engine;
 pub mod fault;
+pub mod footprint;
 pub mod hours;
 pub mod ledger;
 pub mod light;

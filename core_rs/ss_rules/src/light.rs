@@ -31,6 +31,9 @@ use crate::verdict::doubt_reason;
 
 /// A vehicle that has not stood for this long was under way.
 const UNDER_WAY_S: f64 = 0.5;
+/// A foot point rolls half a metre before it stands and half a metre before it
+/// counts as gone. Who backs off the line has stood shorter by this.
+const ROLLS_S: f64 = 1.5;
 
 /// The decision table at one stop line, with the kinds that publish.
 #[derive(Clone, Debug)]
@@ -205,6 +208,8 @@ impl LightRule {
             return Some(Some(self.red(cx, id, track, entry, why)));
         }
         if past_m < -DEAD_BAND_M {
+            let least_s = self.min_stop_s + ROLLS_S;
+            entry.stop = entry.stop.take().filter(|s| s.until.seconds_since(s.since) >= least_s);
             return Some(self.settle(cx, id, track, entry));
         }
         let since = track.standstill.since.max(entry.crossing.to);

@@ -41,6 +41,12 @@ class TestLight:
         nose = Vehicle([(1.7, -20, 4), (1.7, 1.4, 1.0), (1.7, 1.4, 2), (1.7, -3, 5), (1.7, -3, 0)])
         assert verdicts(site(*LIGHTS), [nose], signals=RED) == []
 
+    def test_rolling_to_a_halt_and_back_is_no_standing(self):
+        # Within half a metre for 2.2 s, but standing for 0.7 s of it.
+        nose = [(1.7, -10, 2.4), (1.7, 0.6, 0.4), (1.7, 0.9, 0.7), (1.7, 0.9, 1.1), (1.7, 0.2, 1.5), (1.7, -2, 9)]
+        found = verdicts(site(*LIGHTS), [Vehicle([*nose, (1.7, -2, 0)])], signals=[(0, "red"), (14, "green")])
+        assert found == []
+
     def test_standing_past_the_line_is_a_stop_line_matter(self):
         stands = Vehicle([(1.7, -20, 4), (1.7, 1.4, 6), (1.7, 1.4, 3), (1.7, 30, 0)])
         assert verdicts(site(*LIGHTS), [stands], signals=[(0, "red"), (9, "green")]) == [("stop_line", "suspected")]
@@ -174,6 +180,12 @@ class TestSolidLine:
         found = verdicts(site(self.RULE, lines=[self.LINE]), [on, over])
         assert found == [("solid_line", "suspected")] * 2
 
+    def test_a_long_box_seen_from_the_side_is_no_wide_vehicle(self):
+        # Half from the side the box of a bus is 11 m wide, the bus 3 m, and it lies up and to the right of its foot.
+        beside = {"id": "solid", "kind": "count", "points": image((-41.4, -38.6), (38.6, 41.4))}
+        bus = Vehicle([(-40, -40, 6), (38, 38, 0)], kind="bus", width_m=11)
+        assert verdicts(site(self.RULE, lines=[beside]), [bus]) == []
+
     def test_beside_it_is_lawful(self):
         assert verdicts(site(self.RULE, lines=[self.LINE]), [straight(1.7), straight(-1.0, kind="motorcycle")]) == []
 
@@ -247,6 +259,11 @@ class TestCrosswalk:
         # 5.2 m/s: on the pedestrian's path one second before, and one after.
         assert self.judged(straight(1.7, at=4.6)) == [("fail_to_yield_pedestrian", "suspected")]
         assert self.judged(straight(1.7, at=6.6)) == [("fail_to_yield_pedestrian", "suspected")]
+
+    def test_a_fast_one_is_seen_on_the_crosswalk_once_or_twice(self):
+        # 20 m/s: 2 m between two frames, half of the crosswalk.
+        fast = Vehicle([(1.7, -45, 3.5), (1.7, 25, 0)], kind="motorcycle", at=5.35)
+        assert self.judged(fast) == [("fail_to_yield_pedestrian", "suspected")]
 
     def test_far_from_it_and_after_having_waited(self):
         assert self.judged(straight(1.7, at=1)) == []

@@ -1,0 +1,37 @@
+"""Every rule kind over 20 seeds of cases, five cameras: nothing false, nothing missed but what is left undecided."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from smartstream.bench.accuracy import KINDS, judge_seed, judge_seeds, table, wilson
+
+
+def test_nothing_false_and_nothing_missed_over_twenty_seeds():
+    result = judge_seeds(range(1, 21), jobs=os.cpu_count() or 1)
+    print("\n".join(table(result)))
+    assert set(result.rows) == set(KINDS)
+    for kind, row in result.rows.items():
+        assert row.false == 0, (kind, result.wrong)
+        assert row.truth - row.found == row.open_truth, (kind, result.wrong)
+        assert row.told == row.lifted, (kind, result.wrong)
+        assert row.truth >= 30, kind
+        assert row.near_misses + row.lifted >= 30, kind
+        assert row.found >= 0.97 * row.truth, kind
+    # What is left open is named with its reason.
+    assert all(why for (_, _, why), _ in result.open.items())
+
+
+def test_a_rule_that_is_not_armed_is_missed(monkeypatch):
+    monkeypatch.setattr("smartstream.simulate.files.RULES", ('kind = "wrong_way"',))
+    result = judge_seed(3, kinds=("red_light", "wrong_way"))
+    assert result.rows["wrong_way"].found == result.rows["wrong_way"].truth > 0
+    assert result.rows["red_light"].found == 0
+    missed = [case for _, kind, case, what in result.wrong if (kind, what) == ("red_light", "missed")]
+    assert "red_light: runs the red" in missed
+
+
+def test_wilson_interval(hits, of, low, high):
+    assert wilson(hits, of) == pytest.approx((low, high), abs=5e-4)
