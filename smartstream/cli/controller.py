@@ -1,4 +1,4 @@
-"""``smartstream controller``: what a controller's high-resolution log says."""
+"""``smartstream controller``: what a controller says, in its high-resolution log or in SPaT messages."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from pathlib import Path
 import click
 
 from smartstream.ingest.controller_log import count_crossings, phase_lines, read_log
-from smartstream.model.time import rfc3339
+from smartstream.ingest.drone_tracks import read_drone_tracks
+from smartstream.ingest.spat import changes, read_spat
+from smartstream.model.items import SignalChange
+from smartstream.model.time import parse_instant, rfc3339
 
 _log = click.argument("log", metavar="LOG.parquet", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 
 
 @click.group()
 def controller() -> None:
-    """Logs of signal controllers (ATSPM, Parquet)."""
+    """What signal controllers say: logs (ATSPM, Parquet) and SPaT messages; and who left on red, seen from above."""
 
 
 @controller.command()
@@ -23,7 +26,7 @@ def controller() -> None:
 def signals(log: Path, device: int | None) -> None:
     """The phases as lines of a signal feed, on standard output."""
     for line in phase_lines(read_log(log, device=device)):
-        click.echo(f'{{"time": "{rfc3339(line.time_ns)}", "signal": "{line.signal}", "state": "{line.state}"}}')
+        click.echo(_feed_line(line))
 
 
 @controller.command()
@@ -39,3 +42,41 @@ def crossings(log: Path, device: int | None, detector: int, phase: int) -> None:
     click.echo(f"{'undecided':<10} {len(found.undecided_ns)}")
     for at_ns in found.undecided_ns:
         click.echo(f"  {rfc3339(at_ns)} on the tick of a change")
+
+
+@controller.command()
+@click.argument("messages", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--start", required=True, help="Instant of millisecond 0; of messages with instants, their year.")
+@click.option("--intersection", type=int, help="Only this one.")
+@click.option("--heartbeats", is_flag=True, help="Every message, not only changes.")
+def spat(messages: Path, start: str, intersection: int | None, heartbeats: bool) -> None:  # noqa: FBT001 (click)
+    """SPaT messages (SAE J2735, JSON) as lines of a signal feed, on standard output."""
+    try:
+        start_ns = parse_instant(start)
+    except ValueError as e:
+        raise click.BadParameter(str(e), param_hint="--start") from None
+    found = read_spat(messages, start_ns=start_ns, intersection=intersection)
+    for line in found.lines if heartbeats else changes(found.lines):
+        click.echo(_feed_line(line))
+    click.echo(f"{found.messages} SPaT messages, {found.others} of other kinds", err=True)
+    for number, why in found.refused:
+        click.echo(f"{messages}: line {number} cannot be used: {why}", err=True)
+
+
+@controller.command()
+@click.argument("trajectories", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--fps", default=30.0, show_default=True, type=click.FloatRange(1, 240), help="Frames per second.")
+def leavers(trajectories: Path, fps: float) -> None:
+    """Who left the area of a light on red, in trajectories from above (VTP-TL): candidates, and why not."""
+    found = read_drone_tracks(trajectories, fps=fps)
+    for state, n in sorted(found.by_state.items()):
+        click.echo(f"{state:<10} {n}")
+    click.echo(f"{found.agents} road users; on red:")
+    for one in found.red:
+        since = "since before the file begins" if one.red_s is None else f"{one.red_s:.1f} s after red"
+        verdict = "candidate" if one.undecided is None else f"undecided: {one.undecided}"
+        click.echo(f"  agent {one.agent}, light {one.light}, frame {one.frame}, {since}, {one.movement}: {verdict}")
+
+
+def _feed_line(line: SignalChange) -> str:
+    return f'{{"time": "{rfc3339(line.time_ns)}", "signal": "{line.signal}", "state": "{line.state}"}}'
