@@ -31,5 +31,5 @@ def publish_once(access: NatsAccess, events: Sequence[CloudEvent], *, province: 
 
     try:
         asyncio.run(publish())
-    except (NatsError, OSError) as e:
+    except (NatsError, OSError, UnavailableError) as e:
         raise UnavailableError(f"{access.shown}: the decision stands in the log, but was not published: {e}") from e
