@@ -45,7 +45,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, help="Worker threads per process.")
 @click.option("--processes", type=click.IntRange(1, 64), default=1, help="Processes on this machine.")
 @click.option("--recovery", type=_FOLDER, help="Resume from the last committed epoch after any kind of stop.")
-@click.option("--record", type=_FOLDER, help="Write tracks and signal states as they came, in the input formats.")
+@click.option("--record", type=_FOLDER, help="Write every input as it came, in the input formats.")
 def run(
     site: Path,
     events: str | None,

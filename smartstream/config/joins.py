@@ -27,8 +27,8 @@ class Road(Table):
     """Lanes of one camera that see it arrive at `end`, as `camera/lane`; needed by the join `spillback`."""
     feeder: tuple[CameraLane, ...] = ()
     """Lanes of one camera that see what waits at `start` to enter it."""
-    feeder_signal: Id | None = None
-    """Signal group at `start` that lets them go."""
+    entry: tuple[CameraLane, ...] = ()
+    """Lanes of one camera at `start` that see its first metres."""
 
 
 class Gateway(Table):
@@ -82,8 +82,8 @@ class ApprovalFeed(Table):
 class Warnings(Table):
     """Public warnings."""
 
-    sender: str = "smartstream"
-    """Who CAP messages name as their sender."""
+    sender: Annotated[str, Field(pattern=r"^[^\s,<&]+$")] = "smartstream"
+    """Who CAP messages name as their sender: no spaces, commas, `<` or `&`, as CAP 1.2 has it."""
     radius_m: _Metres = 500.0
     """Radius of the area around an incident."""
 
@@ -92,6 +92,7 @@ class PlainJoin(Table):
     """A join without parameters."""
 
     kind: Literal[
+        "signal_failure",
         "crash",
         "air_spike",
         "camera_blind",

@@ -38,7 +38,14 @@ _decoder: Final = msgspec.json.Decoder(ConditionLine)
 Fact = Condition | MeterReading
 
 
-class ConditionLines(LineFeed[Fact | None]):
+class _Said(msgspec.Struct, frozen=True):
+    """A line, and whether it concerns the junction."""
+
+    fact: Fact
+    mine: bool
+
+
+class ConditionLines(LineFeed[_Said]):
     """Reads the lines of a condition feed that concern one junction.
 
     The feed is the whole site's and every junction reads it; a line that cannot be used is told by the junction
@@ -78,7 +85,7 @@ class ConditionLines(LineFeed[Fact | None]):
         items = super().read()
         return items if self._speaks else [item for item in items if not isinstance(item, DeadLetter | Health)]
 
-    def _parse(self, line_no: int, line: bytes) -> tuple[int, Fact | None]:
+    def _parse(self, line_no: int, line: bytes) -> tuple[int, _Said]:
         parsed = decode_line(_decoder, line)
         try:
             at_ns = parse_instant(parsed.time)
@@ -95,12 +102,12 @@ class ConditionLines(LineFeed[Fact | None]):
         if until_ns <= at_ns:
             raise RefusedError("bad_time", "expected until after time")
         elsewhere = parsed.junction not in (None, self._junction)
-        if elsewhere or (parsed.camera is not None and parsed.camera not in self._cameras):
-            return at_ns, None
+        mine = not elsewhere and (parsed.camera is None or parsed.camera in self._cameras)
         kind: ConditionKind = parsed.condition  # type: ignore[assignment]  # just checked
-        return at_ns, Condition(0, at_ns, until_ns, kind, parsed.camera, parsed.lane, parsed.source)
+        where = (parsed.camera, parsed.lane, parsed.source, parsed.junction)
+        return at_ns, _Said(Condition(0, at_ns, until_ns, kind, *where), mine)
 
-    def _meter(self, at_ns: int, parsed: ConditionLine) -> MeterReading | None:
+    def _meter(self, at_ns: int, parsed: ConditionLine) -> _Said:
         if parsed.lane not in self._every_lane:
             raise RefusedError("unknown_lane", f"expected a lane of the site, found {parsed.lane!r}")
         if parsed.speed_kmh is None or not 0 <= parsed.speed_kmh < 1000:
@@ -111,14 +118,14 @@ class ConditionLines(LineFeed[Fact | None]):
                 valid = at_ns < parse_instant(f"{parsed.valid_to}T00:00:00+07:00") + 86_400 * NS
             except ValueError as e:
                 raise RefusedError("bad_time", f"valid_to: {e}") from None
-        if parsed.lane not in self._lanes:
-            return None
-        return MeterReading(0, at_ns, str(parsed.meter), str(parsed.lane), parsed.speed_kmh, valid)
+        said = (str(parsed.meter), str(parsed.lane), parsed.speed_kmh, valid, parsed.certificate, parsed.valid_to)
+        return _Said(MeterReading(0, at_ns, *said), parsed.lane in self._lanes)
 
-    def _arrived(self, value: Fact | None) -> Fact | None:
-        return None if value is None else msgspec.structs.replace(value, clock_ns=self.position_ns)
+    def _arrived(self, value: _Said) -> _Said:
+        return _Said(msgspec.structs.replace(value.fact, clock_ns=self.position_ns), value.mine)
 
-    def _batch(self, values: tuple[Fact | None, ...]) -> Item:
+    def _batch(self, values: tuple[_Said, ...]) -> Item:
         newest = self.position_ns
         watermark = MAX_NS if self.ended else MIN_NS if newest == MIN_NS else newest - 1
-        return Conditions(self.side, tuple(value for value in values if value is not None), watermark)
+        lines = tuple(said.fact for said in values) if self._speaks else ()
+        return Conditions(self.side, tuple(said.fact for said in values if said.mine), watermark, lines)

@@ -25,6 +25,7 @@ class IndicatorLine(msgspec.Struct):
     unit: str
     target: float | None = None
     every_s: float = 0.0
+    counted: bool = False
 
 
 _any: Final = msgspec.json.Decoder(dict[str, Any])
@@ -56,7 +57,8 @@ class IndicatorLines(LineFeed[tuple[Figure, ...]]):
         for name, value in (("value", said.value), ("target", said.target or 0.0), ("every_s", said.every_s)):
             if not (math.isfinite(value) and abs(value) <= _LARGEST) or (name == "every_s" and value < 0):
                 raise RefusedError("bad_field", f"expected a usable {name}, found {value}")
-        return Figure(0, 0, "", 0, said.indicator, said.area, said.value, said.unit, said.target, said.every_s)
+        owed = (said.target, said.every_s, said.counted)
+        return Figure(0, 0, "", 0, said.indicator, said.area, said.value, said.unit, *owed)
 
     @staticmethod
     def _record(fields: dict[str, Any]) -> list[Figure]:

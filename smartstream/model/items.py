@@ -231,6 +231,7 @@ class Condition(msgspec.Struct, frozen=True, tag=True):
         camera: Camera it holds at; ``None``: the whole junction.
         lane: Lane it holds in; ``None``: all.
         origin: Who says so.
+        junction: As its line names it; ``None``: every junction.
     """
 
     clock_ns: int
@@ -240,6 +241,7 @@ class Condition(msgspec.Struct, frozen=True, tag=True):
     camera: str | None = None
     lane: str | None = None
     origin: str = ""
+    junction: str | None = None
 
 
 class MeterReading(msgspec.Struct, frozen=True, tag=True):
@@ -251,14 +253,21 @@ class MeterReading(msgspec.Struct, frozen=True, tag=True):
     lane: str
     speed_kmh: float
     certified: bool
+    certificate: str = ""
+    valid_to: str | None = None
 
 
 class Conditions(msgspec.Struct, frozen=True, tag=True):
-    """Lines of a condition feed that concern one junction, in their order of arrival."""
+    """Lines of a condition feed that concern one junction, in their order of arrival.
+
+    Attributes:
+        lines: Every line, of whatever junction, where this one speaks for the feed; otherwise empty.
+    """
 
     side: str
     facts: tuple[Condition | MeterReading, ...]
     watermark_ns: int
+    lines: tuple[Condition | MeterReading, ...] = ()
 
 
 class Approval(msgspec.Struct, frozen=True):
@@ -354,6 +363,6 @@ class Tally(msgspec.Struct, frozen=True, tag=True):
 
 Joined = Tracks | Signals | Conditions | Mark | Gap
 """What a junction's join wants to see."""
-Recorded = Tracks | Signals | Readings | Reports
+Recorded = Tracks | Signals | Readings | Reports | Figures | MediaItems | Conditions | Approvals
 """What ``--record`` writes down."""
 Item = Joined | Readings | Reports | Figures | MediaItems | Approvals | Health | DeadLetter | Tally

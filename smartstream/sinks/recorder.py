@@ -1,19 +1,41 @@
-"""``--record DIR``: tracks, signal states, readings and reports as they came, in the formats that are read."""
+"""``--record DIR``: every input as it came, in the formats that are read.
+
+A condition feed is written by the junction that speaks for it, with the lines of all.
+"""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.model.classes import VEHICLE_CLASSES
-from smartstream.model.items import Reading, Readings, Recorded, Report, Reports, Signals, Tracks
+from smartstream.model.items import (
+    Approval,
+    Approvals,
+    Condition,
+    Conditions,
+    Figure,
+    Figures,
+    MediaItem,
+    MediaItems,
+    MeterReading,
+    Reading,
+    Readings,
+    Recorded,
+    Report,
+    Reports,
+    SignalChange,
+    Signals,
+    Tracks,
+)
+from smartstream.model.time import MAX_NS
 from smartstream.model.tracks import TrackBatch
 
 _encoder: Final = msgspec.json.Encoder()
@@ -93,49 +115,79 @@ class _Record(StatefulSinkPartition[Recorded, int]):
 
 
 def _lines(item: Recorded) -> Iterator[bytes]:
+    if isinstance(item, Tracks):
+        yield from _track_lines(TrackBatch.from_bytes(item.batch))
+        return
+    for said in _said(item):
+        yield _encoder.encode({"time": _instant(said.time_ns), **_fields(said)}) + b"\n"
+
+
+_Said = SignalChange | Reading | Report | Figure | MediaItem | Condition | MeterReading | Approval
+
+
+def _said(item: Recorded) -> Sequence[_Said]:
     match item:
         case Signals(_, changes, _):
-            for change in changes:
-                line = {"time": _instant(change.time_ns), "signal": change.signal, "state": change.state}
-                yield _encoder.encode(line) + b"\n"
+            return changes
         case Readings(_, readings, _, _):
-            yield from (_reading_line(reading) for reading in readings)
+            return readings
         case Reports(_, reports, _, _):
-            yield from (_report_line(report) for report in reports)
-        case Tracks(_, _, _, batch):
-            yield from _track_lines(TrackBatch.from_bytes(batch))
+            return reports
+        case Figures(_, figures, _, _):
+            return figures
+        case MediaItems(_, items, _, _):
+            return items
+        case Conditions(_, _, _, lines):
+            return lines
+        case Approvals(_, approvals, _):
+            return approvals
+        case _:
+            return ()
 
 
-def _reading_line(reading: Reading) -> bytes:
-    line = {
-        "time": _instant(reading.time_ns),
-        "sensor": reading.sensor,
-        "station": reading.station,
-        "kind": reading.kind,
-        "value": reading.value,
-        "unit": reading.unit,
-        "status": reading.status,
-    }
-    if reading.position is not None:
-        line["lat"], line["lon"] = reading.position
-    return _encoder.encode(line) + b"\n"
+def _fields(said: _Said) -> dict[str, Any]:
+    """A line without its time."""
+    match said:
+        case SignalChange():
+            return {"signal": said.signal, "state": said.state}
+        case Reading():
+            line = {"sensor": said.sensor, "station": said.station, "kind": said.kind, "value": said.value}
+            return {**line, "unit": said.unit, "status": said.status, **_place(said.position)}
+        case Report():
+            return _report(said)
+        case Figure():
+            line = {"indicator": said.indicator, "area": said.area, "value": said.value, "unit": said.unit}
+            return {**line, "target": said.target, "every_s": said.every_s, "counted": said.counted}
+        case MediaItem():
+            line = {"media": said.media, "source": said.source, "url": said.url, "lang": said.lang}
+            return {**line, "title": said.title, "text": said.text}
+        case Condition():
+            where = {"junction": said.junction, "camera": said.camera, "lane": said.lane, "source": said.origin}
+            until = {} if said.until_ns == MAX_NS else {"until": _instant(said.until_ns)}
+            return {"condition": said.condition, **until, **where}
+        case MeterReading():
+            line = {"meter": said.meter, "lane": said.lane, "speed_kmh": said.speed_kmh}
+            return {**line, "certificate": said.certificate, "valid_to": said.valid_to}
+        case Approval():
+            return {"warning": said.warning, "decision": said.decision, "by": said.by}
 
 
-def _report_line(report: Report) -> bytes:
-    line: dict[str, object] = {
-        "time": _instant(report.time_ns),
+def _place(position: tuple[float, float] | None) -> dict[str, float]:
+    return {} if position is None else {"lat": position[0], "lon": position[1]}
+
+
+def _report(report: Report) -> dict[str, Any]:
+    line: dict[str, Any] = {
         "report": report.report,
         "service_code": report.service_code,
         "description": report.description,
         "address_string": report.address,
         "media_url": report.media_url or None,
         "status": report.status,
+        **_place(report.position),
     }
-    if report.position is not None:
-        line["lat"], line["lon"] = report.position
-    if report.reporter:
-        line["account_id"] = report.reporter  # the pseudonym: who reported is told apart, not named
-    return _encoder.encode(line) + b"\n"
+    # Who reported is told apart, not named: what is written is the pseudonym already.
+    return {**line, "reporter": report.reporter} if report.reporter else line
 
 
 def _track_lines(batch: TrackBatch) -> Iterator[bytes]:

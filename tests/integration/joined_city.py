@@ -61,13 +61,16 @@ url = "file:reports.ndjson"
 url = "file:duty.ndjson"
 [[approval_feed]]
 url = "file:approvals.ndjson"
+[[media_feed]]
+url = "file:media.ndjson"
+[[indicator_feed]]
+url = "file:indicators.ndjson"
 [[road]]
 start = "j1"
 end = "j2"
 travel_s = 40
 approach = ["cam-2/S0"]
 feeder = ["cam-1/S0"]
-feeder_signal = "S"
 [[gateway]]
 id = "north"
 camera = "cam-2"
@@ -164,10 +167,28 @@ def write_city(folder):
             },
         ],
     )
+    article = {"source": "press", "lang": "vi", "title": "Ngập sâu ở trung tâm", "text": "Nước ngập nhiều tuyến đường."}
+    write(
+        "media.ndjson",
+        [{"time": at(t), "media": f"m{t}", "url": f"https://a.example/{t}", **article} for t in (1500, 1600)],
+    )
+    figure = {"indicator": "one_stop.overdue", "area": "05443", "unit": "case", "target": 5, "every_s": 600}
+    write("indicators.ndjson", [{"time": at(t), "value": t / 300, **figure} for t in range(0, HOURS * 3600, 600)])
     duty = [(600, "j1"), (650, "j2"), (3000, "j1")]
     write(
         "duty.ndjson",
-        [{"time": at(t), "until": at(t + 60), "condition": "emergency_vehicle", "junction": j} for t, j in duty],
+        [
+            *({"time": at(t), "until": at(t + 60), "condition": "emergency_vehicle", "junction": j} for t, j in duty),
+            {"time": at(2950), "condition": "permit", "junction": "j1", "lane": "S0", "source": "late roster"},
+            {
+                "time": at(3010),
+                "meter": "m-1",
+                "lane": "S0",
+                "speed_kmh": 71.5,
+                "certificate": "C-1",
+                "valid_to": "2027-01-31",
+            },
+        ],
     )
     return folder / "site.toml"
 

@@ -17,7 +17,10 @@ from smartstream.model.time import parse_instant
 
 CAP: Final = "urn:oasis:names:tc:emergency:cap:1.2"
 _PROPOSES: Final[dict[str, float]] = {"flood": 0.8, "crash": 0.75, "air_spike": 0.7, "spillback": 0.95}
-"""Kinds of incidents that propose a warning, from which score on."""
+"""Kinds of incidents that propose a warning, from which score on; how bad it is must fit as well."""
+_DEEP_M: Final = 0.2  # water that stalls motorcycles
+_CALLERS: Final = 2  # reports of a crash: scratches are settled without
+_STEP_UGM3: Final = 80.0  # of fine dust above what is usual
 _CAP_KIND: Final = {"flood": ("Met", "Ngập nước"), "crash": ("Transport", "Tai nạn giao thông")}
 _ADVICE: Final = {
     "flood": "Không đi vào đường ngập; chọn đường khác và theo dõi hướng dẫn của lực lượng chức năng.",
@@ -48,7 +51,7 @@ class Warnings:
         """An event of a join; a proposal when it is severe enough, a withdrawal when it is taken back."""
         _, _, _, kind, verb, _ = event.type.split(".")
         name, data, at_ns = event.data["incident"], event.data, parse_instant(event.time)
-        if verb in ("opened", "updated") and name not in self._proposed and data["score"] >= _PROPOSES.get(kind, 2.0):
+        if verb in ("opened", "updated") and name not in self._proposed and _is_severe(kind, data):
             self._proposed[name] = (at_ns, kind, data, "proposed")
             return [self._event("proposed", name, at_ns, {"headline": self._headline(kind, data)})]
         if verb == "retracted":
@@ -187,3 +190,16 @@ class Warnings:
         """Go on from ``snapshot``."""
         self._proposed, self._waiting = dict(state["proposed"]), list(state["waiting"])
         self._sent = dict(state["sent"])
+
+
+def _is_severe(kind: str, data: dict[str, Any]) -> bool:
+    """Whether people ought to be warned of an incident: it is likely, and bad."""
+    if data["score"] < _PROPOSES.get(kind, 2.0):
+        return False
+    if kind == "flood":
+        return bool(data.get("depth_m", _DEEP_M) >= _DEEP_M)
+    if kind == "crash":
+        return [one["kind"] for one in data["contributors"]].count("report") >= _CALLERS
+    if kind == "air_spike":
+        return bool(data["level"] - data["base"] >= _STEP_UGM3)
+    return True
