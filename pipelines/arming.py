@@ -10,7 +10,8 @@ from pipelines.joins import CitySpec
 from pipelines.junction_facts import JunctionFacts
 from pipelines.sources import junction_sides
 from smartstream.config import joins as tables
-from smartstream.config.site import Junction, Site
+from smartstream.config.calibration import ground_from_image
+from smartstream.config.site import Camera, Junction, Site
 from smartstream.model.facts import SideKind
 from smartstream.model.time import NS
 from smartstream.streams.joins.air_spike import AirSpike
@@ -27,7 +28,9 @@ from smartstream.streams.joins.place import Place
 from smartstream.streams.joins.repeated import RepeatedVerdict
 from smartstream.streams.joins.report_evidence import FalseClosing, ReportEvidence
 from smartstream.streams.joins.roads import Road
+from smartstream.streams.joins.signal_failure import SignalFailure
 from smartstream.streams.joins.spillback import Spillback
+from smartstream.streams.joins.standing import Lane
 from smartstream.streams.joins.warning import Warnings
 
 _Made = Callable[[], Join]
@@ -107,16 +110,17 @@ def _wanted(site: Site, sides: dict[str, SideKind]) -> dict[type[Join], tuple[st
     rules = sum(len(c.rule) for c in site.camera)
     nodes = _devices(site.network)
     gateways = tuple(Gateway(g.id, g.camera, g.line, g.inward) for g in site.gateway)
-    followed = any(road.lanes and road.feeder_lanes for road in roads)
+    followed = any(road.lanes and (road.feeder_lanes or road.entry_lanes) for road in roads)
     drifting = camera and any(table.kind == "camera_drift" for table in site.join)
     witnessed = report and (camera or sensor)
     wanted: list[tuple[type[Join], bool, str, dict[str, Any]]] = [
+        (SignalFailure, report and any(j.signal for j in site.junction), "a signal group and a report feed", {}),
         (Crash, camera and (sensor or report), "a camera, and a sensor or report feed", {}),
         (Flood, sensor and bool(report or camera or alarm), "a sensor feed and another side", {"alarm_m": alarm}),
         (AirSpike, sensor and (report or camera), "a sensor feed, and a camera or report feed", {}),
         (CameraBlind, len(site.camera) > 1, "several cameras", {}),
         (CameraDrift, drifting, "its own table, and a camera", {}),
-        (Spillback, followed, "a [[road]] with approach and feeder", {"roads": roads}),
+        (Spillback, followed, "a [[road]] with approach, and feeder or entry", {"roads": roads}),
         (GatewayBalance, bool(gateways), "a [[gateway]]", {"gateways": gateways}),
         (Corridor, bool(roads) and "condition" in kinds, "a [[road]] and a condition feed", {"roads": roads}),
         (ReportEvidence, witnessed, "a report feed, and a camera or sensor feed", seen),
@@ -140,6 +144,7 @@ def _watched(site: Site) -> dict[str, Any]:
 def _road(road: tables.Road) -> Road:
     approach = [name.split("/") for name in road.approach]
     feeder = [name.split("/") for name in road.feeder]
+    entry = [name.split("/") for name in road.entry]
     return Road(
         start=road.start,
         end=road.end,
@@ -148,7 +153,8 @@ def _road(road: tables.Road) -> Road:
         travel_s=road.travel_s,
         feeder_camera=feeder[0][0] if feeder else None,
         feeder_lanes=tuple(lane for _, lane in feeder),
-        feeder_signal=road.feeder_signal,
+        entry_camera=entry[0][0] if entry else None,
+        entry_lanes=tuple(lane for _, lane in entry),
     )
 
 
@@ -165,13 +171,28 @@ def _devices(nodes: tuple[tables.NetworkNode, ...]) -> dict[str, frozenset[str]]
     return {node: frozenset(devices) for node, devices in below.items() if devices}
 
 
+def _ground(camera: Camera) -> tuple[float, ...] | None:
+    if camera.calibration is None:
+        return None
+    found = ground_from_image(camera.calibration.image, camera.calibration.world_m)
+    return None if found is None else tuple(found.ravel().tolist())
+
+
 def junction_facts(site: Site, junction: Junction, *, watched: bool) -> Callable[[], JunctionFacts]:
     """What makes a junction's facts for the joins; its cameras are watched where a join wants to know."""
     place = None if junction.position is None else (junction.position.lat, junction.position.lon)
     mine = [camera for camera in site.camera if camera.junction == junction.id]
     cameras = tuple(
-        CameraGeometry(c.id, junction.id, place, {lane.id: lane.polygon for lane in c.lane}, c.scheme != "tracks")
+        CameraGeometry(
+            c.id,
+            junction.id,
+            place,
+            {lane.id: Lane(lane.polygon, lane.direction, lane.signal) for lane in c.lane},
+            c.scheme != "tracks",
+            _ground(c),
+        )
         for c in mine
     )
     groups = {(c.id, lane.id): lane.signal for c in mine for lane in c.lane if lane.signal is not None}
-    return lambda: JunctionFacts(junction.id, cameras if watched else (), groups)
+    guarded = any(table.kind == "camera_drift" and table.enabled for table in site.join)
+    return lambda: JunctionFacts(junction.id, place, cameras if watched else (), groups, guarded=guarded)

@@ -193,10 +193,13 @@ class JunctionLogic:
                     if self._desk is not None:
                         self._desk.tracks(item.side, item.batch)
                     if self._facts is not None:
+                        # What the engine finds in earlier frames is known before these, however they came.
+                        self._tell(self._engine.advance(at_ns - 1), events)
                         self._facts.tracks(item)
-                case Condition(_, time_ns, until_ns, condition, camera, lane):
-                    self._tell(self._engine.advance(at_ns - 1), events)  # judged without knowing of it
-                    self._engine.condition(time_ns, until_ns, condition, camera=camera, lane=lane)
+                        if (moved := self._facts.lifted(item.side, item.last_ns)) is not None:
+                            self._lift(moved, at_ns, events)
+                case Condition():
+                    self._lift(item, at_ns, events)
                 case MeterReading(_, time_ns, _, lane, speed_kmh, certified):
                     self._engine.reading(time_ns, lane, speed_kmh, certified)
                 case Gap():
@@ -214,6 +217,10 @@ class JunctionLogic:
             self._tell(decided, events)
             if self._desk is not None:
                 events.extend(self._desk.close(self._merge.frontier_ns, ended=self._finished))
+
+    def _lift(self, what: Condition, at_ns: int, events: list[Told]) -> None:
+        self._tell(self._engine.advance(at_ns - 1), events)  # judged without knowing of it
+        self._engine.condition(what.time_ns, what.until_ns, what.condition, camera=what.camera, lane=what.lane)
 
     def _tell(self, decided: bytes, events: list[Told]) -> None:
         for outcome in decode_outcomes(decided):

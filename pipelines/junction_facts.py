@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from smartstream.model.event import CloudEvent
 from smartstream.model.facts import Fact, Facts
-from smartstream.model.items import SignalChange, Tracks
+from smartstream.model.items import Condition, SignalChange, Tracks
 from smartstream.model.time import MAX_NS, MIN_NS, NS
 from smartstream.model.tracks import TrackBatch
 from smartstream.rules.outcome import Crossing, Flow, Outcome, SignalFault
 from smartstream.streams.joins.camera_watch import CameraGeometry, CameraWatch
 
+LIFT_NS: Final = 120 * NS
+"""How long a view that moved lifts the rules at a time."""
 HOLD_NS: Final = 120 * NS
 """How long after an act its verdict may be out; later ones no join waits for."""
 
@@ -19,14 +21,29 @@ HOLD_NS: Final = 120 * NS
 class JunctionFacts:
     """Follows a junction's released input, and tells each camera's facts with a watermark of its own.
 
+    While the engine knows of a signal fault the watches go by no light: to them it is ``unknown``.
+
     Args:
         junction: Its id.
+        position: Where it is, if known.
         cameras: What the watch needs of each camera.
         groups: Signal group by (camera, lane).
+        guarded: A camera whose view moved lifts the rules that look through it.
     """
 
-    def __init__(self, junction: str, cameras: tuple[CameraGeometry, ...], groups: dict[tuple[str, str], str]) -> None:
-        self._junction, self._groups = junction, groups
+    def __init__(
+        self,
+        junction: str,
+        position: tuple[float, float] | None,
+        cameras: tuple[CameraGeometry, ...],
+        groups: dict[tuple[str, str], str],
+        *,
+        guarded: bool,
+    ) -> None:
+        self._junction, self._position, self._groups, self._guarded = junction, position, groups, guarded
+        self._shown: dict[str, str] = {}
+        self._faulty: set[str] = set()
+        self._moved: dict[str, int] = {}  # by camera whose view moved: until when its rules are lifted
         self._watches = {camera.camera: CameraWatch(camera) for camera in cameras}
         self._waiting = dict.fromkeys(self._watches, 0)
         self._last = dict.fromkeys(self._watches, MIN_NS)
@@ -47,21 +64,53 @@ class JunctionFacts:
         self._last[item.side] = item.last_ns
         found = self._watches[item.side].take(TrackBatch.from_bytes(item.batch))
         self._facts.setdefault(f"camera/{item.side}", []).extend(found)
+        for fact in found:
+            if fact.kind == "moved" and self._guarded:
+                self._moved[item.side] = fact.more["since_ns"]
+            elif fact.kind == "settled":
+                self._moved.pop(item.side, None)
+
+    def lifted(self, camera: str, now_ns: int) -> Condition | None:
+        """What a view that moved lifts, told anew before it runs out: from the last good look on (J-08)."""
+        until_ns = self._moved.get(camera)
+        if until_ns is None or until_ns > now_ns:
+            return None
+        self._moved[camera] = now_ns + LIFT_NS
+        return Condition(now_ns, until_ns, now_ns + LIFT_NS, "geometry_invalid", camera=camera, origin=f"J-08/{camera}")
 
     def signal(self, change: SignalChange) -> None:
         """A group shows something else."""
-        fact = Fact(
-            change.time_ns,
-            "signal",
-            self._junction,
-            change.state,
-            junction=self._junction,
-            more={"group": change.signal},
-        )
+        self._shown[change.signal] = change.state
+        if not self._faulty:
+            self._light(change.time_ns, change.signal, change.state)
+        more = {"group": change.signal}
+        fact = Fact(change.time_ns, "signal", self._junction, change.state, junction=self._junction, more=more)
         self._facts.setdefault(f"signals/{self._junction}", []).append(fact)
+
+    def _light(self, at_ns: int, group: str, state: str) -> None:
+        for watch in self._watches.values():
+            watch.signal(group, state, at_ns)
+
+    def _fault(self, fault: SignalFault) -> None:
+        """A fault of one group: the engine believes none of the junction's."""
+        before = bool(self._faulty)
+        if fault.verb == "closed":
+            self._faulty.discard(fault.group)
+        else:
+            self._faulty.add(fault.group)
+        if bool(self._faulty) != before:
+            for group, state in sorted(self._shown.items()):
+                self._light(fault.time_ns, group, "unknown" if self._faulty else state)
+        if fault.time_ns > self._verdicts_ns:  # else nobody waited: no frame came for minutes
+            more = {"group": fault.group, "faults": list(fault.faults), "since_ns": fault.since_ns}
+            where = (self._junction, self._position)
+            fact = Fact(fault.time_ns, "fault", self._junction, fault.verb, 0.0, *where, more)
+            self._facts.setdefault(f"verdicts/{self._junction}", []).append(fact)
 
     def outcome(self, outcome: Outcome, event: CloudEvent) -> None:
         """A crossing or a verdict."""
+        if isinstance(outcome, SignalFault):
+            self._fault(outcome)
         if isinstance(outcome, SignalFault | Flow):
             return
         lane = outcome.lane
@@ -117,6 +166,9 @@ class JunctionFacts:
             "last": dict(self._last),
             "told": dict(self._told),
             "verdicts_ns": self._verdicts_ns,
+            "shown": dict(self._shown),
+            "faulty": set(self._faulty),
+            "moved": dict(self._moved),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -125,3 +177,4 @@ class JunctionFacts:
             self._watches[name].restore(watch)
         self._waiting, self._last = dict(state["waiting"]), dict(state["last"])
         self._told, self._verdicts_ns = dict(state["told"]), state["verdicts_ns"]
+        self._shown, self._faulty, self._moved = dict(state["shown"]), set(state["faulty"]), dict(state["moved"])

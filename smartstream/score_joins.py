@@ -24,7 +24,7 @@ _AFTER_S: Final[dict[str, float]] = {"J-14": 86_400.0, "J-10": 3600.0}
 _AFTER_USUALLY_S: Final = 1800.0
 """How long after its end something may still be found: a gauge, a balance of an hour, a silence speak late."""
 KINDS: Final = {
-    "J-01": "crash", "J-02": "flood", "J-03": "air_spike", "J-04": "signal fault", "J-07": "camera_blind",
+    "J-01": "crash", "J-02": "flood", "J-03": "air_spike", "J-04": "signal_failure", "J-07": "camera_blind",
     "J-08": "camera_drift", "J-09": "spillback", "J-10": "gateway_balance", "J-12": "report cluster (pairs)",
     "J-13": "emergency_corridor", "J-14": "report_evidence: corroborated", "J-15": "false_closing",
     "J-23": "network_outage", "J-27": "repeated_verdict (pairs)", "J-30": "warning proposed",
@@ -125,7 +125,7 @@ def _found(told: list[Event]) -> dict[str, list[tuple[float, str, str]]]:
         if class_ == "incident" and verb == "opened" and event["id"] not in gone:
             if data["join"] == "J-14" and data["finding"] != "corroborated":
                 continue
-            key = data["junction"] if data["join"] in ("J-01", "J-13") else data["key"]
+            key = data["junction"] if data["join"] in ("J-01", "J-04", "J-13") else data["key"]
             out[data["join"]].append((parse_instant(data["since"]) / NS, key, kind))
         elif class_ == "warning" and verb == "proposed":
             key = next(
@@ -134,8 +134,6 @@ def _found(told: list[Event]) -> dict[str, list[tuple[float, str, str]]]:
                 if e["data"].get("incident") == data["warning"]
             )
             out["J-30"].append((parse_instant(event["time"]) / NS, key, kind))
-        elif class_ == "signal" and kind == "fault" and verb == "opened":
-            out["J-04"].append((parse_instant(event["time"]) / NS, data["junction"], kind))
     return out
 
 

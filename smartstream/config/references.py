@@ -160,7 +160,7 @@ def _check_joins(raw: _Raw, junctions: _Ids, cameras: _Ids, found: list[Mistake]
     for path, road in _tables(raw, "road"):
         yield from _unknown(road, "start", junctions, path, "the id of a [[junction]]")
         yield from _unknown(road, "end", junctions, path, "the id of a [[junction]]")
-        for key in ("approach", "feeder"):
+        for key in ("approach", "feeder", "entry"):
             names = [n for n in road.get(key, ()) if isinstance(n, str)] if isinstance(road.get(key), list) else []
             if len({n.split("/")[0] for n in names}) > 1:
                 yield Mistake(f"{path}.{key}", "lanes of several cameras", "lanes of one camera")

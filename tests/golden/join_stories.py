@@ -15,6 +15,7 @@ from smartstream.streams.joins.network import NetworkOutage
 from smartstream.streams.joins.repeated import RepeatedVerdict
 from smartstream.streams.joins.report_evidence import FalseClosing, ReportEvidence
 from smartstream.streams.joins.roads import Road
+from smartstream.streams.joins.signal_failure import SignalFailure
 from smartstream.streams.joins.spillback import Spillback
 
 T0 = 1_790_000_100
@@ -38,13 +39,27 @@ def report(t, name, what, status="open", at=BESIDE, **more):
     return fact(t, "report", name, what, at=at, junction=None, status=status, **more)
 
 
-def lanes(t, camera, vehicles=5.0, still=0.0, count=5, junction="j1", inside=None, seen=None, of=None, **counts):
-    seen = round(vehicles * 15) if seen is None else seen
-    inside = seen if inside is None else inside
+def lanes(t, camera, vehicles=5.0, still=0.0, count=5, junction="j1", of=None, obstacles=0, blocked=(), **counts):
+    seen = round(vehicles * 15)
     of = of or {"S0": [vehicles, still]}
     found = counts or {"car": count}
-    more = {"seconds": 15, "vehicles": vehicles, "still": still, "inside": inside, "seen": seen, "speed": 1.0}
+    more = {"seconds": 15, "vehicles": vehicles, "still": still, "inside": seen, "seen": seen, "speed": 1.0}
+    more |= {"obstacles": obstacles, "blocked": list(blocked)}
     return fact(t, "lanes", camera, junction=junction, counts=found, lanes=of, **more)
+
+
+def fault(t, verb, group, junction="j1"):
+    more = {"group": group, "faults": ["stuck"], "since_ns": (T0 + t - 60) * NS}
+    return fact(t, "fault", junction, verb, junction=junction, **more)
+
+
+def impact(t, camera, name, began):
+    more = {"impact": name, "tracks": [1, 2], "lanes": ["S0"], "began_ns": (T0 + began) * NS}
+    return fact(t, "impact", camera, **more)
+
+
+def moved_off(t, camera, name, stood_s):
+    return fact(t, "moved_off", camera, impact=name, stood_s=stood_s)
 
 
 def water(levels, station="wl", every=300):
@@ -65,9 +80,10 @@ def make(join, **more):
 
 
 ROADS = (
-    Road("j1", "j2", "cam-b", ("W0",), 40.0, "cam", ("S0",), "S"),
+    Road("j1", "j2", "cam-b", ("W0",), 40.0, "cam", ("S0",)),
     Road("j2", "j3", "cam-c", ("W0",), 40.0),
 )
+ENTRIES = (Road("j1", "j2", "cam-b", ("W0",), 40.0, entry_camera="cam", entry_lanes=("SO",)),)
 SEEN = {"cameras": {"cam": HERE}, "alarm_m": {"wl": 1.0}}
 
 
@@ -102,12 +118,15 @@ STORIES = {
             ),
             "reports": [report(3100, "fire-1", "fire", burning=True), report(3200, "x", "waste", burning=False)],
         },
-        [("opened", "aq", 0), ("updated", "aq", 1), ("closed", "aq", 2)],
+        [("opened", "aq", 0), ("updated", "aq", 1), ("updated", "aq", 2), ("closed", "aq", 3)],
     ),
     "crash: possible by the camera, suspected with a report": (
         make(Crash),
         {
-            "cam": [*quiet(600), fact(600, "impact", "cam", impact="i1", tracks=[1, 2], lanes=["S0"])],
+            "cam": [
+                *quiet(600),
+                fact(600, "impact", "cam", impact="i1", tracks=[1, 2], lanes=["S0"], began_ns=(T0 + 597) * NS),
+            ],
             "gauges": [fact(598, "reading", "mic", "noise", 97.0), fact(300, "reading", "mic", "noise", 60.0)],
             "reports": [report(720, "r1", "accident"), report(730, "r1", "accident"), report(100, "old", "accident")],
         },
@@ -117,7 +136,7 @@ STORIES = {
         make(Crash),
         {
             "cam": [
-                fact(600, "impact", "cam", impact="i1", tracks=[1, 2], lanes=["S0"]),
+                fact(600, "impact", "cam", impact="i1", tracks=[1, 2], lanes=["S0"], began_ns=(T0 + 597) * NS),
                 fact(609, "moved_off", "cam", impact="i1", stood_s=12.0),
             ],
             "reports": [report(700, "far", "accident", at=FAR)],
@@ -133,8 +152,8 @@ STORIES = {
                 report(900, "nobody", "parking", at=FAR),
                 report(9000, "seen", "parking", status="closed"),
             ],
-            "cam": [lanes(t, "cam", still=4.0) for t in range(15, 1200, 15)]
-            + [lanes(t, "cam") for t in range(1200, 5000, 15)],
+            "cam": [lanes(t, "cam", still=4.0, obstacles=1) for t in range(15, 1200, 15)]
+            + [lanes(t, "cam", still=4.0) for t in range(1200, 5000, 15)],
         },
         [
             ("opened", "nobody", 0),
@@ -215,8 +234,7 @@ STORIES = {
     "a queue that reaches back into the junction before": (
         make(Spillback, roads=ROADS),
         {
-            "cam": [fact(t, "signal", "j1", "green" if t % 60 else "red", group="S") for t in range(0, 600, 30)]
-            + [lanes(t, "cam", vehicles=6.0, still=6.0 if 150 < t < 400 else 0.0) for t in range(15, 600, 15)],
+            "cam": [lanes(t, "cam", still=5.0, blocked=["S0"] if 150 < t < 400 else []) for t in range(15, 600, 15)],
             "cam-b": [
                 lanes(t, "cam-b", junction="j2", of={"W0": [8.0, 8.0 if 120 < t < 420 else 1.0]})
                 for t in range(15, 600, 15)
@@ -240,12 +258,64 @@ STORIES = {
         },
         [],
     ),
-    "a camera that was pushed aside": (
+    "a queue that stands in the first metres of a road, and one that does not": (
+        make(Spillback, roads=ENTRIES),
+        {
+            "cam": [lanes(t, "cam", of={"SO": [6.0, 5.5 if 100 < t < 300 else 1.0]}) for t in range(15, 900, 15)],
+            "cam-b": [
+                lanes(t, "cam-b", junction="j2", of={"W0": [8.0, 8.0 if 60 < t < 600 else 1.0]})
+                for t in range(15, 900, 15)
+            ],
+        },
+        [("opened", "j1→j2", 0), ("closed", "j1→j2", 1)],
+    ),
+    "a camera that was pushed aside and put right": (
         make(CameraDrift),
         {
-            "cam": [lanes(t, "cam", seen=75, inside=70 if not 3000 < t < 5400 else 25) for t in range(15, 7200, 15)],
+            "cam": [
+                *quiet(7200),
+                fact(3600, "moved", "cam", shift=[0.06, 0.0], fit=0.9, was=0.7, since_ns=T0 * NS),
+                fact(5400, "settled", "cam"),
+            ],
         },
         [("opened", "cam", 0), ("closed", "cam", 1)],
+    ),
+    "lights that are not believed, a citizen who saw it, and the second group": (
+        make(SignalFailure),
+        {
+            "verdicts": [
+                fault(600, "opened", "S"),
+                fault(640, "opened", "W"),
+                fault(900, "closed", "S"),
+                fault(930, "updated", "W"),
+                fault(960, "closed", "W"),
+                fault(3000, "opened", "S", junction="j2"),
+            ],
+            "reports": [
+                report(300, "r1", "traffic_light"),
+                report(700, "r2", "traffic_light"),
+                report(710, "far", "traffic_light", at=FAR),
+            ],
+        },
+        [
+            ("opened", "j1", 0),
+            ("updated", "j1", 1),
+            ("updated", "j1", 2),
+            ("closed", "j1", 3),
+            ("opened", "j2", 0),
+        ],
+    ),
+    "two cameras see one crash, and a second one follows": (
+        make(Crash),
+        {
+            "cam": [
+                impact(600, "cam", "i1", 570),
+                impact(2000, "cam", "i3", 1950),
+                moved_off(1700, "cam", "i1", 1100.0),
+            ],
+            "cam-b": [impact(640, "cam-b", "i2", 572), moved_off(1690, "cam-b", "i2", 1100.0)],
+        },
+        [("opened", "j1", 0), ("updated", "j1", 1), ("closed", "j1", 2), ("opened", "j1", 0), ("closed", "j1", 1)],
     ),
 }
 

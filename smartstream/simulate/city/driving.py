@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -213,7 +214,7 @@ class _Street:
     """What acts see and touch."""
 
     traci: Any
-    now_s: float = 0.0
+    now_s: float = -WARM_UP_S
     held: set[str] = field(default_factory=set)
     present: frozenset[str] = frozenset()
 
@@ -241,29 +242,38 @@ def _play(
     traci: Any, world: World, plans: dict[str, SignalPlan], progress: Callable[[float], None]
 ) -> dict[str, dict[str, Any]]:
     street = _Street(traci)
-    links = {j: [_group(link[0][0]) for link in traci.trafficlight.getControlledLinks(j)] for j in JUNCTIONS}
-    shown: dict[str, str] = {}
+    for junction in JUNCTIONS:
+        links = [_group(link[0][0]) for link in traci.trafficlight.getControlledLinks(junction)]
+        phases = [traci.trafficlight.Phase(lasts, state) for lasts, state in _phases(plans[junction], links)]
+        traci.trafficlight.setProgramLogic(junction, traci.trafficlight.Logic("plan", 0, 0, phases))
     happened: dict[str, dict[str, Any]] = defaultdict(dict)
     acts = _acts(world, happened)
-    steps = round((WARM_UP_S + world.seconds) / TICK_S)
-    for k in range(steps):
-        street.now_s = k * TICK_S - WARM_UP_S
-        for junction, of in links.items():
-            letters = {g: _LETTER[plans[junction].phase(g, street.now_s + 1e-6)[0]] for g in set(of)}
-            state = "".join(letters[g] for g in of)
-            if shown.get(junction) != state:
-                traci.trafficlight.setRedYellowGreenState(junction, state)
-                shown[junction] = state
-        traci.simulationStep()
-        due = [act for act in acts if act.due(street.now_s)]
+    # SUMO is asked to stop only where somebody acts: each stop is a word between two processes.
+    while street.now_s < world.seconds:
+        wanted = min([act.next_s for act in acts] + [street.now_s + 60, world.seconds])
+        street.now_s = max(ceil(wanted / TICK_S) * TICK_S, street.now_s + TICK_S)
+        traci.simulationStep(street.now_s + WARM_UP_S)
+        due = [act for act in acts if act.next_s <= street.now_s]
         if due:
             street.present = frozenset(traci.vehicle.getIDList())
             for act in due:
+                act.next_s = street.now_s
                 act.step(street)
             acts = [act for act in acts if not act.over]
-        if k % 500 == 0:
-            progress(k / steps)
+        progress((street.now_s + WARM_UP_S) / (world.seconds + WARM_UP_S))
     return happened
+
+
+def _phases(plan: SignalPlan, links: list[str]) -> list[tuple[float, str]]:
+    """One cycle from the begin of the warm-up: seconds and a letter for every link."""
+    out: list[tuple[float, str]] = []
+    t, end = -WARM_UP_S, plan.cycle_s - WARM_UP_S
+    while t < end - 1e-6:
+        shown = {name: plan.phase(name, t + 1e-6) for name in set(links)}
+        lasts = min(round(min(left for _, _, left in shown.values()), 3), round(end - t, 3))
+        out.append((lasts, "".join(_LETTER[shown[name][0]] for name in links)))
+        t += lasts
+    return out
 
 
 _LETTER: Final = {"green": "G", "amber": "y", "red": "r"}
@@ -287,15 +297,12 @@ def _acts(world: World, happened: dict[str, dict[str, Any]]) -> list[_Act]:
 
 
 class _Act:
-    """Something played on the street; ``told`` keeps what came of it."""
+    """Something played on the street; ``told`` keeps what came of it, ``next_s`` when it wants to be called."""
 
     def __init__(self, happening: Happening, told: dict[str, Any]) -> None:
         self.happening, self.told = happening, told
+        self.next_s = happening.begin_s
         self.over = False
-
-    def due(self, now_s: float) -> bool:
-        """Whether it wants to be called at this instant."""
-        return now_s >= self.happening.begin_s
 
     def step(self, street: _Street) -> None:
         """One tick."""
@@ -331,6 +338,7 @@ class _Brake(_Act):
             if gap <= keep + 0.2 or speed < 0.3:
                 self._hit_s = now
                 self.told.update(at_s=now, vehicles=[first, second], moved_s=now + self._lasts_s)
+                self.next_s = now + self._lasts_s
                 speed = 0.0
             elif self.happening.kind == "crash":
                 speed = max(min(speed, (gap - keep) / TICK_S), 0.5)
@@ -373,10 +381,6 @@ class _Stand(_Act):
         self._standing: dict[int, str] = {}
         self._slowing: dict[int, tuple[str, float]] = {}
 
-    def due(self, now_s: float) -> bool:
-        """Also until it ends."""
-        return now_s >= self.happening.begin_s
-
     def step(self, street: _Street) -> None:
         """Stop one vehicle in each lane, and let them go at the end."""
         if street.now_s >= self.happening.end_s:
@@ -418,6 +422,8 @@ class _Stand(_Act):
             self._standing[lane] = vehicle
             self.told.setdefault("at_s", street.now_s)
             self.told.setdefault("vehicles", []).append(vehicle)
+            if len(self._standing) == self.happening.more.get("lanes", 1):
+                self.next_s = self.happening.end_s
 
 
 class _Water(_Act):
@@ -437,6 +443,7 @@ class _Water(_Act):
             for edge in incoming(approach):
                 street.traci.edge.setMaxSpeed(edge, speed)
         self._slow, self.over = True, over
+        self.next_s = self.happening.end_s
 
 
 def _read(fcd: Path) -> list[Drive]:

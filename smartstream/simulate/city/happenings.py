@@ -110,18 +110,20 @@ class _Draw:
         rng = self.rng
         flooded = rng.random() < 0.5
         begin, lasts = self._begin(0.1, 0.45), rng.uniform(0.5, 1.5) * HOUR
+        depth = rng.uniform(0.05, 0.15) if rng.random() < 0.4 else rng.uniform(0.3, 0.6)  # a nuisance, or a danger
         if flooded:
-            self._add("flood", str(district), begin, lasts, depth_m=rng.uniform(0.1, 0.6))
+            self._add("flood", str(district), begin, lasts, depth_m=depth)
         at = self._begin(0.02, 0.8)
         if rng.random() < 0.5 and not (flooded and begin - 2 * HOUR < at < begin + lasts + 2 * HOUR):
             self._add("puddle", str(district), at, 600.0)
         self._add("splash", str(district), self._begin(0, 1), 60.0)  # a wave, a leaf on the gauge
 
     def smoke(self, district: int) -> None:
+        dust = self.rng.uniform(50, 70) if self.rng.random() < 0.4 else self.rng.uniform(100, 140)
         if self.rng.random() < 0.5:
             self._add(
                 "burning", str(district), self._begin(0.25, 0.6), self.rng.uniform(0.75, 1.5) * HOUR,
-                dust=self.rng.uniform(50, 120),
+                dust=dust,
             )  # fmt: skip
 
     def network(self) -> None:
@@ -142,7 +144,7 @@ class _Draw:
                 lasts = rng.uniform(12, 25) * 60 if injury else rng.uniform(2, 7) * 60
                 self._add("crash", rng.choice(APPROACHES), at, lasts, injury=injury)
             elif what == "jam":
-                self._add("jam", rng.choice(("j1E", "j2W", "j2E", "j3W")), at, rng.uniform(10, 18) * 60, lanes=3)
+                self._add("jam", rng.choice(("j1E", "j2W", "j2E", "j3W")), at, rng.uniform(8, 13) * 60, lanes=3)
             else:
                 self._add("breakdown", rng.choice(APPROACHES), at, rng.uniform(3, 12) * 60, lanes=1)
         for _ in range(round(4 * hours)):

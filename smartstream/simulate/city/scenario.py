@@ -134,7 +134,7 @@ def _site(world: World, views: dict[str, View]) -> str:
         reached = ", ".join(f'"cam-{reaches.lower()}/S{i}"' for i in range(3))
         out.append(
             f'[[road]]\nstart = "{leaves[:2]}"\nend = "{reaches[:2]}"\ntravel_s = 28\napproach = [{reached}]\n'
-            f'feeder = [{feeding}]\nfeeder_signal = "EW-through"'
+            f'feeder = [{feeding}]\nentry = ["cam-{leaves.lower()}/SO"]'
         )
     for gateway in GATEWAYS:  # a line per carriageway: forward is the lawful way of each
         for suffix, line, inward in (("", "gate-in", "forward"), ("-out", "gate-out", "backward")):

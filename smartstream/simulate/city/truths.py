@@ -21,7 +21,7 @@ from smartstream.simulate.layout import STOP_M
 from smartstream.simulate.network import ARMS
 
 SEVERE_DEPTH_M: Final = 0.3
-"""Water in which motorcycles stall: what people are warned of."""
+"""Water in which motorcycles stall: what people are warned of. Floods are drawn well below or from here on."""
 SEVERE_DUST: Final = 85.0
 _ENTRY_M: Final = 30.0
 """First metres of a road: a queue that stands here has reached back to the junction before."""
@@ -65,7 +65,7 @@ class Truths:
             if "at_s" in told:
                 seen = bool(self._watched(told["vehicles"][0], told["at_s"]))
                 keys = [crash.place[:2]]
-                self._add("J-01", keys, told["at_s"], told["moved_s"], seen=seen)
+                self._add("J-01", keys, told["at_s"], told["moved_s"], seen=seen, where=crash.place)
                 if crash.more["injury"]:
                     self._add("J-30", keys, told["at_s"], told["moved_s"], seen=seen, kind="crash")
         for begin_s, end_s, road in spillbacks(self._driven.drives, world.seconds):

@@ -95,12 +95,15 @@ def _rows(world: World, view: View, drives: list[Drive], rng: random.Random) -> 
     frames: dict[int, list[tuple[int, str, Array]]] = defaultdict(list)
     number = 0
     for drive in drives:
-        x, y = turn(drive.place_m[:, 0] - x0, drive.place_m[:, 1] - y0)
-        if not (np.hypot(x, y) < _REACH_M).any():
+        near = np.flatnonzero(np.abs(drive.place_m - (x0, y0)).max(axis=1) < _REACH_M)
+        if not len(near):
             continue
-        heading = np.stack(turn(np.sin(drive.angle), np.cos(drive.angle)), axis=1)
+        part = slice(near[0], near[-1] + 1)
+        x, y = turn(drive.place_m[part, 0] - x0, drive.place_m[part, 1] - y0)
+        heading = np.stack(turn(np.sin(drive.angle[part]), np.cos(drive.angle[part])), axis=1)
         front = np.stack([x, y], axis=1)
-        size, t_s = KINDS[drive.kind].size_m, (drive.first + np.arange(len(x))) * TICK_S
+        first = drive.first + int(near[0])
+        size, t_s = KINDS[drive.kind].size_m, (first + np.arange(len(x))) * TICK_S
         box, depth = view.hung.boxes(front, heading, size)
         for begin, end, camera in moved:
             during = (t_s >= begin) & (t_s < end)
@@ -109,18 +112,19 @@ def _rows(world: World, view: View, drives: list[Drive], rng: random.Random) -> 
         seen = visible(box, depth) & (np.hypot(x, y) < _REACH_M)
         seen &= noise.random(len(x)) >= _MISSED
         for begin, end, left in covered:
-            seen &= ~((t_s >= begin) & (t_s < end)) | (noise.random(len(x)) < left)
+            seen &= ~((t_s >= begin) & (t_s < end)) | bool(noise.random() < left)  # a gap shows one in many
         if not seen.any():
             continue
         spread = (box[:, 2:] - box[:, :2]) * _TREMBLE
         box = box + np.concatenate([spread, spread], axis=1) * noise.standard_normal(box.shape)
-        number = _number(view, drive, frames, number, seen, box, noise)
+        number = _number(view, drive, first, frames, number, seen, box, noise)
     return frames
 
 
 def _number(
     view: View,
     drive: Drive,
+    first: int,
     frames: dict[int, list[tuple[int, str, Array]]],
     number: int,
     seen: Array,
@@ -139,9 +143,9 @@ def _number(
             if noise.random() < _BREAKS:
                 number += 1
             view.who[number] = drive.id
-            frames[drive.first + k].append((number, drive.kind, box[k]))
-        first, last = (drive.first + a) * TICK_S, (drive.first + b - 1) * TICK_S
-        view.saw[drive.id] = (view.saw.get(drive.id, (first, last))[0], last)
+            frames[first + k].append((number, drive.kind, box[k]))
+        since, until = (first + a) * TICK_S, (first + b - 1) * TICK_S
+        view.saw[drive.id] = (view.saw.get(drive.id, (since, until))[0], until)
     return number
 
 

@@ -60,7 +60,7 @@ class AirSpike(Join):
             if fact.entity in {other.split("/")[0] for other in self._high if other != name}:
                 return  # the other dust of this station has told already
             by = Contributor("sensor", fact.entity, fact.what, fact.time_ns, 0.7, now)
-            self.open(fact, fact.entity, by, dust=fact.what, level=round(now, 1), base=round(base, 1))
+            self.open(fact, fact.entity, by, dust=fact.what, level=round(now, 1), base=round(base, 1), peaks=[])
 
     def begin(self, incident: Incident) -> None:
         """Wait a little for witnesses, then judge."""
@@ -91,12 +91,21 @@ class AirSpike(Join):
             if fact.value >= incident.more["base"] + _STEP / 2:
                 incident.last_ns = fact.time_ns
                 self._back.pop(incident.id, None)
+                self._rise(incident, fact)
                 continue
             since = self._back.setdefault(incident.id, fact.time_ns)
             if fact.time_ns - since >= _RECENT_NS:
                 del self._back[incident.id]
                 self.timers.cancel(f"judge/{incident.id}")
                 self.end(incident, fact.time_ns)
+
+    def _rise(self, incident: Incident, fact: Fact) -> None:
+        """The level is the second highest reading so far: a single wild one says nothing."""
+        peaks = sorted([*incident.more["peaks"], fact.value])[-2:]
+        incident.more["peaks"] = peaks
+        if len(peaks) == 2 and peaks[0] >= incident.more["level"] + _STEP:
+            incident.more["level"] = round(peaks[0], 1)
+            self.update(incident, fact.time_ns)
 
     def timer(self, name: str, at_ns: int) -> None:
         """Time to judge."""

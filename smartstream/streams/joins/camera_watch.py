@@ -1,7 +1,7 @@
-"""What a camera's tracks say to the joins: lanes every quarter minute, impacts, darkness. Looks once a second.
+"""What a camera's tracks say to the joins: lanes, who stands in the way, darkness, a view that moved.
 
-Speeds are in box heights per second, so that no calibration is needed: a vehicle near the camera moves faster in the
-picture and is larger in it. The box height stands for 1.5 to 3 m.
+It looks once a second. Speeds are in box heights per second, so that no calibration is needed: a vehicle near the
+camera moves faster in the picture and is larger in it. The box height stands for 1.5 to 3 m.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from smartstream.model.classes import VEHICLE_CLASSES
 from smartstream.model.facts import Fact
 from smartstream.model.time import NS
 from smartstream.model.tracks import PREDICTED, TrackBatch
+from smartstream.streams.joins.standing import Lane, Move, Standing
+from smartstream.streams.joins.view_drift import ViewDrift
 
 LANES_NS: Final = 15 * NS
 """Between two facts about a camera's lanes."""
@@ -25,8 +27,8 @@ DARK_NS: Final = 10 * NS
 """Without a frame for so long a camera is dark."""
 _STILL_HEIGHTS: Final = 0.25  # moved less than this from where it was first seen to stand: it stands
 _STILL_NS: Final = 3 * NS
-_FAST: Final = 1.5  # heights per second from which a stop within a second or two is abrupt
-_TOUCH: Final = 1.3  # heights between two feet that can have touched
+_ABRUPT_MPS: Final = 5.5  # lost from one second to the next, more than half of g: nobody brakes so for a light
+_HEIGHT_M: Final = 1.7  # of a box, where the ground is not known
 _EMPTY_NS: Final = 3600 * NS  # so long an empty street is told quarter by quarter
 _GONE_NS: Final = 5 * NS
 _PEDESTRIAN: Final = VEHICLE_CLASSES.index("pedestrian")
@@ -40,15 +42,17 @@ class CameraGeometry(msgspec.Struct, frozen=True):
         camera: Its id.
         junction: Its junction.
         position: Of the junction.
-        lanes: Polygons by lane, normalised.
+        lanes: By name.
         frames: Its batches hold every frame, also of an empty street; without, silence is no darkness.
+        ground: Rows of the homography from picture to metres, if calibrated.
     """
 
     camera: str
     junction: str
     position: tuple[float, float] | None
-    lanes: dict[str, tuple[tuple[float, float], ...]]
+    lanes: dict[str, Lane]
     frames: bool = True
+    ground: tuple[float, ...] | None = None
 
 
 class _Seen(msgspec.Struct):
@@ -61,7 +65,7 @@ class _Seen(msgspec.Struct):
     anchor_y: float
     since_ns: int
     speed: float = 0.0
-    before: float = 0.0  # fastest of the last three seconds
+    mps: float = 0.0
     abrupt_ns: int = 0
 
 
@@ -75,7 +79,7 @@ class CameraWatch:
     def __init__(self, geometry: CameraGeometry) -> None:
         self._geometry = geometry
         self._names = list(geometry.lanes)
-        self._polygons = [shapely.Polygon(p) for p in geometry.lanes.values()]
+        self._polygons = [shapely.Polygon(lane.polygon) for lane in geometry.lanes.values()]
         for polygon in self._polygons:
             shapely.prepare(polygon)
         self._tracks: dict[int, _Seen] = {}
@@ -83,10 +87,17 @@ class CameraWatch:
         self._last_ns: int | None = None
         self._looked_ns: int | None = None
         self._quarter = 0  # that the samples belong to
-        self._impacts: dict[str, tuple[int, list[int]]] = {}
+        self._standing = Standing(geometry.camera, geometry.lanes)
+        self._drift = ViewDrift()
+        self._moves: list[Move] = []
         self._counts = [0] * len(VEHICLE_CLASSES)
         self._samples: list[tuple[int, int, int, float]] = []  # vehicles, still, inside, summed speed per second
         self._lanes: dict[str, list[float]] = {}  # per lane: vehicles, still, seconds
+        self._blocked: set[str] = set()
+
+    def signal(self, group: str, state: str, at_ns: int) -> None:
+        """A group of the junction shows something else."""
+        self._standing.signal(group, state, at_ns)
 
     def take(self, batch: TrackBatch) -> list[Fact]:
         """Facts of a batch, in event-time order."""
@@ -96,6 +107,7 @@ class CameraWatch:
         if batch.run != self._run:
             self._run = batch.run
             self._tracks.clear()
+            self._standing.stands.clear()
         second = batch.frame_ns // NS
         starts = np.flatnonzero(np.diff(second, prepend=-1 if self._last_ns is None else self._last_ns // NS))
         for i in starts.tolist():  # the first frame of every second
@@ -133,6 +145,7 @@ class CameraWatch:
         box = batch.box[rows].astype(np.float64)
         real = (batch.flags[rows] & PREDICTED) == 0
         feet: F64 = np.stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3]], axis=1)
+        self._moves = []
         heights = np.maximum(box[:, 3] - box[:, 1], 1e-4)
         tracks, classes = batch.track[rows].tolist(), batch.class_code[rows].tolist()
         for track, class_code, (x, y), height, sure in zip(
@@ -140,10 +153,11 @@ class CameraWatch:
         ):
             self._follow(now_ns, track, class_code, x, y, height, sure=sure)
         self._sample(now_ns, tracks, feet)
-        self._collide(now_ns, facts)
+        told = self._standing.look(now_ns, self._moves, _GONE_NS) + self._drift.sights(now_ns, feet[real])
+        facts += [self._fact(now_ns, kind, **said) for kind, said in told]
+        self._blocked.update(self._standing.blocked())
         for track in [t for t, seen in self._tracks.items() if now_ns - seen.seen_ns > _GONE_NS]:
             del self._tracks[track]
-        self._move_off(now_ns, facts)
 
     def _follow(
         self, now_ns: int, track: int, class_code: int, x: float, y: float, height: float, *, sure: bool
@@ -158,12 +172,29 @@ class CameraWatch:
             return
         moved = float(np.hypot(x - seen.x, y - seen.y)) / height
         speed = moved / span_s
-        if seen.before >= _FAST and speed < 0.3 * seen.before and speed < 0.5:
+        mps = self._metres((seen.x, seen.y), (x, y), height) / span_s
+        if seen.mps - mps >= _ABRUPT_MPS and mps < 0.5 * seen.mps:
             seen.abrupt_ns = now_ns
-        seen.before = max(speed, 0.6 * seen.before)
+        seen.mps = mps
+        if moved > _STILL_HEIGHTS:
+            self._moves.append(Move(seen.x, seen.y, x, y))
         seen.speed, seen.x, seen.y, seen.height, seen.seen_ns = speed, x, y, height, now_ns
         if np.hypot(x - seen.anchor_x, y - seen.anchor_y) > _STILL_HEIGHTS * height:
             seen.anchor_x, seen.anchor_y, seen.since_ns = x, y, now_ns
+        elif now_ns - seen.since_ns >= _STILL_NS and seen.class_code != _PEDESTRIAN:
+            self._standing.stand(track, seen.since_ns, now_ns, (x, y), height, seen.abrupt_ns)
+
+    def _metres(self, a: tuple[float, float], b: tuple[float, float], height: float) -> float:
+        """Between two points of the picture, on the ground; in heights where that is not known."""
+        h = self._geometry.ground
+        if h is None:
+            return float(np.hypot(b[0] - a[0], b[1] - a[1])) / height * _HEIGHT_M
+        on = [
+            ((h[0] * x + h[1] * y + h[2]) / w, (h[3] * x + h[4] * y + h[5]) / w)
+            for x, y in (a, b)
+            if (w := h[6] * x + h[7] * y + h[8])
+        ]
+        return float(np.hypot(on[1][0] - on[0][0], on[1][1] - on[0][1])) if len(on) == 2 else 0.0
 
     def _sample(self, now_ns: int, tracks: Sequence[int], feet: F64) -> None:
         vehicles = [(i, self._tracks[t]) for i, t in enumerate(tracks) if self._tracks[t].class_code != _PEDESTRIAN]
@@ -194,8 +225,11 @@ class CameraWatch:
             speed=round(speed / vehicles, 3) if vehicles else None,
             counts={name: count for name, count in zip(VEHICLE_CLASSES, self._counts, strict=True) if count},
             lanes={name: [round(v / n, 3), round(s / n, 3)] for name, (v, s) in self._lanes.items()},
+            obstacles=self._standing.in_the_way,
+            blocked=sorted(self._blocked),
         )
         self._samples, self._lanes, self._counts = [], {}, [0] * len(VEHICLE_CLASSES)
+        self._blocked.clear()
         return fact
 
     def _empty(self, at_ns: int) -> Fact:
@@ -210,39 +244,10 @@ class CameraWatch:
             speed=None,
             counts={},
             lanes={},
+            obstacles=0,
+            blocked=[],
             silent=True,
         )
-
-    def _collide(self, now_ns: int, facts: list[Fact]) -> None:
-        """Two that stopped at once, one of them abruptly, within touch: and both have stood for three seconds."""
-        stood = [
-            (track, seen)
-            for track, seen in self._tracks.items()
-            if seen.seen_ns == now_ns and _STILL_NS <= now_ns - seen.since_ns < _STILL_NS + 2 * NS
-        ]
-        for i, (track, seen) in enumerate(stood):
-            for other, near in stood[i + 1 :]:
-                abrupt = max(seen.abrupt_ns, near.abrupt_ns)
-                apart = np.hypot(seen.x - near.x, seen.y - near.y) / max(seen.height, near.height)
-                at_once = abs(seen.since_ns - near.since_ns) <= 2 * NS
-                if not abrupt or now_ns - abrupt > 6 * NS or apart > _TOUCH or not at_once:
-                    continue
-                name = f"{self._geometry.camera}/{self._run}/{min(track, other)}+{max(track, other)}"
-                if name not in self._impacts:
-                    self._impacts[name] = (now_ns, [track, other])
-                    lanes = self._lanes_at(seen.x, seen.y)
-                    facts.append(self._fact(now_ns, "impact", impact=name, tracks=[track, other], lanes=lanes))
-
-    def _move_off(self, now_ns: int, facts: list[Fact]) -> None:
-        for name, (since_ns, tracks) in list(self._impacts.items()):
-            there = [self._tracks.get(track) for track in tracks]
-            if all(seen is not None and now_ns - seen.since_ns >= _STILL_NS - NS for seen in there):
-                continue
-            del self._impacts[name]
-            facts.append(self._fact(now_ns, "moved_off", impact=name, stood_s=round((now_ns - since_ns) / NS + 3, 1)))
-
-    def _lanes_at(self, x: float, y: float) -> list[str]:
-        return [n for n, p in zip(self._names, self._polygons, strict=True) if shapely.contains_xy(p, x, y)]
 
     def _fact(self, at_ns: int, kind: str, **more: Any) -> Fact:
         g = self._geometry
@@ -257,7 +262,9 @@ class CameraWatch:
             "last_ns": self._last_ns,
             "looked_ns": self._looked_ns,
             "quarter": self._quarter,
-            "impacts": {name: (at, list(tracks)) for name, (at, tracks) in self._impacts.items()},
+            "blocked": sorted(self._blocked),
+            "standing": self._standing.snapshot(),
+            "drift": self._drift.snapshot(),
             "counts": list(self._counts),
             "samples": list(self._samples),
             "lanes": {name: list(sums) for name, sums in self._lanes.items()},
@@ -268,5 +275,7 @@ class CameraWatch:
         self._tracks = {track: _Seen(*seen) for track, seen in state["tracks"].items()}
         self._run, self._last_ns, self._looked_ns = state["run"], state["last_ns"], state["looked_ns"]
         self._quarter = state["quarter"]
-        self._impacts = dict(state["impacts"])
+        self._blocked = set(state["blocked"])
+        self._standing.restore(state["standing"])
+        self._drift.restore(state["drift"])
         self._counts, self._samples, self._lanes = list(state["counts"]), list(state["samples"]), dict(state["lanes"])

@@ -14,7 +14,7 @@ from smartstream.streams.joins.roads import Road
 
 _ETA_S: Final = 90.0
 _LOST_NS: Final = 180 * NS
-_SLACK: Final = 2.0  # times the free travel after which it is not the same drive
+_SLACK: Final = 4.0  # times the free travel after which it is not the same drive; sirens stand in queues, too
 
 
 class Corridor(Join):

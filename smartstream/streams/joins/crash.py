@@ -10,8 +10,10 @@ from smartstream.streams.joins.incident import Contributor, Incident
 from smartstream.streams.joins.join import Join
 from smartstream.streams.joins.place import near
 
-_SOUND_BEFORE_NS, _SOUND_AFTER_NS = 20 * NS, 120 * NS
+_SOUND_BEFORE_NS, _SOUND_AFTER_NS = 20 * NS, 30 * NS  # of the stop; the loudest of half a minute is told at its end
 _REPORT_BEFORE_NS, _REPORT_AFTER_NS = 120 * NS, 900 * NS
+_KEPT_NS: Final = 900 * NS  # an impact is proved some minutes after the stop
+_SESSION_NS: Final = 120 * NS
 _BRIEF_S: Final = 20.0
 _LONGEST_NS: Final = 2 * 3600 * NS
 _LOUD_DBA: Final = 88.0
@@ -22,24 +24,31 @@ _SOUND_M: Final = 300.0
 class Crash(Join):
     """A camera alone makes it ``possible``; a second, independent kind makes it ``suspected``.
 
-    Taken back when the vehicles drive off within 20 s and nobody else speaks of it.
+    Impacts at a junction within two minutes are one crash, whichever cameras see them. Taken back when the vehicles
+    drive off within 20 s and nobody else speaks of it.
     """
 
     name, kind, title = "J-01", "crash", "nghi va chạm giao thông"
     prompt: ClassVar[frozenset[SideKind]] = frozenset({"camera"})
     needs: ClassVar[frozenset[SideKind]] = frozenset({"camera", "sensor", "report"})
-    state = ("_heard",)
+    state = ("_heard", "_told")
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self._told: dict[str, tuple[int, int]] = {}  # prompt lane: newest impact by junction: began, told
         self._heard: list[tuple[int, Contributor, Any]] = []  # sounds and reports that an impact may still meet
 
     def detect(self, fact: Fact) -> None:
         """An impact in the picture."""
         if fact.kind == "impact":
+            began_ns, junction = fact.more["began_ns"], str(fact.junction)
+            known = self._told.get(junction)
+            self._told[junction] = (began_ns, fact.time_ns)
+            if known is not None and min(abs(began_ns - known[0]), fact.time_ns - known[1]) <= _SESSION_NS:
+                return
             by = Contributor("camera", fact.entity, "impact", fact.time_ns, 0.5)
-            more = {"certainty": "possible", "impact": fact.more["impact"], "lanes_blocked": fact.more["lanes"]}
-            self.open(fact, str(fact.junction), by, **more, detail="chỉ có camera")
+            more = {"certainty": "possible", "impacts": [fact.more["impact"]], "lanes_blocked": fact.more["lanes"]}
+            self.open(fact, junction, by, **more, began_ns=began_ns, detail="chỉ có camera")
 
     def begin(self, incident: Incident) -> None:
         """What was heard shortly before."""
@@ -49,15 +58,25 @@ class Crash(Join):
 
     def settle(self, fact: Fact) -> None:
         """Other witnesses, and vehicles that drive off."""
-        if fact.kind == "moved_off":
+        if fact.kind == "impact":
+            self._another(fact)
+        elif fact.kind == "moved_off":
             self._moved_off(fact)
         elif fact.kind == "reading" and fact.what == "noise" and fact.value >= _LOUD_DBA:
             self._hear(fact, Contributor("sensor", fact.entity, "impact_noise", fact.time_ns, 0.5, fact.value))
         elif fact.kind == "report" and fact.what == "accident" and fact.more.get("status") == "open":
             self._hear(fact, Contributor("report", fact.entity, "accident", fact.time_ns, 0.6))
 
+    def _another(self, fact: Fact) -> None:
+        """The same crash as another camera sees it, or who ran into it."""
+        for incident in self.incidents.values():
+            if incident.key == fact.junction and fact.more["impact"] not in incident.more["impacts"]:
+                incident.more["impacts"].append(fact.more["impact"])
+                self.support(incident, Contributor("camera", fact.entity, "impact", fact.time_ns, 0.5))
+                return
+
     def _hear(self, fact: Fact, by: Contributor) -> None:
-        oldest = fact.time_ns - _REPORT_BEFORE_NS
+        oldest = fact.time_ns - _KEPT_NS
         self._heard = [h for h in self._heard if h[0] >= oldest and (h[1].side, h[1].source) != ("report", by.source)]
         self._heard.append((fact.time_ns, by, fact.position))
         for incident in list(self.incidents.values()):
@@ -71,15 +90,20 @@ class Crash(Join):
         )
         if by.side == "report" and by.source in {c.source for c in incident.contributors}:
             return
-        if incident.since_ns - before <= at_ns <= incident.since_ns + after and near(place, incident.position, radius):
+        if incident.more["began_ns"] - before <= at_ns <= incident.since_ns + after and near(
+            place, incident.position, radius
+        ):
             if by.side not in incident.sides:
                 incident.more.update(certainty="suspected", detail="nhiều nguồn độc lập")
             self.support(incident, by)
 
     def _moved_off(self, fact: Fact) -> None:
-        incident = next((i for i in self.incidents.values() if i.more["impact"] == fact.more["impact"]), None)
+        incident = next((i for i in self.incidents.values() if fact.more["impact"] in i.more["impacts"]), None)
         if incident is None:
             return
+        incident.more["impacts"].remove(fact.more["impact"])
+        if incident.more["impacts"]:
+            return  # others still stand
         incident.last_ns = max(incident.last_ns, fact.time_ns)
         brief = fact.more["stood_s"] < _BRIEF_S
         incident.more["stood_s"] = fact.more["stood_s"]

@@ -179,7 +179,7 @@ class GatewayBalance(Join):
             way = "vào" if hour > 0 else "ra"
             detail = f"chênh lệch {abs(hour)} xe theo chiều {way} trong một giờ"
             self.open_late(Fact(at_ns, "window", "cordon"), "cordon", [by], net_hour=hour, detail=detail)
-        elif told is not None and not over:
+        elif told is not None and abs(hour) < self._limit / 2:  # half of it, so that it does not flicker
             told.more["net_hour"] = hour
             self.end(told, at_ns)
         elif told is not None and abs(hour) >= abs(told.more["net_hour"]) + self._limit // 2:

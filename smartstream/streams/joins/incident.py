@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final, Literal
@@ -114,7 +115,7 @@ class IncidentWriter:
             "contributors": [_told(one) for one in incident.contributors[-_NAMED:]],
             "contributors_total": len(incident.contributors),
             "coverage": coverage,
-            **incident.more,
+            **deepcopy(incident.more),  # the incident goes on changing, the event must not
         }
         if verb in ("closed", "retracted"):
             data["until"] = rfc3339(incident.last_ns)

@@ -16,9 +16,9 @@ MINUTE: Final = 60 * NS
 _BEFORE_NS, _AFTER_NS = 30 * MINUTE, 10 * MINUTE
 _RADIUS_M: Final = 150.0
 _GAUGE_M: Final = 500.0
-_STANDING: Final = 0.5
-_ROAD: Final = frozenset({"accident", "parking", "flood"})
-"""Categories of which a camera over a road shows something."""
+_SHOWN: Final = frozenset({"accident", "parking"})
+"""Categories of which a camera over a road shows something: who stands in the way. Of water it knows nothing."""
+_ROAD: Final = _SHOWN | {"flood"}
 
 
 class _Evidence:
@@ -33,8 +33,7 @@ class _Evidence:
         """Keep what a fact shows: its source, what, and how strongly (0: looked, and it is not so)."""
         found: tuple[str, float] | None = None
         if fact.kind == "lanes":
-            standing = fact.more["still"] / fact.more["vehicles"] if fact.more["vehicles"] >= 1 else 0.0
-            found = ("standing", standing)
+            found = ("obstacle", float(fact.more["obstacles"]))
         elif fact.kind == "impact":
             found = ("impact", 1.0)
         elif fact.kind == "reading" and fact.what == "water_level" and fact.entity in self._alarm:
@@ -51,7 +50,7 @@ class _Evidence:
 
     def witnesses(self, category: str, place: Place, radius_m: float = _RADIUS_M) -> list[str]:
         """Cameras and gauges that could show it."""
-        cameras = [c for c, p in sorted(self._cameras.items()) if category in _ROAD and metres(p, place) <= radius_m]
+        cameras = [c for c, p in sorted(self._cameras.items()) if category in _SHOWN and metres(p, place) <= radius_m]
         gauges = [s for s, p in sorted(self.places.items()) if category == "flood" and metres(p, place) <= _GAUGE_M]
         return cameras + gauges
 
@@ -64,8 +63,8 @@ class _Evidence:
             looked += 1
             speaks = {
                 "accident": what == "impact",
-                "parking": what == "standing" and strength > _STANDING,
-                "flood": what == "water" or (what == "standing" and strength > _STANDING),
+                "parking": what == "obstacle",
+                "flood": what == "water",
             }[category]
             if speaks and strength > 0:
                 side = "sensor" if what == "water" else "camera"
@@ -151,7 +150,8 @@ class FalseClosing(Join):
     """J-15: a report is closed as dealt with, and gauges or citizens go on showing that it is not.
 
     Opens when, from ten minutes to a day after the closing, a gauge stands at its alarm for three readings, a camera
-    sees standing traffic for ten minutes, or two others report the same; a gauge that shows the water gone settles it.
+    sees somebody in the way for ten minutes, or two others report the same; a gauge that shows the water gone settles
+    it.
     """
 
     name, kind, title = "J-15", "false_closing", "phản ánh đóng khi chưa xử lý xong"
@@ -195,7 +195,7 @@ class FalseClosing(Join):
             if source not in self._evidence.witnesses(first.what, first.position):
                 continue
             wrong = what == "water" and strength > 0 and first.what == "flood"
-            wrong |= what == "standing" and strength > _STANDING and first.what in ("parking", "flood")
+            wrong |= what == "obstacle" and strength > 0 and first.what == "parking"
             wrong |= what == "impact" and first.what == "accident"
             side = "sensor" if what == "water" else "camera"
             self._witness(

@@ -16,7 +16,8 @@ class Road(msgspec.Struct, frozen=True):
         travel_s: Seconds of free travel.
         feeder_camera: Camera at ``start`` that sees what waits to enter the road.
         feeder_lanes: Its lanes.
-        feeder_signal: Signal group that lets them go.
+        entry_camera: Camera at ``start`` that sees the first metres of the road.
+        entry_lanes: Its lanes.
     """
 
     start: str
@@ -26,7 +27,8 @@ class Road(msgspec.Struct, frozen=True):
     travel_s: float
     feeder_camera: str | None = None
     feeder_lanes: tuple[str, ...] = ()
-    feeder_signal: str | None = None
+    entry_camera: str | None = None
+    entry_lanes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -15,21 +15,23 @@ from smartstream.streams.joins.roads import Road
 _FULL: Final = 0.75  # share of an approach's vehicles that stand
 _QUEUE: Final = 4.0  # vehicles on the approach, at least
 _TICKS: Final = 3
-_GREEN_S: Final = 8.0  # of green before standing means being blocked
-_FRESH_NS: Final = 60 * NS
+_FRESH_NS: Final = 90 * NS  # a signal's cycle: there is one long green in it
 
 
 class Spillback(Join):
-    """Opens when an approach has been full for three quarter minutes and vehicles stand before it at green.
+    """Opens when an approach has been full for three quarter minutes and its beginning is, too.
+
+    That is: who could enter it stands at a long green before it, or the camera that sees its first metres sees a
+    standing queue there.
 
     ``chain`` lists the roads that are blocked one behind the other; ``gridlock`` says that they close a ring.
-    Without a feeder camera a full approach alone opens nothing.
+    Without either camera a full approach alone opens nothing.
     """
 
     name, kind, title = "J-09", "spillback", "ùn tắc lan ngược"
     prompt: ClassVar[frozenset[SideKind]] = frozenset({"camera"})
     needs: ClassVar[frozenset[SideKind]] = frozenset({"camera"})
-    state = ("_full", "_blocked", "_signal", "_free", "_standing")
+    state = ("_full", "_blocked", "_at_entry", "_free", "_standing")
 
     def __init__(
         self, site: str, timezone: ZoneInfo, sides: Mapping[str, SideKind], *, roads: tuple[Road, ...]
@@ -37,31 +39,31 @@ class Spillback(Join):
         super().__init__(site, timezone, sides)
         self._roads = {road.name: road for road in roads}
         self._full: dict[str, int] = {}  # quarter minutes in a row that an approach has been full
-        self._blocked: dict[str, tuple[int, float]] = {}  # newest instant at which a feeder stood at green
-        self._signal: dict[tuple[str, str], tuple[str, int]] = {}
+        self._blocked: dict[str, tuple[int, float]] = {}  # newest instant at which nobody could enter, who waited
+        self._at_entry: dict[str, int] = {}  # quarter minutes in a row that a queue has stood in its first metres
         self._free: dict[str, int] = {}
         self._standing: set[str] = set()  # roads with an incident, prompt lane
 
     def detect(self, fact: Fact) -> None:
-        """States of signals, and lanes of both ends of each road."""
-        if fact.kind == "signal":
-            self._signal[str(fact.junction), fact.more["group"]] = (fact.what, fact.time_ns)
-        elif fact.kind == "dark":
+        """Lanes of both ends of each road."""
+        if fact.kind == "dark":
             for name, road in self._roads.items():
                 if road.camera == fact.entity:
                     self._full[name] = 0
         elif fact.kind == "lanes":
             for name, road in self._roads.items():
-                if fact.entity == road.feeder_camera:
-                    self._feeder(name, road, fact)
+                if fact.entity == road.feeder_camera and _nobody_enters(fact, road.feeder_lanes):
+                    self._blocked[name] = (fact.time_ns, _of_lanes(fact, road.feeder_lanes)[1])
+                if fact.entity == road.entry_camera:
+                    self._entry(name, road, fact)
                 if fact.entity == road.camera:
                     self._approach(name, road, fact)
 
-    def _feeder(self, name: str, road: Road, fact: Fact) -> None:
-        vehicles, still = _of_lanes(fact, road.feeder_lanes)
-        state, since = self._signal.get((road.start, road.feeder_signal or ""), ("green", 0))
-        green_s = (fact.time_ns - since) / NS
-        if state == "green" and green_s >= _GREEN_S and vehicles >= 1 and still / vehicles >= _FULL:
+    def _entry(self, name: str, road: Road, fact: Fact) -> None:
+        vehicles, still = _of_lanes(fact, road.entry_lanes)
+        standing = vehicles >= _QUEUE and still / vehicles >= _FULL
+        self._at_entry[name] = self._at_entry.get(name, 0) + 1 if standing else 0
+        if self._at_entry[name] >= _TICKS:
             self._blocked[name] = (fact.time_ns, still)
 
     def _approach(self, name: str, road: Road, fact: Fact) -> None:
@@ -111,6 +113,12 @@ class Spillback(Join):
             if incident.more["free_ticks"] >= _TICKS:
                 del incident.more["free_ticks"]
                 self.end(incident, fact.time_ns)
+
+
+def _nobody_enters(fact: Fact, lanes: tuple[str, ...]) -> bool:
+    """Every lane in which somebody stands is blocked: one alone may wait to change lanes."""
+    waiting = {lane for lane in lanes if fact.more["lanes"].get(lane, (0.0, 0.0))[1] >= 1}
+    return bool(waiting) and waiting <= set(fact.more["blocked"])
 
 
 def _of_lanes(fact: Fact, lanes: tuple[str, ...]) -> tuple[float, float]:

@@ -6,8 +6,9 @@ from smartstream.model.classes import CLASS_CODE
 from smartstream.model.time import NS
 from smartstream.model.tracks import TrackBatch
 from smartstream.streams.joins.camera_watch import CameraGeometry, CameraWatch
+from smartstream.streams.joins.standing import Lane
 
-LANE = {"S0": ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))}
+LANE = {"S0": Lane(((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)), (0.0, 1.0), "G")}
 
 
 def batch(rows, run=0):
@@ -43,13 +44,72 @@ def test_frames_that_stop_are_darkness_and_lines_that_stop_an_empty_street():
     assert sum(bool(f.more.get("silent")) for f in told) == 5  # 1020 to 1095
 
 
-def test_two_that_stop_against_each_other_are_an_impact_and_a_queue_is_none():
-    crash = {1000 + t: [(1, 0.2, min(0.1 + 0.16 * t, 0.58)), (2, 0.2, max(0.9 - 0.08 * t, 0.66))] for t in range(12)}
-    told = watch().take(batch(crash))
+def drive(watch, seconds, stops, *, passing=()):
+    """Cars that come down the lane and stop: {track: (second it stops, where)}; others drive past beside them."""
+    rows = {}
+    for t in range(seconds):
+        here = [(n, 0.2, min(where, where - 0.36 * (at - t))) for n, (at, where) in stops.items() if t >= at - 5]
+        here += [(90 + i, 0.35, 0.05 + 0.1 * (t - begin)) for i, begin in enumerate(passing) if 0 <= t - begin < 9]
+        rows[1000 + t] = here
+    return watch.take(batch(rows))
+
+
+def test_two_that_stop_against_each_other_and_are_driven_past_are_an_impact():
+    lit = watch()
+    lit.signal("G", "green", 990 * NS)
+    told = drive(lit, 60, {1: (6, 0.6), 2: (8, 0.5)}, passing=(20, 26, 32))
     impact = next(f for f in told if f.kind == "impact")
     assert sorted(impact.more["tracks"]) == [1, 2]
-    queue = {1000 + t: [(1, 0.2, min(0.1 + 0.05 * t, 0.5)), (2, 0.2, min(0.0 + 0.05 * t, 0.4))] for t in range(20)}
-    assert not [f for f in watch().take(batch(queue)) if f.kind == "impact"]
+    assert 1005 <= impact.more["began_ns"] / NS <= 1009
+    assert not [f for f in told if f.kind == "moved_off"]
+
+
+def test_a_queue_at_red_is_none_nor_who_brakes_and_drives_on():
+    red = watch()
+    red.signal("G", "red", 990 * NS)
+    assert not [f for f in drive(red, 60, {1: (6, 0.9), 2: (8, 0.8)}, passing=(20, 26, 32)) if f.kind == "impact"]
+    green = watch()
+    green.signal("G", "green", 990 * NS)
+    assert not [f for f in drive(green, 14, {1: (6, 0.6), 2: (8, 0.5)}, passing=(9, 10)) if f.kind == "impact"]
+
+
+def test_who_stands_on_green_for_minutes_is_in_the_way_and_keeps_his_name_when_the_track_breaks():
+    lit = watch()
+    lit.signal("G", "green", 990 * NS)
+    rows = {1000 + t: [(1 if t < 100 else 2, 0.2, 0.5)] for t in range(240)}
+    told = lit.take(batch(rows))
+    obstacles = [f for f in told if f.kind == "obstacle"]
+    assert [f.more["track"] for f in obstacles] == [2]
+    assert obstacles[0].more["began_ns"] == 1000 * NS
+    assert lit.advance(1245 * NS)[-1].more["obstacles"] == 1
+
+
+def test_a_head_of_a_queue_that_cannot_enter_is_blocked():
+    lit = watch()
+    lit.signal("G", "green", 1010 * NS)
+    told = lit.take(batch({1000 + t: [(1, 0.2, 0.98)] for t in range(60)}))
+    assert "S0" in {lane for f in told if f.kind == "lanes" for lane in f.more["blocked"]}
+
+
+def test_a_view_that_moves_as_a_whole_is_told_and_a_queue_is_not():
+    rng = np.random.default_rng(1)
+
+    def street(minutes, begin, right=0.0, queue=False):
+        rows = {}
+        for t in range(minutes * 60):
+            y = rng.uniform(0.1, 0.9, 6) if not queue else rng.uniform(0.6, 0.9, 6)
+            x = rng.choice((0.2, 0.4, 0.7), 6) + 0.1 * y + right
+            rows[begin + t] = [(i, float(a), float(b)) for i, (a, b) in enumerate(zip(x, y, strict=True))]
+        return rows
+
+    aside, queue = watch(), watch()
+    usual = street(25, 60_000)
+    told = aside.take(batch(usual | street(20, 61_500, right=0.08) | street(20, 62_700)))
+    assert [f.kind for f in told if f.kind in ("moved", "settled")] == ["moved", "settled"]
+    shift = next(f for f in told if f.kind == "moved").more["shift"]
+    assert abs(shift[0] - 0.08) < 0.02
+    told = queue.take(batch(usual | street(30, 61_500, queue=True)))
+    assert not [f for f in told if f.kind in ("moved", "settled")]
 
 
 def test_cuts_and_bundling_change_nothing():

@@ -1,0 +1,85 @@
+"""J-04 signal failure: the junction no longer believes its lights, and citizens say what they see of them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+
+from smartstream.model.facts import Fact, SideKind
+from smartstream.model.time import NS
+from smartstream.streams.joins.incident import Contributor, Incident
+from smartstream.streams.joins.join import Join
+from smartstream.streams.joins.place import near
+
+_BEFORE_NS: Final = 1800 * NS
+_REPORT_M: Final = 150.0
+
+
+class SignalFailure(Join):
+    """Opens when the rule engine finds a signal fault at a junction; ends when its last group is believed again.
+
+    The engine stops its light rules and takes back what rested on the fault; the watches of the cameras go by no light
+    meanwhile, so that no join reasons from one that is not so.
+    """
+
+    name, kind, title = "J-04", "signal_failure", "đèn tín hiệu hỏng"
+    prompt: ClassVar[frozenset[SideKind]] = frozenset({"verdict"})
+    needs: ClassVar[frozenset[SideKind]] = frozenset({"verdict", "report"})
+    state = ("_faulty", "_voices")
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._faulty: dict[str, set[str]] = {}  # prompt lane: groups by junction
+        self._voices: list[tuple[int, str, Any]] = []
+
+    def detect(self, fact: Fact) -> None:
+        """A group that is not believed, or is again."""
+        if fact.kind != "fault":
+            return
+        groups = self._faulty.setdefault(fact.entity, set())
+        if fact.what == "closed":
+            groups.discard(fact.more["group"])
+        elif fact.what == "opened":
+            if not groups:
+                by = Contributor("verdict", fact.entity, "signal_fault", fact.time_ns, 0.9)
+                more = {
+                    "groups": [fact.more["group"]],
+                    "faults": fact.more["faults"],
+                    "since_ns": fact.more["since_ns"],
+                }
+                self.open(fact, fact.entity, by, **more, detail="luật đèn tạm ngừng")
+            groups.add(fact.more["group"])
+
+    def begin(self, incident: Incident) -> None:
+        """What was said shortly before."""
+        incident.more["open"] = list(incident.more["groups"])
+        for at_ns, report, place in self._voices:
+            if at_ns >= incident.since_ns - _BEFORE_NS and near(place, incident.position, _REPORT_M):
+                self.support(incident, Contributor("report", report, "traffic_light", at_ns, 0.5))
+
+    def settle(self, fact: Fact) -> None:
+        """Further groups, reports, and its end."""
+        if fact.kind == "report" and fact.what == "traffic_light" and fact.more.get("status") == "open":
+            self._voices = [v for v in self._voices if v[0] >= fact.time_ns - _BEFORE_NS and v[1] != fact.entity]
+            self._voices.append((fact.time_ns, fact.entity, fact.position))
+            by = Contributor("report", fact.entity, "traffic_light", fact.time_ns, 0.5)
+            for incident in list(self.incidents.values()):
+                said = fact.entity in {c.source for c in incident.contributors}
+                if not said and near(fact.position, incident.position, _REPORT_M):
+                    self.support(incident, by)
+        elif fact.kind == "fault":
+            for told in [i for i in self.incidents.values() if i.key == fact.entity and fact.time_ns >= i.since_ns]:
+                self._follow(told, fact)
+
+    def _follow(self, incident: Incident, fact: Fact) -> None:
+        group, still = fact.more["group"], set(incident.more["open"])
+        if fact.what == "closed":
+            still.discard(group)
+        else:
+            still.add(group)
+            incident.more["groups"] = sorted({*incident.more["groups"], group})
+            incident.more["faults"] = sorted({*incident.more["faults"], *fact.more["faults"]})
+        incident.more["open"] = sorted(still)
+        if not still:
+            del incident.more["open"]
+            incident.last_ns = fact.time_ns
+            self.end(incident, fact.time_ns)
