@@ -97,7 +97,7 @@ def reject(folder: Path, case: str, **by: Any) -> None:
 @_looking[0]
 @_looking[1]
 def export(folder: Path, case: str, out: Path, officer: str, purpose: str) -> None:
-    """Stills in which only the accused vehicle can be recognised; the export is logged first."""
+    """Stills and clip in which only the accused vehicle can be recognised; the export is logged first."""
     one = desk.case(folder, case)
     desk.look(folder, one, officer=officer, purpose=f"export: {purpose}", at_ns=now_ns())
     for path in export_case(one, out):

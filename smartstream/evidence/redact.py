@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,20 +12,22 @@ import numpy as np
 from smartstream.errors import UnavailableError
 from smartstream.evidence.canonical import canonical
 from smartstream.evidence.cases import StoredCase
-from smartstream.evidence.pictures import Rgb, cv2
+from smartstream.evidence.desk import Sample
+from smartstream.evidence.pictures import Rgb, box_at, cv2
+from smartstream.model.time import parse_instant
 
 _CELLS: Final = 48
 """Of the picture's width: a face or a plate is less than one."""
 
 
 def export(case: StoredCase, folder: Path) -> list[Path]:
-    """Stills with everything but the accused vehicle blurred, and the manifest without file hashes of the rest.
+    """Stills and clip with everything but the accused vehicle blurred, and the manifest without hashes of the rest.
 
-    The clip and the stills as they are stay in the store. A still in which nobody knows where the vehicle is, is
+    The clip and the stills as they are stay in the store. A picture in which nobody knows where the vehicle is, is
     blurred altogether.
 
     Raises:
-        UnavailableError: OpenCV is not installed.
+        UnavailableError: OpenCV is not installed, or cannot read the clip.
         OSError: The folder cannot be written.
     """
     if cv2 is None:
@@ -37,11 +40,56 @@ def export(case: StoredCase, folder: Path) -> list[Path]:
         cv2.imwrite(str(path), redact(picture, still.get("box")))
         files.append(path)
         stills.append({name: still[name] for name in ("role", "time") if name in still} | {"file": path.name})
+    clip = case.manifest.get("clip")
+    if clip is not None:
+        files.append(folder / "clip.avi")
+        samples = [Sample(parse_instant(at), frame, tuple(box)) for at, frame, box in case.manifest["trajectory"]]
+        redact_clip(case.folder / clip["file"], files[-1], samples, first_ns=parse_instant(clip["first"]))
     kept = ("evidence_id", "kind", "site", "junction", "camera", "lane", "class", "clocks", "clauses", "explanation")
     told: dict[str, Any] = {name: case.manifest[name] for name in kept} | {"stills": stills, "redacted": True}
+    told |= {} if clip is None else {"clip": {"file": "clip.avi", "first": clip["first"], "reencoded": True}}
     manifest = folder / "case.json"
     manifest.write_bytes(msgspec.json.format(canonical(told), indent=2))
     return [*files, manifest]
+
+
+def redact_clip(source: Path, target: Path, samples: Sequence[Sample], *, first_ns: int) -> int:
+    """Write a clip of which only the vehicle of ``samples`` can be recognised; returns its frames.
+
+    Motion JPEG in AVI: OpenCV encodes it in software everywhere, without a codec under patents or the GPL, and a
+    frame that is blurred hides nothing in a frame before it.
+
+    Args:
+        source: The clip as it came.
+        target: An ``.avi``.
+        samples: Where the vehicle was, in order of time; no sample within a second: the whole frame is blurred.
+        first_ns: Event time of the first frame.
+
+    Raises:
+        UnavailableError: The clip cannot be read or written.
+    """
+    reader = cv2.VideoCapture(str(source))
+    fps, frames = reader.get(cv2.CAP_PROP_FPS), 0
+    size = (int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+    writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"MJPG"), fps if 1 <= fps <= 240 else 25.0, size)
+    start_ms: float | None = None
+    try:
+        while reader.isOpened() and writer.isOpened():
+            readable, picture = reader.read()
+            if not readable:
+                break
+            at_ms = reader.get(cv2.CAP_PROP_POS_MSEC)
+            start_ms = at_ms if start_ms is None else start_ms
+            box = box_at(samples, first_ns + round((at_ms - start_ms) * 1e6))
+            writer.write(redact(picture, None if box is None else list(box)))
+            frames += 1
+    finally:
+        reader.release()
+        writer.release()
+    if not frames:
+        target.unlink(missing_ok=True)
+        raise UnavailableError(f"{source.name}: this OpenCV cannot read the clip, or not write Motion JPEG")
+    return frames
 
 
 def redact(picture: Rgb, box: list[float] | None) -> Rgb:

@@ -16,11 +16,12 @@ import cv2
 
 from smartstream.cli.recall import recall
 from smartstream.cli.review import review
-from smartstream.errors import InvalidInputError
+from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.evidence.audit import ACCESS, REVIEWS, entries
+from smartstream.evidence.desk import Sample
 from smartstream.evidence.keys import Signer
 from smartstream.evidence.pseudonym import plate_pseudonym
-from smartstream.evidence.redact import redact
+from smartstream.evidence.redact import redact, redact_clip
 from smartstream.evidence.store import EvidenceStore
 from smartstream.evidence.verify import verify
 
@@ -130,3 +131,33 @@ def test_a_plate_joins_within_a_day_only():
     assert one != plate_pseudonym("20b123457", day=day, secret=secret)
     with pytest.raises(ValueError, match="16 bytes"):
         plate_pseudonym("x", day=day, secret=b"short")
+
+
+def test_a_redacted_clip_shows_the_accused_alone(tmp_path):
+    """A chequered street: sharp edges survive where the vehicle is, then and there, and nowhere else."""
+    size, box = (320, 192), (0.25, 0.25, 0.5, 0.75)
+    chequered = (np.indices((size[1], size[0])).sum(axis=0) // 4 % 2 * 255).astype(np.uint8)
+    writer = cv2.VideoWriter(str(tmp_path / "in.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, size)
+    for _ in range(60):
+        writer.write(np.dstack([chequered] * 3))
+    writer.release()
+    samples = [Sample((T0 + k) * NS, k, box) for k in range(3)]
+    assert redact_clip(tmp_path / "in.avi", tmp_path / "out.avi", samples, first_ns=T0 * NS) == 60
+
+    reader, contrast = cv2.VideoCapture(str(tmp_path / "out.avi")), []
+    while (picture := reader.read())[0]:
+        grey = cv2.cvtColor(picture[1], cv2.COLOR_BGR2GRAY)
+        inside = grey[56:136, 88:152]
+        outside = np.concatenate([grey[:, :72].ravel(), grey[:, 168:].ravel()])
+        contrast.append((float(inside.std()), float(outside.std())))
+    assert len(contrast) == 60
+    assert all(outside < 20 for _, outside in contrast)
+    assert all(inside > 80 for inside, _ in contrast[:20])
+    assert all(inside < 20 for inside, _ in contrast[35:]), "nobody knows where it was: nothing can be recognised"
+
+
+def test_a_clip_that_cannot_be_read_is_told_and_leaves_nothing(tmp_path):
+    (tmp_path / "in.mp4").write_bytes(b"no video")
+    with pytest.raises(UnavailableError, match="cannot read the clip"):
+        redact_clip(tmp_path / "in.mp4", tmp_path / "out.avi", [], first_ns=0)
+    assert not (tmp_path / "out.avi").exists()
