@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipelines.environment import SENSORS, StationSpec
-from pipelines.feeds import line_source
+from pipelines.feeds import FeedTable, line_source
 from pipelines.floods import FloodSpec
 from pipelines.joins import APPROVALS
 from pipelines.media import MEDIA, MediaSpec
@@ -19,6 +19,7 @@ from smartstream.config.joins import ApprovalFeed
 from smartstream.config.site import IndicatorFeed, MediaFeed, ReportFeed, SensorFeed, Site
 from smartstream.ingest.approval_lines import ApprovalLines
 from smartstream.ingest.indicator_lines import IndicatorLines
+from smartstream.ingest.lines import LineSource
 from smartstream.ingest.media_lines import MediaLines
 from smartstream.ingest.report_lines import ReportLines
 from smartstream.ingest.report_tables import with_tables
@@ -27,6 +28,14 @@ from smartstream.ingest.source import Feed, SideSpec
 from smartstream.ingest.station_lines import StationLines, station_of
 from smartstream.model.time import MIN_NS, NS
 from smartstream.streams.wards import WardIndex
+
+OpenSide = Callable[[dict[str, Any] | None], Feed]
+
+
+def _read(kind: str, feeds: Sequence[FeedTable]) -> tuple[tuple[str, ...], int]:
+    """Sides of the feeds of a kind, and how late the slowest of them may be."""
+    lateness_ns = round(max(feed.allowed_lateness_s for feed in feeds) * NS)
+    return tuple(f"{kind}/{i}" for i in range(len(feeds))), lateness_ns
 
 
 def sensor_side(site: Site, i: int, feed: SensorFeed, *, inputs: NatsAccess | None, paced: bool) -> SideSpec:
@@ -38,18 +47,20 @@ def sensor_side(site: Site, i: int, feed: SensorFeed, *, inputs: NatsAccess | No
     side = f"sensors/{i}"
     source = line_source(site, feed, side, inputs=inputs, paced=paced)
     path = Path(site.address(feed.url).target)
-    is_station = not source.live and path.name.removesuffix(".gz").endswith(".txt")
-
-    def open_side(resume: dict[str, Any] | None) -> Feed:
-        if is_station:
-            zone = ZoneInfo(site.site.timezone)
-            return StationLines(source, station=station_of(path), timezone=zone, resume=resume)
-        return SensorLines(source, resume)
-
-    return SideSpec(side, SENSORS, open_side, None if source.live else _start_ns(site, open_side))
+    if not source.live and path.name.removesuffix(".gz").endswith(".txt"):
+        zone, station = ZoneInfo(site.site.timezone), station_of(path)
+        return _spec(
+            site, source, SENSORS, lambda resume: StationLines(source, station=station, timezone=zone, resume=resume)
+        )
+    return _spec(site, source, SENSORS, lambda resume: SensorLines(source, resume))
 
 
-def _start_ns(site: Site, open_side: Callable[[dict[str, Any] | None], Feed]) -> int | None:
+def _spec(site: Site, source: LineSource, key: str, open_side: OpenSide) -> SideSpec:
+    """The side of a feed about the whole site; one of a file is opened once, to see that it can be."""
+    return SideSpec(source.side, key, open_side, None if source.live else _start_ns(site, open_side))
+
+
+def _start_ns(site: Site, open_side: OpenSide) -> int | None:
     """Event time of a feed's first lines, where no camera paces the run."""
     feed = open_side(None)
     try:
@@ -62,11 +73,10 @@ def _start_ns(site: Site, open_side: Callable[[dict[str, Any] | None], Feed]) ->
 
 def station_spec(site: Site) -> StationSpec | None:
     """What the stations of a site need to know; ``None`` without a sensor feed."""
-    read = {f"sensors/{i}": feed for i, feed in enumerate(site.sensor_feed)}
-    if not read:
+    if not site.sensor_feed:
         return None
-    lateness_ns = round(max(feed.allowed_lateness_s for feed in read.values()) * NS)
-    return StationSpec(site.site.id, tuple(read), site.site.timezone, lateness_ns)
+    sides, lateness_ns = _read("sensors", site.sensor_feed)
+    return StationSpec(site.site.id, sides, site.site.timezone, lateness_ns)
 
 
 def flood_spec(site: Site) -> FloodSpec | None:
@@ -85,15 +95,10 @@ def report_side(site: Site, i: int, feed: ReportFeed, *, inputs: NatsAccess | No
     Raises:
         InvalidInputError: It cannot be opened, or is no table of a known form.
     """
-    side = f"reports/{i}"
-    source = line_source(site, feed, side, inputs=inputs, paced=paced)
+    source = line_source(site, feed, f"reports/{i}", inputs=inputs, paced=paced)
     if not source.live:
         source = with_tables(source, Path(site.address(feed.url).target), ZoneInfo(site.site.timezone))
-
-    def open_side(resume: dict[str, Any] | None) -> Feed:
-        return ReportLines(source, site=site.site.id, resume=resume)
-
-    return SideSpec(side, REPORTS, open_side, None if source.live else _start_ns(site, open_side))
+    return _spec(site, source, REPORTS, lambda resume: ReportLines(source, site=site.site.id, resume=resume))
 
 
 def approval_side(site: Site, i: int, feed: ApprovalFeed, *, inputs: NatsAccess | None) -> SideSpec:
@@ -102,25 +107,18 @@ def approval_side(site: Site, i: int, feed: ApprovalFeed, *, inputs: NatsAccess 
     Raises:
         InvalidInputError: It cannot be opened.
     """
-    side = f"approvals/{i}"
-    source = line_source(site, feed, side, inputs=inputs)
-
-    def open_side(resume: dict[str, Any] | None) -> Feed:
-        return ApprovalLines(source, resume)
-
+    source = line_source(site, feed, f"approvals/{i}", inputs=inputs)
     if not source.live:
-        open_side(None).close()
-    return SideSpec(side, APPROVALS, open_side, None)
+        ApprovalLines(source, None).close()
+    return SideSpec(source.side, APPROVALS, lambda resume: ApprovalLines(source, resume), None)
 
 
 def desk_spec(site: Site) -> DeskSpec | None:
     """What the desk of a site's reports needs to know; ``None`` without a report feed."""
-    read = {f"reports/{i}": feed for i, feed in enumerate(site.report_feed)}
-    if not read:
+    if not site.report_feed:
         return None
-    lateness_ns = round(max(feed.allowed_lateness_s for feed in read.values()) * NS)
-    wards = None if site.site.wards is None else site.path(site.site.wards)
-    return DeskSpec(site.site.id, tuple(read), site.site.timezone, lateness_ns, wards)
+    sides, lateness_ns = _read("reports", site.report_feed)
+    return DeskSpec(site.site.id, sides, site.site.timezone, lateness_ns, _wards(site))
 
 
 def indicator_side(site: Site, i: int, feed: IndicatorFeed, *, inputs: NatsAccess | None, paced: bool) -> SideSpec:
@@ -129,21 +127,15 @@ def indicator_side(site: Site, i: int, feed: IndicatorFeed, *, inputs: NatsAcces
     Raises:
         InvalidInputError: It cannot be opened.
     """
-    side = f"indicators/{i}"
-    source = line_source(site, feed, side, inputs=inputs, paced=paced)
-
-    def open_side(resume: dict[str, Any] | None) -> Feed:
-        return IndicatorLines(source, resume)
-
-    return SideSpec(side, INDICATORS, open_side, None if source.live else _start_ns(site, open_side))
+    source = line_source(site, feed, f"indicators/{i}", inputs=inputs, paced=paced)
+    return _spec(site, source, INDICATORS, lambda resume: IndicatorLines(source, resume))
 
 
 def sector_spec(site: Site) -> SectorSpec | None:
     """What the indicators of a site need to know; ``None`` without an indicator feed."""
     if not site.indicator_feed:
         return None
-    lateness_ns = round(max(feed.allowed_lateness_s for feed in site.indicator_feed) * NS)
-    sides = tuple(f"indicators/{i}" for i in range(len(site.indicator_feed)))
+    sides, lateness_ns = _read("indicators", site.indicator_feed)
     return SectorSpec(site.site.id, sides, site.site.timezone, lateness_ns)
 
 
@@ -153,23 +145,20 @@ def media_side(site: Site, i: int, feed: MediaFeed, *, inputs: NatsAccess | None
     Raises:
         InvalidInputError: It cannot be opened.
     """
-    side = f"media/{i}"
-    source = line_source(site, feed, side, inputs=inputs, paced=paced)
-
-    def open_side(resume: dict[str, Any] | None) -> Feed:
-        return MediaLines(source, resume)
-
-    return SideSpec(side, MEDIA, open_side, None if source.live else _start_ns(site, open_side))
+    source = line_source(site, feed, f"media/{i}", inputs=inputs, paced=paced)
+    return _spec(site, source, MEDIA, lambda resume: MediaLines(source, resume))
 
 
 def media_spec(site: Site) -> MediaSpec | None:
     """What the media desk of a site needs to know; ``None`` without a media feed."""
     if not site.media_feed:
         return None
-    lateness_ns = round(max(feed.allowed_lateness_s for feed in site.media_feed) * NS)
-    sides = tuple(f"media/{i}" for i in range(len(site.media_feed)))
-    wards = None if site.site.wards is None else site.path(site.site.wards)
-    return MediaSpec(site.site.id, sides, lateness_ns, wards, site.site.timezone)
+    sides, lateness_ns = _read("media", site.media_feed)
+    return MediaSpec(site.site.id, sides, lateness_ns, _wards(site), site.site.timezone)
+
+
+def _wards(site: Site) -> Path | None:
+    return None if site.site.wards is None else site.path(site.site.wards)
 
 
 def ward_index(site: Site) -> WardIndex | None:

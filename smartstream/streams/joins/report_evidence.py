@@ -72,17 +72,18 @@ class _Evidence:
         return looked, fits
 
 
-class ReportEvidence(Join):
-    """J-14: ten minutes after a report says what cameras and gauges near it saw.
+class _BesideReports(Join):
+    """A join of reports with what cameras and gauges near them see.
 
-    ``finding`` is ``corroborated``, ``contradicted`` (somebody could see it, and it was not so) or ``no_coverage``
-    (nobody could, or whoever could was dark): no coverage is no contradiction.
+    Args:
+        cameras: Place of each camera.
+        alarm_m: Alarm level of each gauge.
     """
 
-    name, kind, title = "J-14", "report_evidence", "đối chiếu phản ánh"
     prompt: ClassVar[frozenset[SideKind]] = frozenset()
     needs: ClassVar[frozenset[SideKind]] = frozenset({"report", "camera", "sensor"})
-    state = ("_asked", "_seen", "_places")
+    kept_ns: ClassVar[int]
+    """How far back evidence is asked for."""
 
     def __init__(
         self,
@@ -94,14 +95,29 @@ class ReportEvidence(Join):
         alarm_m: Mapping[str, float],
     ) -> None:
         super().__init__(site, timezone, sides)
-        self._evidence = _Evidence(cameras, alarm_m, _BEFORE_NS + 2 * _AFTER_NS)
+        self._evidence = _Evidence(cameras, alarm_m, self.kept_ns)
         self._seen, self._places = self._evidence.seen, self._evidence.places
-        self._asked: dict[str, Fact] = {}
 
     def restore(self, state: bytes) -> None:
         """Go on from ``snapshot``."""
         super().restore(state)
         self._evidence.seen, self._evidence.places = self._seen, self._places
+
+
+class ReportEvidence(_BesideReports):
+    """J-14: ten minutes after a report says what cameras and gauges near it saw.
+
+    ``finding`` is ``corroborated``, ``contradicted`` (somebody could see it, and it was not so) or ``no_coverage``
+    (nobody could, or whoever could was dark): no coverage is no contradiction.
+    """
+
+    name, kind, title = "J-14", "report_evidence", "đối chiếu phản ánh"
+    kept_ns = _BEFORE_NS + 2 * _AFTER_NS
+    state = ("_asked", "_seen", "_places")
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._asked: dict[str, Fact] = {}
 
     def settle(self, fact: Fact) -> None:
         """A report asks; all else is evidence."""
@@ -146,7 +162,7 @@ class ReportEvidence(Join):
         return {**super().coverage(incident), "witnesses": incident.more.get("witnesses", [])}
 
 
-class FalseClosing(Join):
+class FalseClosing(_BesideReports):
     """J-15: a report is closed as dealt with, and gauges or citizens go on showing that it is not.
 
     Opens when, from ten minutes to a day after the closing, a gauge stands at its alarm for three readings, a camera
@@ -155,30 +171,14 @@ class FalseClosing(Join):
     """
 
     name, kind, title = "J-15", "false_closing", "phản ánh đóng khi chưa xử lý xong"
-    prompt: ClassVar[frozenset[SideKind]] = frozenset()
-    needs: ClassVar[frozenset[SideKind]] = frozenset({"report", "camera", "sensor"})
+    kept_ns = 20 * MINUTE
     state = ("_open", "_closed", "_count", "_seen", "_places")
 
-    def __init__(
-        self,
-        site: str,
-        timezone: ZoneInfo,
-        sides: Mapping[str, SideKind],
-        *,
-        cameras: Mapping[str, Place],
-        alarm_m: Mapping[str, float],
-    ) -> None:
-        super().__init__(site, timezone, sides)
-        self._evidence = _Evidence(cameras, alarm_m, 20 * MINUTE)
-        self._seen, self._places = self._evidence.seen, self._evidence.places
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
         self._open: dict[str, Fact] = {}
         self._closed: dict[str, tuple[Fact, int]] = {}  # by report: its first line, when it was closed
         self._count: dict[str, dict[str, list[int]]] = {}  # by report and witness: instants that speak against
-
-    def restore(self, state: bytes) -> None:
-        """Go on from ``snapshot``."""
-        super().restore(state)
-        self._evidence.seen, self._evidence.places = self._seen, self._places
 
     def settle(self, fact: Fact) -> None:
         """Closings, and what speaks against them."""
