@@ -1,9 +1,10 @@
 """Scored accuracy on rendered scenes; writes ``scenes.md``.
 
-    python benchmarks/scenes.py [--shared ../shared] [--seeds 901 902 …] [--tracks] [--write]
+    python benchmarks/scenes.py [--shared ../shared] [--seeds 901 902 …] [--tracks | --model MODEL.onnx] [--write]
 
 The scenes that came with the task are one table; scenes of our own simulator, with seeds that nobody used while
-developing, stand beside it. ``--tracks`` judges perfect tracks instead of the picture.
+developing, stand beside it. ``--tracks`` judges perfect tracks instead of the picture, ``--model`` what a
+model sees.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ SMARTSTREAM = [sys.executable, "-m", "smartstream"]
 Pairs = list[tuple[Path, Path]]
 
 
-def run(site: Path, events: Path) -> None:
+def run(site: Path, events: Path, model: Path | None) -> None:
     """One scene to its event file."""
+    if model is not None:
+        detector = f'detector = "onnx"\nmodel = "{model.resolve()}"'
+        site.write_text(site.read_text().replace('detector = "motion"', detector))
     command = [*SMARTSTREAM, "run", str(site), "--no-nats", "--events", str(events)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -33,7 +37,7 @@ def score(pairs: Pairs) -> str:
     return subprocess.run([*SMARTSTREAM, "score", *flat], capture_output=True, text=True, check=True).stdout
 
 
-def shared_scenes(shared: Path, folder: Path, *, tracks: bool) -> Pairs:
+def shared_scenes(shared: Path, folder: Path, *, tracks: bool, model: Path | None) -> Pairs:
     """(truth, events) of the scenes that came with the task; site files by the tool beside them, as written."""
     pairs = []
     for name in ("day", "night", "shaky", *(("long",) if tracks else ())):
@@ -41,12 +45,12 @@ def shared_scenes(shared: Path, folder: Path, *, tracks: bool) -> Pairs:
         tool = [sys.executable, str(shared / "tools/site_from_truth.py"), str(scene), *(["--tracks"] if tracks else [])]
         site = folder / f"{name}.toml"
         site.write_text(subprocess.run(tool, capture_output=True, text=True, check=True).stdout)
-        run(site, folder / f"{name}.ndjson")
+        run(site, folder / f"{name}.ndjson", model)
         pairs.append((scene / "truth.json", folder / f"{name}.ndjson"))
     return pairs
 
 
-def simulated(seeds: list[int], folder: Path, *, tracks: bool) -> Pairs:
+def simulated(seeds: list[int], folder: Path, *, tracks: bool, model: Path | None) -> Pairs:
     """(truth, events) of scenes of our own; odd seeds by day, even ones at night."""
     pairs = []
     for seed in seeds:
@@ -58,7 +62,7 @@ def simulated(seeds: list[int], folder: Path, *, tracks: bool) -> Pairs:
         if tracks:
             site = out / "site.toml"
             site.write_text(site.read_text().replace("file:scene.mp4", "tracks:tracks.ndjson.gz"))
-        run(out / "site.toml", out / "events.ndjson")
+        run(out / "site.toml", out / "events.ndjson", model)
         pairs.append((out / "truth.json", out / "events.ndjson"))
     return pairs
 
@@ -69,21 +73,24 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=HERE.parents[1] / "shared")
     parser.add_argument("--seeds", type=int, nargs="*", default=[901, 902, 903, 904, 905])
     parser.add_argument("--tracks", action="store_true", help="perfect tracks instead of the picture")
+    parser.add_argument("--model", type=Path, help="a detection model instead of the motion detector")
     parser.add_argument("--write", action="store_true", help="also write benchmarks/scenes*.md")
     args = parser.parse_args()
-    source = "perfect tracks" if args.tracks else "pictures, motion detector"
+    looked = "motion detector" if args.model is None else args.model.name
+    source = "perfect tracks" if args.tracks else f"pictures, {looked}"
     parts = [f"# Rendered scenes, {source}", "", "By `python benchmarks/scenes.py`.", ""]
     with tempfile.TemporaryDirectory() as name:
         if args.shared.is_dir():
-            pairs = shared_scenes(args.shared, Path(name), tracks=args.tracks)
+            pairs = shared_scenes(args.shared, Path(name), tracks=args.tracks, model=args.model)
             parts += ["## Scenes that came with the task, pooled", "", "```", score(pairs).rstrip(), "```", ""]
         if args.seeds:
-            pairs = simulated(args.seeds, Path(name), tracks=args.tracks)
+            pairs = simulated(args.seeds, Path(name), tracks=args.tracks, model=args.model)
             parts += [f"## Our simulator, seeds {args.seeds}, pooled", "", "```", score(pairs).rstrip(), "```", ""]
     text = "\n".join(parts)
     print(text)
     if args.write:
-        (HERE / f"scenes{'_tracks' if args.tracks else ''}.md").write_text(text)
+        kind = "_tracks" if args.tracks else "" if args.model is None else "_model"
+        (HERE / f"scenes{kind}.md").write_text(text)
 
 
 if __name__ == "__main__":
