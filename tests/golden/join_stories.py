@@ -100,7 +100,7 @@ STORIES = {
             "reports": [report(1000, "r1", "flood"), report(1600, "r2", "flood"), report(1700, "far", "flood", at=FAR)],
             "cam": quiet(1500) + [lanes(t, "cam", still=4.0) for t in range(1500, 2400, 15)],
         },
-        [("opened", "wl", 0), ("updated", "wl", 1), ("updated", "wl", 2), ("updated", "wl", 3), ("closed", "wl", 4)],
+        [("opened", "wl", 0), *(("updated", "wl", i) for i in (1, 2, 3, 4)), ("closed", "wl", 5)],
     ),
     "flood by rain and two voices where there is no gauge": (
         make(Flood, alarm_m={}),

@@ -10,9 +10,11 @@ import pytest
 from smartstream.model.facts import Facts
 from smartstream.model.items import DeadLetter
 from smartstream.model.time import MAX_NS, NS
+from smartstream.streams.joins.flood import Flood
+from smartstream.streams.joins.report_evidence import ReportEvidence
 
 sys.path.insert(0, str(Path(__file__).parent))
-from join_stories import STORIES
+from join_stories import SEEN, STORIES, make, report, water
 
 LATENESS_NS = 120 * NS
 
@@ -30,9 +32,9 @@ def items(side, facts, rng=None):
     return [*out, Facts(side, (), MAX_NS)]
 
 
-def play(make, sides, *, seed=None, cut=False, pace=None):
+def play(build, sides, *, seed=None, cut=False, pace=None):
     rng = random.Random(seed) if seed is not None else None
-    join, out = make(), []
+    join, out = build(), []
     left = {side: items(side, facts, rng) for side, facts in sides.items()}
     for side in sorted(join._sides.keys() - left.keys()):
         left[side] = [Facts(side, (), MAX_NS)]
@@ -44,7 +46,7 @@ def play(make, sides, *, seed=None, cut=False, pace=None):
                 out += join.take(left[name].pop(0))
         if cut:
             state = join.snapshot()
-            join = make()
+            join = build()
             join.restore(state)
     assert not any(isinstance(one, DeadLetter) for one in out)
     return sorted(event.to_json().decode() for event in out)
@@ -159,3 +161,12 @@ def test_armed_blind_and_unknown_seconds_add_up():
     stations = [e["data"] for e in told if ".env.coverage." in e["type"]]
     assert sum(d["blind_s"] for d in stations) == pytest.approx(1200 - 60, abs=61)
     assert all(d["armed_s"] + d["blind_s"] + d["unknown_s"] == pytest.approx(d["of_s"], abs=0.01) for d in stations)
+
+
+def test_a_wave_makes_no_flood_deeper_and_bears_out_no_report():
+    shallow = [0.2, 1.05, 1.06, 1.05, 2.5, 1.06, 1.05, 0.2, 0.2, 0.2, 0.2, 0.2]
+    told = [json.loads(e)["data"] for e in play(make(Flood, alarm_m={"wl": 1.0}), {"gauges": water(shallow)})]
+    assert {data["depth_m"] for data in told} == {0.05}
+    dry = {"gauges": water([0.2, 0.2, 2.5, 0.2, 0.2, 0.2]), "reports": [report(700, "puddle", "flood")]}
+    told = [json.loads(e)["data"] for e in play(make(ReportEvidence, **SEEN), dry) if ".opened." in e]
+    assert [data["finding"] for data in told] == ["contradicted"]

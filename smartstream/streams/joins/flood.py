@@ -32,7 +32,7 @@ class Flood(Join):
     name, kind, title = "J-02", "flood", "ngập nước"
     prompt: ClassVar[frozenset[SideKind]] = frozenset({"sensor"})
     needs: ClassVar[frozenset[SideKind]] = frozenset({"sensor", "report", "camera"})
-    state = ("_above", "_rain", "_voices", "_slow", "_low_since", "_high")
+    state = ("_above", "_rain", "_voices", "_slow", "_low_since", "_high", "_before", "_newest")
 
     def __init__(
         self,
@@ -52,6 +52,8 @@ class Flood(Join):
         self._voices: list[tuple[int, str, Place | None]] = []
         self._slow: list[tuple[int, str, Place | None, float]] = []
         self._low_since: dict[str, int] = {}
+        self._before: dict[str, float] = {}  # prompt lane: reading before the newest
+        self._newest: dict[str, float] = {}  # settled lane: newest reading
 
     def detect(self, fact: Fact) -> None:
         """Two readings in a row, since a single one may be a wave or a leaf on the gauge."""
@@ -59,6 +61,7 @@ class Flood(Join):
         if fact.kind != "reading" or fact.what != "water_level" or alarm is None:
             return
         row = self._above.get(fact.entity, 0)
+        before, self._before[fact.entity] = self._before.get(fact.entity, alarm), fact.value
         if fact.value < alarm:
             if row >= 2 and fact.value >= alarm - 0.05:
                 return  # it laps at the mark: still the same flood
@@ -70,7 +73,7 @@ class Flood(Join):
         self._above[fact.entity] = row + 1
         if row == 1:
             by = Contributor("sensor", fact.entity, "water_level", fact.time_ns, 0.8, fact.value)
-            depth = round(fact.value - alarm, 2)
+            depth = round(min(before, fact.value) - alarm, 2)
             self.open(fact, fact.entity, by, basis="level", depth_m=depth, detail=f"vượt báo động {depth} m")
 
     def begin(self, incident: Incident) -> None:
@@ -130,12 +133,15 @@ class Flood(Join):
         incident = next(
             (i for i in self.incidents.values() if i.key == fact.entity and i.more["basis"] == "level"), None
         )
-        if alarm is None or incident is None:
+        if alarm is None:
+            return
+        before, self._newest[fact.entity] = self._newest.get(fact.entity, alarm), fact.value
+        if incident is None:
             return
         if fact.value >= alarm:
             self._low_since.pop(fact.entity, None)
             incident.last_ns = fact.time_ns
-            depth = round(fact.value - alarm, 2)
+            depth = round(min(before, fact.value) - alarm, 2)  # one reading may be a wave
             if depth >= incident.more["depth_m"] + 0.1:
                 incident.more.update(depth_m=depth, detail=f"vượt báo động {depth} m")
                 self.support(incident, Contributor("sensor", fact.entity, "water_level", fact.time_ns, 0.8, fact.value))

@@ -56,11 +56,14 @@ class _Evidence:
 
     def found(self, category: str, source: str, begin_ns: int, end_ns: int) -> tuple[int, list[Contributor]]:
         """How often a source looked within a span, and what it saw that fits."""
-        looked, fits = 0, []
+        looked, fits, before = 0, [], 0.0
         for at_ns, what, strength in self.seen.get(source, ()):
+            was, before = before, strength
             if not begin_ns <= at_ns <= end_ns:
                 continue
             looked += 1
+            if what == "water" and not was:
+                continue  # one reading may be a wave
             speaks = {
                 "accident": what == "impact",
                 "parking": what == "obstacle",
