@@ -7,6 +7,7 @@ import os
 import pytest
 
 from smartstream.bench.accuracy import KINDS, judge_seed, judge_seeds, table, wilson
+from smartstream.simulate.scene import SceneOptions
 
 
 def test_nothing_false_and_nothing_missed_over_twenty_seeds():
@@ -31,6 +32,17 @@ def test_a_rule_that_is_not_armed_is_missed(monkeypatch):
     assert result.rows["red_light"].found == 0
     missed = [case for _, kind, case, what in result.wrong if (kind, what) == ("red_light", "missed")]
     assert "red_light: runs the red" in missed
+
+
+@pytest.mark.slow
+def test_from_pixels_too():
+    """One seed through the rendered picture and the motion detector; all of them: `bench accuracy --pixels`."""
+    look = SceneOptions(0, fps=12.5, size=(960, 540))
+    result = judge_seed(10, kinds=("wrong_way",), pixels=look)
+    print("\n".join(table(result)))
+    row = result.rows["wrong_way"]
+    assert row.false == 0
+    assert row.found >= 1
 
 
 def test_wilson_interval():
