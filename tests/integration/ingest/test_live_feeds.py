@@ -153,6 +153,10 @@ def test_a_feed_without_a_broker_is_refused(tmp_path):
     site.write_text(SITE.format(nats="embedded", sensors="nats:a.b", reports="mqtt://127.0.0.1:1/x"))
     run = start(site, "--no-nats")
     assert run.wait(60) == 2
+    said = (tmp_path / "stderr").read_text()
+    assert said.count("needs a NATS server to keep what comes in; run without --no-nats") == 2
+    assert "sensor_feed[0].url" in said
+    assert "Traceback" not in said
 
 
 def test_a_door_that_cannot_be_opened_is_refused(tmp_path, broker, credentials):
