@@ -29,13 +29,13 @@ from smartstream.model.items import (
     Signals,
     Tracks,
 )
-from smartstream.model.time import MAX_NS, MIN_NS
+from smartstream.model.time import MAX_NS, MIN_NS, rfc3339
 from smartstream.rules.compile import CompiledJunction
 from smartstream.rules.events import EventWriter
 from smartstream.rules.outcome import Violation, decode_outcomes
 from smartstream.streams.merge import SideMerge
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class JunctionSpec:
         heartbeat_ns: Per signal group: after this long without a line its state is unknown.
         evidence: Whether suspicions are documented.
         facts: Makes what tells the joins; ``None`` where no join listens.
+        read: Signal groups whose source is their lamps; of the others lamps are a witness.
     """
 
     site: str
@@ -61,6 +62,7 @@ class JunctionSpec:
     heartbeat_ns: dict[str, int]
     evidence: bool = False
     facts: Callable[[], JunctionFacts] | None = None
+    read: frozenset[str] = frozenset()
 
 
 Told = CloudEvent | Case | Facts
@@ -120,6 +122,10 @@ class JunctionLogic:
         self._groups = {name: i for i, name in enumerate(spec.rules.groups)}
         self._cameras = {name: i for i, name in enumerate(spec.rules.cameras)}
         self._shown: dict[str, tuple[SignalState, int]] = {}  # state and time of the newest line of each group
+        self._witness: dict[str, SignalState] = {}  # what the other one says of a group
+        self._lamps: dict[
+            str, tuple[int, dict[str, SignalState]]
+        ] = {}  # by side, up to when, and what they showed last
         self._fallen: list[tuple[int, CloudEvent]] = []  # silent groups, not told before the input itself is past it
         self._newest_ns = MIN_NS  # of the released input
         self._finished = False
@@ -149,6 +155,7 @@ class JunctionLogic:
         self._shown = dict(state["shown"])
         self._fallen, self._newest_ns = list(state["fallen"]), state["newest"]
         self._finished = state["finished"]
+        self._witness, self._lamps = dict(state["witness"]), dict(state["lamps"])
         if self._desk is not None:
             self._desk.restore(state["desk"])
         if self._facts is not None:
@@ -167,25 +174,53 @@ class JunctionLogic:
                         self._facts.pushed(item)
                 merge.mark(side, last_ns)
             case Signals(side, changes, watermark_ns):
-                late = [change for change in changes if not merge.push(side, change.time_ns, change)]
+                late = [change for change in changes if not self._push(side, change)]
                 events.extend(self._late(side, change.time_ns, change.signal) for change in late)
+                self._remember(item)
                 merge.mark(side, watermark_ns)
             case Conditions(side, facts, watermark_ns):
                 for fact in facts:  # known only now: never late, the engine takes back what it should have lifted
                     merge.push(side, max(fact.clock_ns, merge.frontier_ns + 1), fact)
                 merge.mark(side, watermark_ns)
             case Mark(side, watermark_ns, idle):
+                if watermark_ns == MAX_NS:
+                    self._forget(side)
                 merge.mark(side, watermark_ns, idle=idle)
             case Gap(side, _, at_ns, _):
                 merge.push(side, max(at_ns, merge.frontier_ns + 1), item)
+
+    def _push(self, side: str, change: SignalChange) -> bool:
+        # A change of lamps is due where it may have begun.
+        at_ns = change.time_ns if change.after_ns is None else change.after_ns + 1
+        return change.time_ns > self._merge.frontier_ns and self._merge.push(
+            side, max(at_ns, self._merge.frontier_ns + 1), change
+        )
+
+    def _remember(self, item: Signals) -> None:
+        read = {change.signal: change.state for change in item.changes if change.from_lamps}
+        if read or item.side in self._lamps:
+            until_ns, known = self._lamps.get(item.side, (MIN_NS, {}))
+            newest_ns = max([until_ns, item.watermark_ns, *(change.time_ns for change in item.changes)])
+            self._lamps[item.side] = (newest_ns, known | read)
+
+    def _forget(self, side: str) -> None:
+        """Nobody reads these lamps any more: a camera that was lost could not say so itself."""
+        until_ns, known = self._lamps.pop(side, (MIN_NS, {}))
+        for group, state in known.items():
+            if state != "unknown":
+                self._push(side, SignalChange(until_ns + 1, group, "unknown", until_ns, 1.0))
 
     def _judge(self, events: list[Told]) -> None:
         for at_ns, item in self._merge.release():
             self._expire(at_ns - 1)
             self._newest_ns = max(self._newest_ns, item.last_ns if isinstance(item, Tracks) else at_ns)
             match item:
-                case SignalChange():
+                case SignalChange() if item.from_lamps == (item.signal in self._spec.read):
                     events.extend(self._show(item))
+                case SignalChange():
+                    if self._witness.get(item.signal) != item.state:
+                        self._witness[item.signal] = item.state
+                        self._tell_engine(item, witness=True)
                 case Tracks():
                     late = self._engine.tracks(self._cameras[item.side], item.batch)
                     if late:
@@ -251,20 +286,25 @@ class JunctionLogic:
                 silent = SignalChange(shown[1] + beat_ns, signal, "unknown")
                 self._fallen += [(silent.time_ns, event) for event in self._show(silent)]
 
-    def _tell_engine(self, change: SignalChange) -> None:
+    def _tell_engine(self, change: SignalChange, *, witness: bool = False) -> None:
         self._engine.signals(
             np.array([change.time_ns], np.int64),
             np.array([self._groups[change.signal]], np.uint16),
             np.array([STATE_CODE[change.state]], np.uint8),
+            after_ns=np.array([change.time_ns if change.after_ns is None else change.after_ns], np.int64),
+            witness=witness,
         )
 
     def _observed(self, change: SignalChange, before: tuple[SignalState, int] | None) -> CloudEvent:
-        data = {
+        data: dict[str, Any] = {
             "junction": self._spec.junction,
             "group": change.signal,
             "state": change.state,
             "before": None if before is None else before[0],
         }
+        if change.after_ns is not None:
+            began = [rfc3339(change.after_ns), rfc3339(change.time_ns)]
+            data |= {"source": "lamps", "began": began, "confidence": change.confidence}
         return make_event(
             site=self._spec.site,
             entity=self._spec.junction,
@@ -290,6 +330,8 @@ class JunctionLogic:
             "fallen": list(self._fallen),
             "newest": self._newest_ns,
             "finished": self._finished,
+            "witness": dict(self._witness),
+            "lamps": dict(self._lamps),
             "desk": None if self._desk is None else self._desk.snapshot(),
             "facts": None if self._facts is None else self._facts.snapshot(),
         }

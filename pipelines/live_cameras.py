@@ -18,6 +18,7 @@ from smartstream.config.site import Camera, Site
 from smartstream.errors import InvalidInputError
 from smartstream.ingest.camera import CameraFeed
 from smartstream.ingest.source import Feed, SideSpec
+from smartstream.model.items import lamp_side
 
 LIVE_SCHEMES: Final = frozenset({"rtsp", "rtsps", "http"})
 _AT_ONCE: Final = 32  # cameras looked at side by side: one that does not answer takes its whole patience
@@ -52,7 +53,8 @@ def live_side(camera: Camera, config: dict[str, Any], hub: _core.DetectorHub | N
     def open_camera(resume: dict[str, Any] | None) -> Feed:
         return CameraFeed(side=camera.id, config=config, state_dir=None, paced=False, hub=hub, resume=resume)
 
-    return SideSpec(camera.id, camera.junction, open_camera, None)
+    beside = (lamp_side(camera.id),) if camera.heads else ()
+    return SideSpec(camera.id, camera.junction, open_camera, None, beside)
 
 
 def live_picture(site: Site, camera: Camera) -> npt.NDArray[np.uint8] | None:

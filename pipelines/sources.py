@@ -10,6 +10,7 @@ from typing import Any
 from pipelines.detectors import camera_detector
 from pipelines.feeds import FeedTable, is_live, line_source
 from pipelines.floods import flood_side
+from pipelines.heads import check_sizes, head_configs
 from pipelines.line_sources import (
     approval_side,
     flood_spec,
@@ -31,6 +32,7 @@ from smartstream.ingest.condition_lines import ConditionLines
 from smartstream.ingest.signal_lines import SignalLines
 from smartstream.ingest.source import Feed, SideSpec
 from smartstream.ingest.tracks_file import TracksFile, first_instant
+from smartstream.model.items import lamp_side
 from smartstream.model.time import NS
 from smartstream.observe.logging import get_logger
 
@@ -121,7 +123,9 @@ def junction_sides(site: Site, junction: str) -> tuple[str, ...]:
     if (floods := flood_spec(site)) is not None and any(junction in at for at in floods.junctions.values()):
         lifted.append(flood_side(junction))
     feeds = [_signal_name(i, feed) for i, feed in enumerate(site.signal_feed) if feed.junction == junction]
-    return (*lifted, *feeds, *(camera.id for camera in site.camera if camera.junction == junction))
+    cameras = [camera for camera in site.camera if camera.junction == junction]
+    lamps = [lamp_side(camera.id) for camera in cameras if camera.heads]
+    return (*lifted, *feeds, *lamps, *(camera.id for camera in cameras))
 
 
 def _add(sides: dict[str, SideSpec], mistakes: list[str], place: str, make: partial[SideSpec]) -> None:
@@ -191,8 +195,10 @@ def _camera_side(site: Site, camera: Camera, state_dir: Path | None, speed: floa
     live = is_live_camera(camera, speed)
     if camera.scheme == "file":
         for path in targets:
-            _core.probe(str(path))
+            video = _core.probe(str(path))
+            check_sizes(camera, (video["width"], video["height"]))
     start_ns = camera.start_time_ns or 0
+    beside = (lamp_side(camera.id),) if camera.heads else ()
     config: dict[str, Any] = {
         "camera": camera.id,
         **({"live": live_config(site, camera, speed)} if live else {"files": [str(path) for path in targets]}),
@@ -204,6 +210,8 @@ def _camera_side(site: Site, camera: Camera, state_dir: Path | None, speed: floa
     if camera.detector != "motion":
         hub, look = camera_detector(site, camera)
         config |= look
+    if camera.heads:
+        config["heads"] = head_configs(camera)
 
     if live:
         return live_side(camera, config, hub)
@@ -214,4 +222,4 @@ def _camera_side(site: Site, camera: Camera, state_dir: Path | None, speed: floa
             side=camera.id, config=config, state_dir=folder, paced=speed is not None, hub=hub, resume=resume
         )
 
-    return SideSpec(camera.id, camera.junction, open_camera, start_ns)
+    return SideSpec(camera.id, camera.junction, open_camera, start_ns, beside)

@@ -181,7 +181,11 @@ def evidence_spec(site: Site) -> EvidenceSpec | None:
 
 def record_sink(plan: Plan, sides: dict[str, SideSpec]) -> RecordSink | None:
     """Where a plan's inputs are written down."""
-    return None if plan.record is None else RecordSink(Path(plan.record), tuple(sides))
+    return (
+        None
+        if plan.record is None
+        else RecordSink(Path(plan.record), tuple(side for spec in sides.values() for side in (spec.side, *spec.beside)))
+    )
 
 
 def junction_specs(site: Site, city: CitySpec | None = None) -> list[JunctionSpec]:
@@ -191,16 +195,18 @@ def junction_specs(site: Site, city: CitySpec | None = None) -> list[JunctionSpe
         sides = junction_sides(site, junction.id)
         if not sides:
             continue
+        read = site.reads(junction.id)
         beats = {
             group.id: round(feed.heartbeat_s * NS)
             for feed in site.signal_feed
             if feed.junction == junction.id and feed.heartbeat_s is not None
             for group in junction.signal
+            if group.id not in read
         }
         rules, writer = compile_junction(site, junction), EventWriter(site, junction)
         facts = junction_facts(site, junction, watched=city.watched) if city is not None else None
         documented = site.evidence is not None
-        specs.append(JunctionSpec(site.site.id, junction.id, sides, rules, writer, beats, documented, facts))
+        specs.append(JunctionSpec(site.site.id, junction.id, sides, rules, writer, beats, documented, facts, read))
     return specs
 
 

@@ -1,6 +1,6 @@
 """The Rust core: decoding, vision and rules. Written by hand, checked against the module by stubtest."""
 
-from typing import Literal, Self, TypeAlias, TypedDict, final
+from typing import Final, Literal, Self, TypeAlias, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
@@ -8,8 +8,10 @@ import numpy.typing as npt
 __version__: str
 ERROR_KINDS: list[str]
 
+_LampChange: TypeAlias = tuple[str, str, int, int, float]
 _Polled: TypeAlias = (
     tuple[Literal["tracks"], int, int, bytes]
+    | tuple[Literal["lamps"], list[_LampChange], int]
     | tuple[Literal["dead"], str, str, int, str, str, int]
     | tuple[Literal["gap"], int, int, str]
     | tuple[Literal["health"], str, str, int, str]
@@ -33,7 +35,9 @@ class CameraRun:
             ``pace``), ``start_time_ns`` (event time of the
             first frame), ``detector`` (``motion``, or the name of one behind ``hub``), ``motion`` (settings of
             the detector), ``look`` (how a detector behind ``hub`` is used, see
-            ``smartstream.vision.service.look_config``), ``tracker_preset``,
+            ``smartstream.vision.service.look_config``), ``heads`` (signal heads: tables of ``zone``, ``polygon``
+            (normalised), ``groups``, ``lamps`` (``red``, ``amber``, ``green``, ``hidden``, from the top or the
+            left), ``arrow``), ``tracker_preset``,
             ``tracker`` (parameters of the preset to change), ``calibration`` (``{"image": [[x, y], …],
             "world_m": …}`` or null), ``checkpoint_s`` (10: how often the vision state is written),
             ``batch_ms`` (250: longest batch in event time). Unknown keys are errors.
@@ -59,7 +63,9 @@ class CameraRun:
 
         ``("tracks", first_ns, last_ns, batch)``: at most 250 ms of frames, readable by
         ``smartstream.model.tracks``. ``("dead", stage, reason, at_ns, place, detail, count)``: frames or
-        packets lost. ``("gap", run, at_ns, reason)``: this run broke; the next frame begins another.
+        packets lost. ``("lamps", changes, settled_ns)``: what signal groups show, as (group, state, after_ns, since_ns,
+        confidence): the change lies after the one instant and not later than the other; nothing at or before
+        ``settled_ns`` will follow. ``("gap", run, at_ns, reason)``: this run broke; the next frame begins another.
         ``("health", what, "opened" | "closed", at_ns, detail)`` and ``("idle", at_ns)`` (hold nobody up for it) come
         from live cameras. ``("end",)``: nothing follows. ``("note", what, text)``: for the log, no part of the results.
 
@@ -137,6 +143,20 @@ class PacketRing:
             UnavailableError: As ``clip``.
             DataLossError: As ``clip``, or no picture there can be decoded.
         """
+
+LEAST_LAMP_PX: Final[float]
+"""Least side of a lamp, in pixels, at which it can be read."""
+
+def lamp_size_px(head: bytes, size: tuple[int, int]) -> float:
+    """The shorter side of the smallest lamp of a signal head in a picture of ``size`` (width, height), pixels.
+
+    Args:
+        head: One of the ``heads`` of ``CameraRun``'s configuration, as JSON.
+        size: Of the picture.
+
+    Raises:
+        InvalidInputError: What is no head.
+    """
 
 def encode_jpeg(rgb: npt.NDArray[np.uint8], quality: int = 92) -> bytes:
     """An (H, W, 3) uint8 picture as JPEG, chroma at full resolution; ``quality`` 1 to 100.
@@ -370,6 +390,9 @@ class JunctionEngine:
         time_ns: npt.NDArray[np.int64],
         group: npt.NDArray[np.uint16],
         state: npt.NDArray[np.uint8],
+        *,
+        after_ns: npt.NDArray[np.int64] | None = None,
+        witness: bool = False,
     ) -> None:
         """What signal groups show from an instant on. Lines at or before the frontier are counted as late.
 
@@ -377,9 +400,12 @@ class JunctionEngine:
             time_ns: (N,) int64, contiguous, event time.
             group: (N,) uint16, contiguous, index of the group in the configuration.
             state: (N,) uint8, contiguous, index into ``SIGNAL_STATES``.
+            after_ns: (N,) int64, contiguous: the state began after this instant, not later than ``time_ns``; absent:
+                at ``time_ns``.
+            witness: Not the group's source says so but another beside it: where the two differ, nobody is accused.
 
         Raises:
-            InvalidInputError: Columns of different length, an unknown group or state.
+            InvalidInputError: Columns of different length, an unknown group or state, ``after_ns`` after ``time_ns``.
         """
 
     def tracks(self, camera: int, batch: bytes) -> int:

@@ -259,6 +259,13 @@ CameraUrls = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
 """Always a tuple, also where the file gives one text."""
+Ids = Annotated[
+    tuple[Id, ...],
+    Field(min_length=1),
+    BeforeValidator(_as_list),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+"""One id, or a list of them; always a tuple."""
 StateUrl = Annotated[str, _check_address("file", "nats", "mqtt")]
 FeedUrl = Annotated[str, _check_address("file", "nats", "mqtt", "sql")]
 ReportUrl = Annotated[str, _check_address("file", "nats", "mqtt", "http", "sql")]

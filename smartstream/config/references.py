@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from smartstream.config.heads import check_heads
 from smartstream.config.mistakes import Mistake, show
 
 _Raw = dict[str, Any]
@@ -78,7 +79,7 @@ def check_references(raw: _Raw, *, wrong: list[str]) -> list[Mistake]:
                 wanted = f"the id of a [[junction.signal]] of {show(junction_id)}"
                 found += _unknown(lane, "signal", known, lane_path, wanted)
         _check_camera(camera, path, broken, found)
-    return found
+    return found + check_heads(raw)
 
 
 def _check_source(camera: _Raw, path: str) -> Iterator[Mistake]:

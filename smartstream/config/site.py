@@ -24,6 +24,7 @@ from smartstream.config.fields import (
     Direction,
     FeedUrl,
     Id,
+    Ids,
     Instant,
     PicturePoint,
     Point,
@@ -48,6 +49,7 @@ from smartstream.model.time import parse_instant
 Movement = Literal["left", "through", "right", "u_turn"]
 LineKind = Literal["stop", "exit", "count"]
 ZoneKind = Literal["box", "no_stopping", "no_parking", "crosswalk", "no_u_turn", "sidewalk", "signal_head"]
+Lamp = Literal["red", "amber", "green", "hidden"]
 ModelFormat = Literal[
     "auto", "yolox", "yolox_decoded", "yolov5", "yolov8", "end2end", "fastestdet", "rtdetr", "detr", "rfdetr"
 ]
@@ -120,6 +122,8 @@ class SignalGroup(Table):
 
     id: Id
     """Name within its junction, as the signal feed says it."""
+    source: Literal["feed", "lamps"] | None = None
+    """Who is believed, where both tell; the other checks. Absent: the feed where the junction has one."""
 
 
 class Junction(Table):
@@ -204,7 +208,20 @@ class Zone(Table):
     kind: ZoneKind
     """What the area is; `signal_head` is where the camera sees the lamps."""
     polygon: Polygon
-    """Corners, normalised picture coordinates."""
+    """Corners, normalised picture coordinates. A `signal_head` closely round the lamps and nothing else (no
+    countdown); four corners may lean with the mast."""
+    signal: Ids | None = None
+    """`signal_head`: the signal group that the head tells, or a list; with it the lamps are read."""
+    lamps: Annotated[tuple[Lamp, ...], Field(min_length=1, max_length=4)] = ("red", "amber", "green")
+    """`signal_head`: its lamps from the top, or from the left where it lies; `hidden`: there, but out of sight."""
+    arrow: Movement | None = None
+    """`signal_head`: a single green arrow beside a full head, for this movement. Lit, its groups may go; unlit it
+    says nothing."""
+
+    @property
+    def shown_lamps(self) -> tuple[Lamp, ...]:
+        """The lamps; of an arrow its only one."""
+        return self.lamps if self.arrow is None else ("green",)
 
 
 class LiveSettings(Table):
@@ -289,6 +306,12 @@ class Camera(Table):
     """Zones."""
     rule: tuple[Rule, ...] = ()
     """Rules to watch; only kinds that stand here publish."""
+
+    @property
+    def heads(self) -> tuple[Zone, ...]:
+        """Zones whose lamps are read; tracks have no picture."""
+        read = tuple(zone for zone in self.zone if zone.kind == "signal_head" and zone.signal is not None)
+        return () if self.scheme == "tracks" else read
 
     @property
     def scheme(self) -> str:
@@ -470,6 +493,16 @@ class Site(Table):
         """Scheme and target of a source; the target of ``file:`` and ``tracks:`` is an absolute path."""
         scheme, target = parse_address(url)
         return Address(scheme, str(self.path(target)) if scheme in ("file", "tracks") else target)
+
+    def reads(self, junction: str) -> frozenset[str]:
+        """Groups of a junction whose state is read from lamps, and not told by a feed."""
+        shown = {
+            group for c in self.camera if c.junction == junction for zone in c.heads for group in zone.signal or ()
+        }
+        fed = any(feed.junction == junction for feed in self.signal_feed)
+        groups = [group for j in self.junction if j.id == junction for group in j.signal]
+        believed = {g.id for g in groups if g.source == "lamps" or (g.source is None and not fed)}
+        return frozenset(shown & believed)
 
     def fingerprint(self) -> str:
         """SHA-256 of what the file says, in hexadecimal; without layout, comments, order of keys."""

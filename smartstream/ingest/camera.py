@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from smartstream import _core
-from smartstream.model.items import DeadLetter, Gap, Health, Item, Mark, Tally, Tracks
+from smartstream.model.classes import SignalState
+from smartstream.model.items import (
+    DeadLetter,
+    Gap,
+    Health,
+    Item,
+    Mark,
+    SignalChange,
+    Signals,
+    Tally,
+    Tracks,
+    lamp_side,
+)
 from smartstream.model.time import MAX_NS
 from smartstream.observe.logging import get_logger
 from smartstream.observe.metrics import count_dropped_frames
@@ -41,6 +53,7 @@ class CameraFeed:
     ) -> None:
         state = resume or {}
         self.side = side
+        self._lamps = lamp_side(side) if config.get("heads") else None
         self._batches = 1 if paced else 16
         self.position_ns: int = state.get("position_ns", config["start_time_ns"] - 1)
         self.ended: bool = state.get("ended", False)
@@ -52,6 +65,10 @@ class CameraFeed:
             text = json.dumps(config, sort_keys=True).encode()
             self._run = _core.CameraRun(text, state.get("token"), str(state_dir) if state_dir else None, hub)
             RINGS[side] = self._run.ring()
+
+    @property
+    def _sides(self) -> tuple[str, ...]:
+        return (self.side,) if self._lamps is None else (self.side, self._lamps)
 
     @property
     def items(self) -> int:
@@ -68,6 +85,12 @@ class CameraFeed:
                 case ("tracks", first_ns, last_ns, batch):
                     out.append(Tracks(self.side, first_ns, last_ns, batch))
                     self.position_ns = last_ns
+                case ("lamps", changes, settled_ns) if self._lamps is not None:
+                    read = tuple(
+                        SignalChange(at, group, cast(SignalState, state), after, sure)
+                        for group, state, after, at, sure in changes
+                    )
+                    out.append(Signals(self._lamps, read, settled_ns))
                 case ("dead", stage, reason, at_ns, place, detail, count):
                     out.append(DeadLetter(stage, reason, self.side, at_ns, place, detail, count=count))
                     shed = reason.startswith("shed_")
@@ -79,12 +102,12 @@ class CameraFeed:
                     _log.warning("camera health", side=self.side, what=what, verb=verb, detail=detail)
                 case ("idle", at_ns):
                     self.position_ns = max(self.position_ns, at_ns)
-                    out.append(Mark(self.side, at_ns, idle=True))
+                    out += [Mark(side, at_ns, idle=True) for side in self._sides]
                 case ("note", what, text):
                     _log.warning(what, detail=text)
                 case ("end",):
                     self.ended = True
-                    out.append(Mark(self.side, MAX_NS))
+                    out += [Mark(side, MAX_NS) for side in self._sides]
         if out:
             self.counts = self._run.counts()
             out.append(Tally(self.side, dict(self.counts)))

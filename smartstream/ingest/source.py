@@ -60,12 +60,14 @@ class SideSpec:
         junction: Where its items belong, the key of the stream.
         open: Opens it, fresh (``None``) or from a snapshot.
         start_ns: Event time of its first item, for pacing; ``None`` when it does not pace the run.
+        beside: Other sides whose items it brings, too.
     """
 
     side: str
     junction: str
     open: Callable[[dict[str, Any] | None], Feed]
     start_ns: int | None
+    beside: tuple[str, ...] = ()
 
 
 class SiteSource(FixedPartitionedSource[tuple[str, Item], dict[str, Any]]):
@@ -124,7 +126,8 @@ class _Partition(StatefulSourcePartition[tuple[str, Item], dict[str, Any]]):
         _log.error("source lost", side=self._spec.side, why=why)
         self._feed.ended = True
         at_ns = max(self._feed.position_ns, 0)
-        return [Health(self._spec.side, "lost", "opened", at_ns, why), Mark(self._spec.side, MAX_NS)]
+        sides = (self._spec.side, *self._spec.beside)
+        return [Health(self._spec.side, "lost", "opened", at_ns, why), *(Mark(side, MAX_NS) for side in sides)]
 
     def next_awake(self) -> datetime | None:
         return self._awake

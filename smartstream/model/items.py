@@ -30,15 +30,32 @@ class Tracks(msgspec.Struct, frozen=True, tag=True):
 
 
 class SignalChange(msgspec.Struct, frozen=True):
-    """A line of a signal feed: what a group shows from ``time_ns`` on."""
+    """What a group shows from ``time_ns`` on: a line of a signal feed, or read from its lamps.
+
+    Attributes:
+        after_ns: Of lamps: the last look that showed what was before; the change lies between the two.
+        confidence: Of lamps: how clearly they were seen, 0-1.
+    """
 
     time_ns: int
     signal: str
     state: SignalState
+    after_ns: int | None = None
+    confidence: float | None = None
+
+    @property
+    def from_lamps(self) -> bool:
+        """Read from the lamps, not told by a feed."""
+        return self.after_ns is not None
+
+
+def lamp_side(camera: str) -> str:
+    """The side of what a camera reads from lamps; it may lag behind the tracks of the same pictures."""
+    return f"{camera}/lamps"
 
 
 class Signals(msgspec.Struct, frozen=True, tag=True):
-    """Lines of one signal feed in their order of arrival, late ones already taken out."""
+    """Lines of one signal feed in their order of arrival, late ones already taken out; or what lamps show."""
 
     side: str
     changes: tuple[SignalChange, ...]

@@ -49,6 +49,7 @@ class EventWriter:
             "faults": list(fault.faults),
             "since": rfc3339(fault.since_ns),
             "state": fault.state,
+            **({} if fault.witness is None else {"witness": fault.witness}),
             "explanation": {
                 "facts": {"lasted_s": round(fault.lasted_s, 3), "longest_learnt_s": fault.longest_s},
             },

@@ -115,8 +115,10 @@ class SignalFault(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     Attributes:
         time_ns: When it was decided.
         since_ns: From when its states are not believed: the last transition that agrees with its plan.
-        faults: Every kind found so far: ``stuck``, ``dark``, ``missing``, ``conflict``, ``cycle_outlier``, ``platoon``.
+        faults: Every kind found so far: ``stuck``, ``dark``, ``missing``, ``conflict``, ``cycle_outlier``, ``platoon``,
+            ``disagreement``.
         state: What the group says it shows.
+        witness: What the lamps say beside the controller, or the other way round; ``None`` where nobody does.
         lasted_s: How long it has said so.
         longest_s: The longest it usually does; ``None`` when that is not known.
     """
@@ -127,6 +129,7 @@ class SignalFault(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     group: str
     faults: tuple[str, ...]
     state: str
+    witness: str | None
     lasted_s: float
     longest_s: float | None
 

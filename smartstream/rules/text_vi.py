@@ -36,6 +36,7 @@ ACTS: Final = {
 }
 REASONS: Final = {
     "phase_boundary": "thời điểm qua vạch trùng lúc đèn chuyển pha",
+    "sources_disagree": "bộ điều khiển và đèn nhìn thấy không khớp",
     "red_ended_meanwhile": "đèn hết đỏ đúng lúc xe đi vào nút giao",
     "lane_ambiguous": "xe đi giữa hai làn có đèn khác nhau",
     "gap": "mất dấu phương tiện trong lúc ghi nhận",
@@ -63,6 +64,7 @@ FAULTS: Final = {
     "missing": "mất tín hiệu trạng thái",
     "conflict": "xanh cùng lúc với nhóm đèn xung đột",
     "cycle_outlier": "chu kỳ bất thường",
+    "disagreement": "bộ điều khiển và đèn nhìn thấy không khớp",
     "platoon": "nhiều xe ở nhiều làn cùng đi khi hệ thống báo đỏ",
 }
 

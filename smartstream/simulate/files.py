@@ -12,6 +12,7 @@ import numpy as np
 
 from smartstream.simulate.camera import Array, Camera
 from smartstream.simulate.finding import Crossing, Finding
+from smartstream.simulate.heads import heads_truth
 from smartstream.simulate.layout import (
     BANS,
     LANES_JUDGED,
@@ -128,6 +129,7 @@ def truth(
             zone.id: {"polygon": picture(zone.polygon), "world": [list(p) for p in zone.polygon]}
             for zone in ZONES_JUDGED
         },
+        "signal_heads": heads_truth(camera),
         "limits": {"speed_kmh": SPEED_LIMIT_KMH},
         "violations": [f.as_json(T0) for f in findings if f.why is None],
         "ignore": [f.as_json(T0) for f in findings if f.why is not None],

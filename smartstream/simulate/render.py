@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartstream.simulate.camera import Array, Camera, box_corners
+from smartstream.simulate.heads import LAMP_M, LAMPS, signal_post
 from smartstream.simulate.models import BODY, FIXED, HELMET, SECOND, SKIN, Model, colours, model
 from smartstream.simulate.phases import SignalPlan
 from smartstream.simulate.scenery import Image, paint_backdrop, project_polygon
@@ -30,8 +31,6 @@ _SHADOW: Final = 0.5
 _FINE: Final = 8
 """Polygons are placed to this part of a pixel (3 fractional bits)."""
 _NOISE_TILES: Final = 6
-SIGNAL_POST_M: Final = (-11.6, -21.0)
-"""The post that faces the camera: its heads serve the northern approach, which runs with the southern one."""
 
 
 @dataclass(frozen=True)
@@ -195,25 +194,22 @@ class Renderer:
 
     def _draw_signals(self, picture: Image, t_s: float) -> None:
         """Two heads, through and left, and the seconds that remain, as Vietnamese junctions show them."""
-        x, y = SIGNAL_POST_M
-        post, _ = self._camera.project(np.array([[x, y, 0.0], [x, y, 5.6]]))
-        scale = float(np.linalg.norm(post[1] - post[0])) / 5.6
+        post, heads = signal_post(self._camera)
+        scale = heads[0].scale
         foot, top_of_post = _ints(post)
         grey = (30, 30, 30) if self._look.night else (96, 96, 92)
         cv2.line(picture, foot, top_of_post, grey, max(2, round(scale * 0.16)), cv2.LINE_AA)
         colours_of = {"red": (60, 60, 240), "amber": (40, 190, 250), "green": (110, 220, 70)}
-        for i, group in enumerate(("NS-through", "NS-left")):
-            state, _, left_s = self._plan.phase(group, t_s + 1e-6)
-            cx = post[1][0] + (i * 0.62 - 0.31) * scale
-            top = post[1][1]
-            half = 0.25 * scale
+        for i, head in enumerate(heads):
+            state, _, left_s = self._plan.phase(head.group, t_s + 1e-6)
+            half, top, cx = 0.25 * scale, head.top, head.x
             corner, opposite = _ints([(cx - half, top), (cx + half, top + 1.5 * scale)])
             cv2.rectangle(picture, corner, opposite, (26, 26, 24), -1)
-            for j, name in enumerate(("red", "amber", "green")):
+            for j, name in enumerate(LAMPS):
                 lit = name == state
-                centre = (round(cx), round(top + (0.27 + 0.48 * j) * scale))
+                (centre,) = _ints([head.lamp(j)])
                 colour = colours_of[name] if lit else tuple(int(v * 0.16) for v in colours_of[name])
-                cv2.circle(picture, centre, max(2, round(0.19 * scale)), colour, -1, cv2.LINE_AA)
+                cv2.circle(picture, centre, max(2, round(LAMP_M * scale)), colour, -1, cv2.LINE_AA)
                 if i == 1 and lit and scale > 14:  # an arrow
                     cv2.arrowedLine(
                         picture, (centre[0] + round(0.12 * scale), centre[1]),

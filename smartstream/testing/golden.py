@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import time
 from pathlib import Path
 
 from pipelines.beside import beside_events
@@ -38,6 +39,8 @@ def play(site_path: Path, *, cut: int = 0, order_seed: int | None = None) -> lis
         side = open_sides[0] if order_seed is None else rng.choice(open_sides)
         junction = sides[side].junction
         items = feeds[side].read()
+        if not items:
+            time.sleep(0.001)  # a camera's thread is at work
         for item in items:
             events.extend(event.to_json().decode() for event in beside_events(site.site.id, item))
         joined = [item for item in items if isinstance(item, Joined)]
@@ -45,8 +48,9 @@ def play(site_path: Path, *, cut: int = 0, order_seed: int | None = None) -> lis
         events.extend(event.to_json().decode() for event in told if isinstance(event, CloudEvent))
         turns += 1
         if cut and turns % cut == 0:
+            stood = pickle.dumps(feeds[side].snapshot())
             feeds[side].close()
-            feeds[side] = sides[side].open(pickle.loads(pickle.dumps(feeds[side].snapshot())))
+            feeds[side] = sides[side].open(pickle.loads(stood))
             state = pickle.loads(pickle.dumps(logic[junction].snapshot()))
             logic[junction] = JunctionLogic(specs[junction])
             logic[junction].restore(state)

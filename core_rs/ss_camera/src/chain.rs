@@ -6,6 +6,7 @@ use std::time::Duration;
 use ss_ingest::live::{Health, LiveRun};
 use ss_ingest::{Loss, Next, Ring, VideoPosition, VideoRun};
 use ss_model::{EventTime, Result, Track, TrackBatch};
+use ss_vision::lamps::{LampChange, LampReader};
 
 use crate::config::CameraConfig;
 use crate::counts::Counts;
@@ -19,7 +20,7 @@ const MAX_ROWS: usize = 1000;
 const MAX_LOSSES: u64 = 250;
 
 /// Something a camera has to say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Item {
     /// Tracks of consecutive frames.
     Tracks {
@@ -29,6 +30,13 @@ pub enum Item {
         last: EventTime,
         /// A [`TrackBatch`] in its wire form.
         batch: Vec<u8>,
+    },
+    /// What the lamps of its signal heads show.
+    Lamps {
+        /// Changes found since the last such item.
+        changes: Vec<LampChange>,
+        /// Nothing at or before this instant will be added.
+        settled: EventTime,
     },
     /// Frames or packets lost.
     Dead(Loss),
@@ -190,6 +198,7 @@ impl Chain {
         let (run, due) = (self.video.run(), self.video.next_time());
         match self.video.next() {
             Next::End => {
+                self.stop_reading(run, due);
                 self.ended = true;
                 Ok(true)
             }
@@ -198,6 +207,7 @@ impl Chain {
                 Ok(false)
             }
             Next::Gap { at, reason } => {
+                self.stop_reading(run, at);
                 self.vision = None;
                 self.counts.gaps += 1;
                 self.put(run, Item::Gap { run, at, reason });
@@ -208,6 +218,7 @@ impl Chain {
                 Ok(true)
             }
             Next::Idle { at } => {
+                self.stop_reading(run, at);
                 self.put(run, Item::Idle { at });
                 Ok(true)
             }
@@ -219,9 +230,10 @@ impl Chain {
             Next::Frame { frame, chroma, doubtful, guessed, begins } => {
                 if let Some(reason) = begins {
                     // Another session: nothing of the old one may pass into it.
-                    self.vision = None;
+                    let ended = self.vision.take().and_then(|vision| vision.lamps);
                     self.counts.gaps += 1;
                     close_batch(&mut self.batch, run + 1, &mut self.items, &mut self.counts);
+                    self.items.extend(ended.map(|lamps| last_words(lamps, due)));
                     self.items.push(Item::Gap { run, at: due, reason: reason.name() });
                 }
                 let vision = match &mut self.vision {
@@ -229,6 +241,9 @@ impl Chain {
                     none => none.insert(Vision::new(&self.config, (frame.width, frame.height))?),
                 };
                 let (time, number) = (frame.time, frame.number);
+                if let Some(lamps) = &mut vision.lamps {
+                    lamps.see(&frame, chroma.as_ref(), doubtful);
+                }
                 // Spelled out, because `map` would shorten the life of the trait object.
                 let eye: Option<&mut dyn Detect> = match &mut self.eye {
                     Some(eye) => Some(&mut **eye),
@@ -268,6 +283,15 @@ impl Chain {
         }
     }
 
+    /// Nobody looks at the lamps from `at` on.
+    fn stop_reading(&mut self, run: u32, at: EventTime) {
+        if let Some(lamps) = self.vision.as_mut().and_then(|vision| vision.lamps.as_mut()) {
+            lamps.stop(at);
+            let (changes, settled) = lamps.take();
+            self.put(run, Item::Lamps { changes, settled });
+        }
+    }
+
     /// Say `item` after the frames before it.
     fn put(&mut self, run: u32, item: Item) {
         close_batch(&mut self.batch, run, &mut self.items, &mut self.counts);
@@ -277,6 +301,10 @@ impl Chain {
     fn close_step(&mut self) -> Step {
         let run = self.video.run();
         close_batch(&mut self.batch, run, &mut self.items, &mut self.counts);
+        if let Some(lamps) = self.vision.as_mut().and_then(|vision| vision.lamps.as_mut()) {
+            let (changes, settled) = lamps.take();
+            self.items.push(Item::Lamps { changes, settled });
+        }
         let mut items: Vec<Item> = self.losses.drain(..).map(Item::Dead).collect();
         items.append(&mut self.items);
         if self.ended {
@@ -299,6 +327,13 @@ fn close_batch(batch: &mut TrackBatch, run: u32, items: &mut Vec<Item>, counts: 
         counts.batches += 1;
         items.push(Item::Tracks { first, last, batch: full.to_bytes() });
     }
+}
+
+/// What lamps have shown that nobody looks at from `at` on.
+fn last_words(mut lamps: LampReader, at: EventTime) -> Item {
+    lamps.stop(at);
+    let (changes, settled) = lamps.take();
+    Item::Lamps { changes, settled }
 }
 
 /// Remember a loss; one of the same kind and file is only counted.

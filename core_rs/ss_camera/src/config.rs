@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use ss_ingest::live::LiveConfig;
 use ss_model::{Error, Homography, Point, Result};
+use ss_vision::lamps::HeadConfig;
 use ss_vision::motion::MotionConfig;
 use ss_vision::picture::Form;
 use ss_vision::tracker::TrackerParams;
@@ -52,6 +53,9 @@ pub struct CameraConfig {
     /// Parameters of the preset to change, by name.
     #[serde(default)]
     pub tracker: BTreeMap<String, f64>,
+    /// Signal heads whose lamps are read.
+    #[serde(default)]
+    pub heads: Vec<HeadConfig>,
     /// Ground plane, where known.
     #[serde(default)]
     pub calibration: Option<Calibration>,
@@ -73,6 +77,17 @@ fn ten() -> f64 {
 
 fn quarter_second() -> u32 {
     250
+}
+
+/// The shorter side of the smallest lamp of a head, given as JSON, in a picture of `size`.
+///
+/// # Errors
+/// `InvalidInput` for what is no head.
+pub fn lamp_size_px(head: &[u8], size: (usize, usize)) -> Result<f64> {
+    let head: HeadConfig =
+        serde_json::from_slice(head).map_err(|e| Error::invalid(format!("signal head: {e}")))?;
+    head.validate()?;
+    Ok(head.least_px(size))
 }
 
 impl CameraConfig {
@@ -102,6 +117,9 @@ impl CameraConfig {
                 return bad(format!("live: {}", e.message));
             }
         }
+        if let Some(Err(e)) = config.heads.iter().map(HeadConfig::validate).find(Result::is_err) {
+            return bad(e.message);
+        }
         if !(config.checkpoint_s.is_finite() && config.checkpoint_s >= 0.0) {
             return bad(format!("checkpoint_s: found {}, expected 0 or more", config.checkpoint_s));
         }
@@ -115,7 +133,7 @@ impl CameraConfig {
 
     /// Somebody looks at colours.
     pub fn wants_colour(&self) -> bool {
-        self.look.as_ref().is_some_and(|look| look.picture.form != Form::Luma)
+        self.look.as_ref().is_some_and(|look| look.picture.form != Form::Luma) || !self.heads.is_empty()
     }
 
     /// The tracker's parameters.

@@ -18,7 +18,7 @@ mod state;
 mod vision;
 
 pub use chain::{Chain, Item, Step};
-pub use config::{Calibration, CameraConfig};
+pub use config::{Calibration, CameraConfig, lamp_size_px};
 pub use counts::Counts;
 pub use hub::{Detect, Hub, Question};
 pub use look::LookConfig;

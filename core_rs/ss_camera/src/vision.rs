@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use ss_model::{Chroma, Detection, Error, LumaFrame, Result, Track, TrackBatch};
+use ss_vision::lamps::{LampReader, LampState};
 use ss_vision::motion::MotionDetector;
 use ss_vision::tracker::Tracker;
 
@@ -15,6 +16,8 @@ pub struct Vision {
     motion: MotionDetector,
     /// A model that detects in place of the motion detector, which then only says whether to look.
     look: Option<Look>,
+    /// Reads the lamps of signal heads, where there are any.
+    pub lamps: Option<LampReader>,
     tracker: Tracker,
     detections: Vec<Detection>,
     /// Tracks in the latest frame: the detector keeps what is tracked from
@@ -28,6 +31,7 @@ pub struct VisionState {
     size: (usize, usize),
     motion: Vec<u8>,
     look: Option<LookState>,
+    lamps: Option<LampState>,
     tracker: Vec<u8>,
     tracks: Vec<u8>,
 }
@@ -53,6 +57,7 @@ impl Vision {
             size,
             motion: MotionDetector::new(config.motion.clone(), size.0, size.1, ground),
             look: config.look.clone().map(Look::new),
+            lamps: (!config.heads.is_empty()).then(|| LampReader::new(&config.heads)).transpose()?,
             tracker: Tracker::new(config.tracker_params()?)?,
             detections: Vec::new(),
             tracks: Vec::new(),
@@ -96,6 +101,7 @@ impl Vision {
             size: self.size,
             motion: self.motion.snapshot(),
             look: self.look.as_ref().map(|look| look.state.clone()),
+            lamps: self.lamps.as_ref().map(LampReader::state),
             tracker: self.tracker.snapshot(),
             tracks: tracks.to_bytes(),
         }
@@ -110,6 +116,9 @@ impl Vision {
         vision.motion.restore(&state.motion)?;
         if let (Some(look), Some(state)) = (&mut vision.look, &state.look) {
             look.state = state.clone();
+        }
+        if let (Some(lamps), Some(state)) = (&mut vision.lamps, &state.lamps) {
+            lamps.restore(state)?;
         }
         vision.tracker.restore(&state.tracker)?;
         vision.tracks = TrackBatch::from_bytes(&state.tracks)?.rows;

@@ -10,6 +10,7 @@ use ss_camera::{CameraConfig, CameraRun, Item, Polled};
 use ss_ingest::Ring;
 use ss_ingest::live::LiveRun;
 use ss_model::{Error, EventTime, Result};
+use ss_vision::lamps::LEAST_LAMP_PX;
 
 use crate::detector::PyDetectorHub;
 use crate::enter::enter;
@@ -87,6 +88,13 @@ fn tuple<'py>(py: Python<'py>, found: &Polled) -> PyResult<Bound<'py, PyTuple>> 
         Polled::Item(Item::Tracks { first, last, batch }) => {
             ("tracks", first.0, last.0, PyBytes::new(py, batch)).into_pyobject(py)
         }
+        Polled::Item(Item::Lamps { changes, settled }) => {
+            let rows = changes.iter().map(|c| {
+                let confidence = (f64::from(c.confidence) * 100.0).round() / 100.0;
+                (&c.group, c.state.name(), c.after.0, c.since.0, confidence)
+            });
+            ("lamps", PyList::new(py, rows)?, settled.0).into_pyobject(py)
+        }
         Polled::Item(Item::Dead(loss)) => {
             let (stage, reason) = (loss.reason.stage(), loss.reason.name());
             ("dead", stage, reason, loss.at.0, &loss.place, &loss.detail, loss.count).into_pyobject(py)
@@ -109,6 +117,11 @@ fn probe_live(py: Python<'_>, config: &[u8]) -> PyResult<()> {
         let live = config.live.ok_or_else(|| Error::invalid("no live camera in this configuration"))?;
         LiveRun::probe(&live)
     })
+}
+
+#[pyfunction]
+fn lamp_size_px(py: Python<'_>, head: &[u8], size: (usize, usize)) -> PyResult<f64> {
+    enter(py, || ss_camera::lamp_size_px(head, size))
 }
 
 #[pyclass(name = "PacketRing", module = "smartstream._core", frozen)]
@@ -144,5 +157,7 @@ impl PyPacketRing {
 pub fn register(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<PyCameraRun>()?;
     m.add_class::<PyPacketRing>()?;
+    m.add("LEAST_LAMP_PX", LEAST_LAMP_PX)?;
+    m.add_function(wrap_pyfunction!(lamp_size_px, m)?)?;
     m.add_function(wrap_pyfunction!(probe_live, m)?)
 }

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ss_model::{Error, EventTime, SignalState};
 use ss_rules::camera::Reading;
+use ss_rules::signals::Phase;
 use ss_rules::suppression::Condition;
 
 use crate::enter::enter;
@@ -22,26 +23,31 @@ impl JunctionEngine {
         Ok(Self { engine: enter(py, || ss_rules::JunctionEngine::new(config))? })
     }
 
+    #[pyo3(signature = (time_ns, group, state, *, after_ns = None, witness = false))]
     fn signals(
         &mut self,
         py: Python<'_>,
         time_ns: PyReadonlyArray1<'_, i64>,
         group: PyReadonlyArray1<'_, u16>,
         state: PyReadonlyArray1<'_, u8>,
+        after_ns: Option<PyReadonlyArray1<'_, i64>>,
+        witness: bool,
     ) -> PyResult<()> {
         let (time_ns, group, state) = (time_ns.as_slice()?, group.as_slice()?, state.as_slice()?);
-        if time_ns.len() != group.len() || time_ns.len() != state.len() {
-            let found = format!("{}, {} and {}", time_ns.len(), group.len(), state.len());
+        let after_ns = after_ns.as_ref().map_or(Ok(time_ns), |after| after.as_slice())?;
+        if [group.len(), state.len(), after_ns.len()] != [time_ns.len(); 3] {
+            let found = format!("{}, {}, {} and {}", time_ns.len(), group.len(), state.len(), after_ns.len());
             return Err(to_py(
                 py,
                 &Error::invalid(format!("signals: expected columns of one length, found {found}")),
             ));
         }
         enter(py, || {
-            for ((&time, &group), &code) in time_ns.iter().zip(group).zip(state) {
+            for (((&time, &group), &code), &after) in time_ns.iter().zip(group).zip(state).zip(after_ns) {
                 let state = SignalState::from_code(code)
                     .ok_or_else(|| Error::invalid(format!("signals: no state has the code {code}")))?;
-                self.engine.signal(EventTime(time), group, state)?;
+                let phase = Phase { since: EventTime(time), after: EventTime(after), state };
+                self.engine.signal(phase, group, witness)?;
             }
             Ok(())
         })

@@ -17,6 +17,9 @@ pub struct JunctionConfig {
     /// Names of the signal groups; their index is the group's code.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// Those of them whose states are read from lamps.
+    #[serde(default)]
+    pub read_groups: Vec<String>,
     /// Offsets of local time from UTC: from this second on, so many seconds.
     #[serde(default)]
     pub utc_offsets: Vec<(i64, i64)>,

@@ -19,7 +19,7 @@ use crate::hours::Calendar;
 use crate::ledger::CameraCounts;
 use crate::outcome::{Candidate, Finding, Reason, Verdict};
 use crate::report::Report;
-use crate::signals::SignalHistory;
+use crate::signals::{Phase, SignalHistory};
 use crate::suppression::{Condition, Conditions, Stretch};
 use crate::traffic::Minute;
 use crate::verdict::judge;
@@ -46,8 +46,8 @@ struct State {
     /// Newest frame that was judged, by the instant at which it was due.
     judged: EventTime,
     signals: Vec<SignalHistory>,
-    /// Signal lines that the frontier has not passed yet, for `faults`.
-    coming: BTreeMap<(EventTime, u16), SignalState>,
+    /// Signal lines that the frontier has not passed yet, for `faults`; the last part tells a witness.
+    coming: BTreeMap<(EventTime, u16, bool), SignalState>,
     faults: FaultMonitor,
     /// Signal lines at or before the frontier: too late to be used.
     late_signals: u64,
@@ -116,7 +116,7 @@ impl JunctionEngine {
             judged: EventTime::MIN,
             signals: vec![SignalHistory::default(); config.groups.len()],
             coming: BTreeMap::new(),
-            faults: FaultMonitor::new(config.groups.len()),
+            faults: FaultMonitor::new(config.groups.iter().map(|g| config.read_groups.contains(g)).collect()),
             late_signals: 0,
             cameras: vec![CameraState::default(); cameras.len()],
             queues: vec![Queue { items: VecDeque::new(), newest: EventTime::MIN }; cameras.len()],
@@ -129,22 +129,31 @@ impl JunctionEngine {
         Ok(Self { groups: config.groups, cameras, calendar, config_mark: fnv1a(config_json), state })
     }
 
-    /// Group `group` shows `signal` from `time` on. A line at or before the
-    /// frontier is too late: it is counted, and changes nothing.
+    /// Group `group` shows what `phase` says, by its source or by a witness
+    /// beside it. A line at or before the frontier is too late: it is
+    /// counted, and changes nothing.
     ///
     /// # Errors
-    /// `InvalidInput` for a group that the configuration does not have.
-    pub fn signal(&mut self, time: EventTime, group: u16, signal: SignalState) -> Result<()> {
+    /// `InvalidInput` for a group that the configuration does not have, or a
+    /// phase that began after it was seen.
+    pub fn signal(&mut self, phase: Phase, group: u16, witness: bool) -> Result<()> {
         let known = self.groups.len();
         let history = self.state.signals.get_mut(usize::from(group));
         let history = history
             .ok_or_else(|| Error::invalid(format!("signal group {group}: the junction has {known}")))?;
-        if time <= self.state.frontier {
-            self.state.late_signals += 1;
-        } else {
-            history.insert(time, signal);
-            self.state.coming.insert((time, group), signal);
+        if phase.after > phase.since {
+            return Err(Error::invalid(format!("signal group {group}: expected `after` not after the time")));
         }
+        if phase.since <= self.state.frontier {
+            self.state.late_signals += 1;
+            return Ok(());
+        }
+        if witness {
+            history.insert_witness(phase);
+        } else {
+            history.insert(phase);
+        }
+        self.state.coming.insert((phase.since, group, witness), phase.state);
         Ok(())
     }
 

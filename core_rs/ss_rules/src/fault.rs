@@ -29,6 +29,9 @@ const PLATOON_S: f64 = 20.0;
 /// … with no longer gap than this, and five times the spread above the usual.
 const HEADWAY_S: f64 = 5.0;
 
+/// Controller and lamps may differ for so long: by their clocks, and by how lamps fade.
+const DIFFER_S: f64 = 2.0;
+
 /// A lane: camera and index.
 type Lane = (u16, Option<u16>);
 
@@ -48,6 +51,8 @@ pub enum FaultKind {
     CycleOutlier,
     /// A column on several lanes runs the red.
     Platoon,
+    /// Controller and lamps do not say the same.
+    Disagreement,
 }
 
 /// How a fault goes on.
@@ -77,6 +82,8 @@ pub struct Notice {
     pub kinds: BTreeSet<FaultKind>,
     /// What the group says it shows.
     pub state: SignalState,
+    /// What the witness says, where there is one.
+    pub witness: Option<SignalState>,
     /// How long it has said so, seconds.
     pub lasted_s: f64,
     /// The longest it usually does, seconds.
@@ -103,6 +110,12 @@ struct Overlap {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct GroupWatch {
     state: SignalState,
+    /// It is read from lamps.
+    read: bool,
+    /// What the witness says.
+    witness: SignalState,
+    /// Since when the two differ.
+    differ: Option<EventTime>,
     /// When `state` began; absent before the first line.
     since: Option<EventTime>,
     /// The beginning of `state` was not seen.
@@ -130,9 +143,10 @@ struct Open {
 }
 
 impl FaultMonitor {
-    /// A watch over so many groups.
-    pub fn new(groups: usize) -> Self {
-        Self { groups: vec![GroupWatch::default(); groups], ..Self::default() }
+    /// A watch over groups, each of which is read from lamps or not.
+    pub fn new(read: Vec<bool>) -> Self {
+        let groups = read.into_iter().map(|read| GroupWatch { read, ..GroupWatch::default() });
+        Self { groups: groups.collect(), ..Self::default() }
     }
 
     /// Time passes: what had to change before `now` and did not.
@@ -140,6 +154,10 @@ impl FaultMonitor {
         while let Some((due, what)) = self.next_deadline().filter(|(due, _)| *due < now) {
             match what {
                 Deadline::Stuck(group) => self.open(due, group, FaultKind::Stuck, None, out),
+                Deadline::Differ(group) => {
+                    let differ = self.groups[usize::from(group)].differ;
+                    self.open(due, group, FaultKind::Disagreement, differ, out);
+                }
                 Deadline::Overlap(pair) => {
                     let good = self.overlaps.remove(&pair).map(|overlap| overlap.good);
                     self.open(due, pair.0, FaultKind::Conflict, good, out);
@@ -153,6 +171,7 @@ impl FaultMonitor {
     pub fn change(&mut self, time: EventTime, group: u16, state: SignalState, out: &mut Vec<Notice>) {
         self.tick(time, out);
         let watch = &mut self.groups[usize::from(group)];
+        watch.compare(time, state, watch.witness);
         let Some(since) = watch.since else {
             *watch = GroupWatch { state, partial: true, last_good: time, ..std::mem::take(watch) };
             if state == SignalState::Unknown {
@@ -175,6 +194,14 @@ impl FaultMonitor {
             Some(kind) => self.open(time, group, kind, None, out),
             None => self.close(time, group, out),
         }
+    }
+
+    /// The witness of a group says `state` from `time` on.
+    pub fn witness(&mut self, time: EventTime, group: u16, state: SignalState, out: &mut Vec<Notice>) {
+        self.tick(time, out);
+        let watch = &mut self.groups[usize::from(group)];
+        watch.compare(time, watch.state, state);
+        watch.witness = state;
     }
 
     /// A vehicle on `lane` ran what the group calls red, in a phase that
@@ -200,7 +227,12 @@ impl FaultMonitor {
             .filter_map(|(at, w)| Some((w.stuck_at()?, Deadline::Stuck(at as u16))));
         let overlaps =
             self.overlaps.iter().map(|(&pair, o)| (o.from.plus_seconds(OVERLAP_S), Deadline::Overlap(pair)));
-        stuck.chain(overlaps).min()
+        let differ = self
+            .groups
+            .iter()
+            .enumerate()
+            .filter_map(|(at, w)| Some((w.differ_at()?, Deadline::Differ(at as u16))));
+        stuck.chain(overlaps).chain(differ).min()
     }
 
     /// Pairs that become or cease to be green together with `group`, by what
@@ -251,7 +283,9 @@ impl FaultMonitor {
         let watch = &mut self.groups[usize::from(group)];
         let Some(open) = &mut watch.fault else { return };
         let learnt = open.fresh.is_complete() && open.fresh.is_steady();
-        if watch.good < GOOD_CYCLE && !learnt {
+        // The witness may still follow a change of this instant.
+        let differ = watch.differ.is_some_and(|since| since < time);
+        if differ || watch.good < GOOD_CYCLE && !learnt {
             return;
         }
         if learnt {
@@ -271,12 +305,29 @@ impl FaultMonitor {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Deadline {
     Stuck(u16),
+    Differ(u16),
     Overlap((u16, u16)),
 }
 
 impl GroupWatch {
     fn lets_pass(&self) -> bool {
         matches!(self.state, SignalState::Green | SignalState::Amber)
+    }
+
+    /// From `time` on source and witness say this.
+    fn compare(&mut self, time: EventTime, source: SignalState, witness: SignalState) {
+        let known = source != SignalState::Unknown && witness != SignalState::Unknown;
+        if self.differ.is_some_and(|since| time >= since.plus_seconds(DIFFER_S)) {
+            self.good = 0;
+        }
+        self.differ = if known && source != witness { self.differ.or(Some(time)) } else { None };
+    }
+
+    /// When source and witness have differed for too long.
+    fn differ_at(&self) -> Option<EventTime> {
+        let told = |open: &Open| open.kinds.contains(&FaultKind::Disagreement);
+        let untold = !self.fault.as_ref().is_some_and(told);
+        self.differ.filter(|_| untold).map(|since| since.plus_seconds(DIFFER_S))
     }
 
     /// When the state that is shown now is known to be stuck.
@@ -303,7 +354,8 @@ impl GroupWatch {
                 self.good = 0;
                 return match state {
                     SignalState::Dark => Some(FaultKind::Dark),
-                    SignalState::Unknown => Some(FaultKind::Missing),
+                    SignalState::Unknown if !self.read => Some(FaultKind::Missing),
+                    SignalState::Unknown => None,
                     _ => {
                         self.last_good = time; // flashing on purpose
                         None
@@ -372,6 +424,7 @@ impl GroupWatch {
             since: open.since,
             kinds: open.kinds.clone(),
             state: self.state,
+            witness: (self.witness != SignalState::Unknown).then_some(self.witness),
             lasted_s: self.since.map_or(0.0, |since| time.seconds_since(since)),
             longest_s: step(self.state).and_then(|s| self.plan.longest_s(s)),
         })
@@ -389,7 +442,7 @@ mod tests {
 
     /// Cycles of 78 s of two groups that are never green together.
     fn cycles(n: i32) -> (FaultMonitor, Vec<Notice>) {
-        let (mut monitor, mut out) = (FaultMonitor::new(2), Vec::new());
+        let (mut monitor, mut out) = (FaultMonitor::new(vec![false; 2]), Vec::new());
         for k in 0..n {
             for (s, group, state) in
                 [(0, 0, Red), (2, 1, Green), (12, 1, Amber), (15, 1, Red), (56, 0, Green), (75, 0, Amber)]
@@ -404,7 +457,8 @@ mod tests {
         let kind = |n: &Notice| *n.kinds.last().expect("a fault has a kind");
         out.iter()
             .map(|n| {
-                (n.verb, n.group, kind(n), n.time.seconds_since(at(0.0)), n.since.seconds_since(at(0.0)))
+                let seconds = |t: EventTime| (t.seconds_since(at(0.0)) * 1e3).round() / 1e3;
+                (n.verb, n.group, kind(n), seconds(n.time), seconds(n.since))
             })
             .collect()
     }
@@ -441,6 +495,50 @@ mod tests {
         monitor.change(at(312.0), 0, Red, &mut out);
         monitor.change(at(330.0), 0, SignalState::FlashingAmber, &mut out);
         assert_eq!(out, []);
+    }
+
+    #[test]
+    fn lamps_that_nobody_sees_are_no_fault() {
+        let (mut monitor, mut out) = (FaultMonitor::new(vec![true]), Vec::new());
+        for (s, state) in [(0, Red), (30, Unknown), (33, Red), (50, Green)] {
+            monitor.change(at(f64::from(s)), 0, state, &mut out);
+        }
+        assert_eq!(out, []);
+    }
+
+    #[test]
+    fn a_witness_may_be_late_but_not_of_another_opinion() {
+        let (mut monitor, mut out) = cycles(2);
+        let mut tell = |lines: &[(f64, bool, SignalState)]| {
+            out.clear();
+            for &(s, seen, state) in lines {
+                if seen {
+                    monitor.witness(at(s), 0, state, &mut out);
+                } else {
+                    monitor.change(at(s), 0, state, &mut out);
+                }
+            }
+            told(&out)
+        };
+        let cycle = [(156.0, false, Red), (156.3, true, Red), (170.0, true, Unknown), (171.0, true, Red)];
+        assert_eq!(tell(&cycle), []);
+        assert_eq!(tell(&[(212.0, false, Green), (212.4, true, Green)]), []);
+        // The lamps still show green.
+        assert_eq!(
+            tell(&[(231.0, false, Amber), (234.0, false, Red)]),
+            [(FaultVerb::Opened, 0, FaultKind::Disagreement, 233.0, 231.0)]
+        );
+        // Half a cycle in agreement does not end it, a whole one does.
+        assert_eq!(tell(&[(290.0, false, Green), (309.0, false, Amber), (312.0, false, Red)]), []);
+        assert_eq!(tell(&[(368.0, false, Green), (387.0, false, Amber), (387.2, true, Amber)]), []);
+        let closed = tell(&[
+            (390.0, false, Red),
+            (390.2, true, Red),
+            (446.0, false, Green),
+            (446.2, true, Green),
+            (465.0, false, Amber),
+        ]);
+        assert_eq!(closed.iter().map(|n| n.0).collect::<Vec<_>>(), [FaultVerb::Closed]);
     }
 
     #[test]

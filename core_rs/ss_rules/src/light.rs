@@ -84,7 +84,11 @@ struct Stop {
 impl Entry {
     /// Why the instant of the crossing does not prove what `sure` would.
     fn doubts_of_instant(&self, sure: Meanings) -> Vec<Reason> {
-        let why = if self.astride { Reason::LaneAmbiguous } else { Reason::PhaseBoundary };
+        let why = match (self.meanings.disputed, self.astride) {
+            (true, _) => Reason::SourcesDisagree,
+            (false, true) => Reason::LaneAmbiguous,
+            (false, false) => Reason::PhaseBoundary,
+        };
         if self.meanings == sure { Vec::new() } else { vec![why] }
     }
 }
@@ -322,6 +326,10 @@ impl LightRule {
             .fact("seen_s", track.last.seconds_since(track.first));
         if phase.since > EventTime::MIN {
             explanation = explanation.fact("signal_since_s", c.time.seconds_since(phase.since));
+        }
+        if phase.after < phase.since {
+            let width_s = phase.since.seconds_since(phase.after);
+            explanation = explanation.fact("signal_began_within_s", width_s);
         }
         Candidate {
             lane: entry.lane,

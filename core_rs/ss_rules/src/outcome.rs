@@ -69,6 +69,8 @@ pub enum Verdict {
 pub enum Reason {
     /// The light changed, or its grace ended, within the interval of the crossing.
     PhaseBoundary,
+    /// Controller and lamps did not say the same.
+    SourcesDisagree,
     /// The light left red in the very interval in which the vehicle went on.
     RedEndedMeanwhile,
     /// Between two lanes for which different rules hold.
@@ -98,6 +100,7 @@ impl Reason {
     pub fn name(self) -> &'static str {
         match self {
             Self::PhaseBoundary => "phase_boundary",
+            Self::SourcesDisagree => "sources_disagree",
             Self::RedEndedMeanwhile => "red_ended_meanwhile",
             Self::LaneAmbiguous => "lane_ambiguous",
             Self::Gap => "gap",
@@ -255,6 +258,7 @@ pub struct Passage {
 }
 
 /// What a rule found in one camera.
+#[expect(clippy::large_enum_variant, reason = "short-lived, a few at a time")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Finding {
     /// A line was crossed.

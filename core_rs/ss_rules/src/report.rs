@@ -33,6 +33,7 @@ pub struct FaultReport<'a> {
     group: &'a str,
     faults: Vec<FaultKind>,
     state: &'static str,
+    witness: Option<&'static str>,
     lasted_s: f64,
     longest_s: Option<f64>,
 }
@@ -134,6 +135,7 @@ impl<'a> Report<'a> {
             group: &groups[usize::from(notice.group)],
             faults: notice.kinds.iter().copied().collect(),
             state: notice.state.name(),
+            witness: notice.witness.map(ss_model::SignalState::name),
             lasted_s: notice.lasted_s,
             longest_s: notice.longest_s,
         })

@@ -11,30 +11,29 @@ const KEEP_S: f64 = 900.0;
 /// A state and when it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {
-    /// First instant of the state.
+    /// First instant at which the group is known to show it.
     pub since: EventTime,
+    /// It began after this instant: the same one where a controller tells,
+    /// the picture before where lamps are read.
+    pub after: EventTime,
     /// What the group shows.
     pub state: SignalState,
 }
 
-/// The phases of one group in order of time; before the first it is unknown.
+/// Phases in order of time; before the first the state is unknown.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Phases(VecDeque<Phase>);
+
+/// What one group showed: as its source says, and as a witness does where
+/// there is one (the lamps beside the controller's feed, or the other way round).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SignalHistory {
-    phases: VecDeque<Phase>,
-}
-
-/// What crossing a stop line at one instant would be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
-    /// Lawful, within the grace of a new red, or nothing is known.
-    Free,
-    /// Steady amber.
-    Amber,
-    /// Red, and older than the grace.
-    Red,
+    phases: Phases,
+    witness: Phases,
 }
 
 /// What crossing a stop line somewhere in an interval could be.
+#[expect(clippy::struct_excessive_bools, reason = "each is a possibility of its own")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meanings {
     /// It may have been lawful.
@@ -43,101 +42,169 @@ pub struct Meanings {
     pub amber: bool,
     /// It may have been on red.
     pub red: bool,
+    /// Source and witness do not say the same.
+    pub disputed: bool,
 }
 
 impl Meanings {
     /// It was on red for certain.
-    pub const RED: Self = Self { free: false, amber: false, red: true };
+    pub const RED: Self = Self { free: false, amber: false, red: true, disputed: false };
     /// It was on amber for certain.
-    pub const AMBER: Self = Self { free: false, amber: true, red: false };
+    pub const AMBER: Self = Self { free: false, amber: true, red: false, disputed: false };
 
     /// What one or the other could mean.
     #[must_use]
     pub fn or(self, o: Self) -> Self {
-        Self { free: self.free || o.free, amber: self.amber || o.amber, red: self.red || o.red }
+        let disputed = self.disputed || o.disputed;
+        Self { free: self.free || o.free, amber: self.amber || o.amber, red: self.red || o.red, disputed }
     }
+}
 
-    fn add(&mut self, m: Meaning) {
-        match m {
-            Meaning::Free => self.free = true,
-            Meaning::Amber => self.amber = true,
-            Meaning::Red => self.red = true,
-        }
+impl Phase {
+    /// A state from an instant that is known exactly.
+    pub fn exact(since: EventTime, state: SignalState) -> Self {
+        Self { since, after: since, state }
     }
 }
 
 impl SignalHistory {
-    /// The group shows `state` from `time` on. Lines may come in any order;
-    /// of two for one instant the later one counts.
-    pub fn insert(&mut self, time: EventTime, state: SignalState) {
-        let at = self.phases.partition_point(|p| p.since <= time);
-        if at > 0 && self.phases[at - 1].since == time {
-            self.phases[at - 1].state = state;
-        } else {
-            self.phases.insert(at, Phase { since: time, state });
-        }
+    /// The source says so. Phases may come in any order; of two for one
+    /// instant the later one counts.
+    pub fn insert(&mut self, phase: Phase) {
+        self.phases.insert(phase);
+    }
+
+    /// The witness says so.
+    pub fn insert_witness(&mut self, phase: Phase) {
+        self.witness.insert(phase);
     }
 
     /// Forget what no proof can reach any more.
     pub fn prune(&mut self, now: EventTime) {
         let horizon = now.plus_seconds(-KEEP_S);
-        // The first phase that is kept must have begun before the horizon.
-        while self.phases.len() > 1 && self.phases[1].since <= horizon {
-            self.phases.pop_front();
-        }
+        self.phases.prune(horizon);
+        self.witness.prune(horizon);
     }
 
-    /// The phase at `time`: its state and the first instant of that state,
+    /// The phase at `time` by the source: its state and its beginning,
     /// repeated lines of the same state being heartbeats.
     pub fn as_of(&self, time: EventTime) -> Phase {
-        let end = self.phases.partition_point(|p| p.since <= time);
-        let Some(mut at) = end.checked_sub(1) else {
-            return Phase { since: EventTime::MIN, state: SignalState::Unknown };
-        };
-        let state = self.phases[at].state;
-        while at > 0 && self.phases[at - 1].state == state {
-            at -= 1;
-        }
-        Phase { since: self.phases[at].since, state }
+        self.phases.as_of(time)
     }
 
-    /// Whether the group shows `state` throughout `[from, to]`.
+    /// Whether the group shows `state` throughout `[from, to]`, for certain
+    /// and with no witness to the contrary.
     pub fn is_throughout(&self, state: SignalState, from: EventTime, to: EventTime) -> bool {
         let phase = self.as_of(to);
-        phase.state == state && phase.since <= from
+        let ends = self.phases.next(to).filter(|next| next.state != state && next.after < to);
+        let contrary = |p: &Phase| p.state != SignalState::Unknown && p.state != state;
+        phase.state == state
+            && phase.since <= from
+            && ends.is_none()
+            && !self.witness.during(from, to).any(|p| contrary(&p))
     }
 
     /// First instant after `from`, and not after `to`, at which the group
     /// shows something other than at `from`.
     pub fn change_after(&self, from: EventTime, to: EventTime) -> Option<EventTime> {
         let state = self.as_of(from).state;
-        let start = self.phases.partition_point(|p| p.since <= from);
-        self.phases.range(start..).take_while(|p| p.since <= to).find(|p| p.state != state).map(|p| p.since)
+        self.phases.during(from, to).filter(|p| p.since > from).find(|p| p.state != state).map(|p| p.since)
     }
 
-    fn meaning(&self, time: EventTime, grace_s: f64) -> Meaning {
-        let phase = self.as_of(time);
-        match phase.state {
-            SignalState::Amber => Meaning::Amber,
-            SignalState::Red if time >= phase.since.plus_seconds(grace_s) => Meaning::Red,
-            _ => Meaning::Free,
+    /// Everything a crossing within `[from, to]` could mean, by source and witness.
+    pub fn meanings(&self, from: EventTime, to: EventTime, grace_s: f64) -> Meanings {
+        let mut all = Meanings::default();
+        self.phases.meanings((from, to), grace_s, &mut all);
+        let own = all;
+        self.witness.known_meanings((from, to), grace_s, &mut all);
+        all.disputed = Meanings { disputed: false, ..all } != own;
+        all
+    }
+}
+
+impl Phases {
+    fn insert(&mut self, phase: Phase) {
+        let at = self.0.partition_point(|p| p.since <= phase.since);
+        if at > 0 && self.0[at - 1].since == phase.since {
+            self.0[at - 1] = phase;
+        } else {
+            self.0.insert(at, phase);
         }
     }
 
-    /// Everything a crossing within `[from, to]` could mean.
-    pub fn meanings(&self, from: EventTime, to: EventTime, grace_s: f64) -> Meanings {
-        let mut all = Meanings::default();
-        all.add(self.meaning(from, grace_s));
-        // The meaning changes only where a phase begins or its grace ends.
-        let start = self.phases.partition_point(|p| p.since.plus_seconds(grace_s) <= from);
-        for phase in self.phases.range(start..).take_while(|p| p.since <= to) {
-            for edge in [phase.since, phase.since.plus_seconds(grace_s)] {
+    fn prune(&mut self, horizon: EventTime) {
+        // The first phase that is kept must have begun before the horizon.
+        while self.0.len() > 1 && self.0[1].since <= horizon {
+            self.0.pop_front();
+        }
+    }
+
+    fn as_of(&self, time: EventTime) -> Phase {
+        let end = self.0.partition_point(|p| p.since <= time);
+        let Some(mut at) = end.checked_sub(1) else {
+            return Phase::exact(EventTime::MIN, SignalState::Unknown);
+        };
+        let state = self.0[at].state;
+        while at > 0 && self.0[at - 1].state == state {
+            at -= 1;
+        }
+        self.0[at]
+    }
+
+    fn next(&self, time: EventTime) -> Option<Phase> {
+        self.0.get(self.0.partition_point(|p| p.since <= time)).copied()
+    }
+
+    /// Phases that hold somewhere in `[from, to]` for certain.
+    fn during(&self, from: EventTime, to: EventTime) -> impl Iterator<Item = Phase> + '_ {
+        let start = self.0.partition_point(|p| p.since <= from).saturating_sub(1);
+        self.0.range(start..).take_while(move |p| p.since <= to).copied()
+    }
+
+    /// What crossing at `time` could mean: by the phase that holds, and by
+    /// one that may have begun.
+    fn at(&self, time: EventTime, grace_s: f64, all: &mut Meanings) {
+        let now = self.as_of(time);
+        match now.state {
+            SignalState::Amber => all.amber = true,
+            SignalState::Red => {
+                all.red |= time >= now.after.plus_seconds(grace_s);
+                all.free |= time < now.since.plus_seconds(grace_s);
+            }
+            _ => all.free = true,
+        }
+        if let Some(next) = self.next(time).filter(|next| next.after < time && next.state != now.state) {
+            match next.state {
+                SignalState::Amber => all.amber = true,
+                SignalState::Red => {
+                    all.free = true;
+                    all.red |= time >= next.after.plus_seconds(grace_s);
+                }
+                _ => all.free = true,
+            }
+        }
+    }
+
+    fn meanings(&self, (from, to): (EventTime, EventTime), grace_s: f64, all: &mut Meanings) {
+        self.at(from, grace_s, all);
+        // The meaning changes only where a phase may begin, or its grace may end.
+        let start = self.0.partition_point(|p| p.since.plus_seconds(grace_s) <= from);
+        for phase in self.0.range(start..).take_while(|p| p.after <= to) {
+            let begins = EventTime(phase.after.0.saturating_add(i64::from(phase.after < phase.since)));
+            for edge in [begins, phase.since].into_iter().flat_map(|t| [t, t.plus_seconds(grace_s)]) {
                 if from < edge && edge <= to {
-                    all.add(self.meaning(edge, grace_s));
+                    self.at(edge, grace_s, all);
                 }
             }
         }
-        all
+    }
+
+    /// As [`Phases::meanings`], but what is unknown adds nothing.
+    fn known_meanings(&self, (from, to): (EventTime, EventTime), grace_s: f64, all: &mut Meanings) {
+        if self.during(from, to).all(|p| p.since > from || p.state == SignalState::Unknown) {
+            return;
+        }
+        self.meanings((from, to), grace_s, all);
     }
 }
 
@@ -148,7 +215,7 @@ mod tests {
     fn history(lines: &[(i64, SignalState)]) -> SignalHistory {
         let mut h = SignalHistory::default();
         for &(s, state) in lines {
-            h.insert(EventTime(s * 1_000_000_000), state);
+            h.insert(Phase::exact(EventTime(s * 1_000_000_000), state));
         }
         h
     }
@@ -167,19 +234,19 @@ mod tests {
     #[test]
     fn a_repeated_state_is_a_heartbeat() {
         let h = history(&[(10, SignalState::Red), (12, SignalState::Red), (14, SignalState::Red)]);
-        assert_eq!(h.as_of(at(15.0)), Phase { since: at(10.0), state: SignalState::Red });
+        assert_eq!(h.as_of(at(15.0)), Phase::exact(at(10.0), SignalState::Red));
     }
 
     #[test]
     fn grace_and_change_within_the_interval_both_show() {
         let h = history(&[(0, SignalState::Amber), (10, SignalState::Red), (20, SignalState::Green)]);
         let m = |a, b| h.meanings(at(a), at(b), 0.3);
-        assert_eq!(m(9.98, 10.02), Meanings { amber: true, free: true, red: false });
+        assert_eq!(m(9.98, 10.02), Meanings { amber: true, free: true, ..Meanings::default() });
         assert_eq!(m(10.1, 10.2), Meanings { free: true, ..Meanings::default() });
-        assert_eq!(m(10.28, 10.32), Meanings { free: true, red: true, amber: false });
+        assert_eq!(m(10.28, 10.32), Meanings { free: true, red: true, ..Meanings::default() });
         assert_eq!(m(10.3, 10.34), Meanings { red: true, ..Meanings::default() });
-        assert_eq!(m(19.98, 20.0), Meanings { red: true, free: true, amber: false });
-        assert_eq!(m(9.0, 21.0), Meanings { red: true, free: true, amber: true });
+        assert_eq!(m(19.98, 20.0), Meanings { red: true, free: true, ..Meanings::default() });
+        assert_eq!(m(9.0, 21.0), Meanings { red: true, free: true, amber: true, disputed: false });
     }
 
     #[test]
@@ -188,5 +255,38 @@ mod tests {
         assert_eq!(h.as_of(at(15.0)).state, SignalState::Red);
         assert_eq!(h.change_after(at(15.0), at(30.0)), Some(at(20.0)));
         assert_eq!(h.change_after(at(15.0), at(19.0)), None);
+    }
+
+    #[test]
+    fn a_change_between_two_pictures_may_be_anywhere_between_them() {
+        let mut h = history(&[(0, SignalState::Green)]);
+        h.insert(Phase { since: at(10.2), after: at(10.0), state: SignalState::Red });
+        h.insert(Phase { since: at(20.2), after: at(20.0), state: SignalState::Green });
+        let m = |a, b| h.meanings(at(a), at(b), 0.3);
+        assert_eq!(m(9.9, 10.0), Meanings { free: true, ..Meanings::default() });
+        assert_eq!(m(10.05, 10.25), Meanings { free: true, ..Meanings::default() }, "within the grace");
+        assert_eq!(m(10.35, 10.4), Meanings { free: true, red: true, ..Meanings::default() });
+        assert_eq!(m(10.5, 20.0), Meanings::RED);
+        assert_eq!(m(19.9, 20.1), Meanings { free: true, red: true, ..Meanings::default() });
+        assert!(h.is_throughout(SignalState::Red, at(10.2), at(20.0)));
+        assert!(!h.is_throughout(SignalState::Red, at(10.2), at(20.1)));
+        assert!(!h.is_throughout(SignalState::Red, at(10.1), at(20.0)));
+    }
+
+    #[test]
+    fn a_witness_who_says_otherwise_makes_it_doubtful_and_one_who_knows_nothing_does_not() {
+        let mut h = history(&[(0, SignalState::Red)]);
+        assert_eq!(h.meanings(at(5.0), at(5.1), 0.3), Meanings::RED);
+        h.insert_witness(Phase::exact(at(4.0), SignalState::Unknown));
+        assert_eq!(h.meanings(at(5.0), at(5.1), 0.3), Meanings::RED);
+        h.insert_witness(Phase { since: at(6.0), after: at(5.8), state: SignalState::Red });
+        assert_eq!(h.meanings(at(6.5), at(6.6), 0.3), Meanings::RED);
+        h.insert_witness(Phase { since: at(8.0), after: at(7.8), state: SignalState::Green });
+        assert_eq!(
+            h.meanings(at(8.5), at(8.6), 0.3),
+            Meanings { red: true, free: true, amber: false, disputed: true }
+        );
+        assert!(h.is_throughout(SignalState::Red, at(6.0), at(7.0)));
+        assert!(!h.is_throughout(SignalState::Red, at(6.0), at(9.0)));
     }
 }

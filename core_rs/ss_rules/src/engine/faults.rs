@@ -18,8 +18,12 @@ impl JunctionEngine {
     ) -> Result<()> {
         let mut news = Vec::new();
         while let Some(line) = self.state.coming.first_entry().filter(|line| line.key().0 <= until) {
-            let ((time, group), state) = line.remove_entry();
-            self.state.faults.change(time, group, state, &mut news);
+            let ((time, group, witness), state) = line.remove_entry();
+            if witness {
+                self.state.faults.witness(time, group, state, &mut news);
+            } else {
+                self.state.faults.change(time, group, state, &mut news);
+            }
         }
         if frame_follows {
             self.state.faults.tick(until, &mut news);
