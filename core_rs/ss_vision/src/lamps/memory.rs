@@ -1,7 +1,7 @@
 //! What a head shows, out of many looks: one noisy picture changes nothing.
 //!
 //! LED lamps pulse with the mains, and a short shutter meets them dark: on real
-//! clips a third of the pictures show a lit lamp unlit, for up to 0.3 s. Lamps
+//! clips up to a third of the pictures show a lit lamp unlit, for up to 0.3 s. Lamps
 //! that flash are dark for half a second at a time (about 60 flashes a minute).
 //! So nothing lit counts after [`DARK_S`], a colour after two looks over
 //! [`SURE_S`], and amber after [`STEADY_S`] without the pause of a flash, or when
