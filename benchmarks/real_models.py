@@ -3,8 +3,8 @@
     python benchmarks/real_models.py [--data ../shared/data] [--write]
 
 The counts are made as in ``real_video.py``, with ``detector = "onnx"`` and default settings. The Hanoi clip has a stop
-line and a red that begins in the clip; its signal states come from the clip's truth as a feed, because lamps are not
-read yet.
+line and a red that begins in the clip; its signal is read from the lamps of the head on the right, whose amber lamp
+cannot be seen.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from pathlib import Path
 from real_video import T0, crossings, sections
 
 HANOI = "hanoi_giangvo_langha.mp4"
+HEAD = [(620, 175), (632, 175), (629, 223), (617, 223)]
+"""Corners round its lamps in pixels."""
 NEAR_S = 0.6
 """A crossing counts as one of the truth when it is within so many seconds of it: the clip has 6 frames a second."""
 
@@ -31,7 +33,7 @@ def detector(model: Path) -> str:
 
 
 def hanoi_site(data: Path, model: Path, truth: dict[str, object]) -> str:
-    """The crossroads: a stop line, the lane before it, one signal group by a feed."""
+    """The crossroads: a stop line, the lane before it, one signal group by its lamps."""
     (ax, ay), (bx, by) = truth["stop_line"]  # type: ignore[misc]
     w, h = truth["size"]  # type: ignore[misc]
     line = [[ax / w, ay / h], [bx / w, by / h]]
@@ -42,15 +44,18 @@ province = "01"
 id = "j"
 [[junction.signal]]
 id = "S"
-[[signal_feed]]
-junction = "j"
-url = "file:signals.ndjson"
 [[camera]]
 id = "cam"
 junction = "j"
 url = "file:{(data / "video" / HANOI).resolve()}"
 start_time = {T0}
 {detector(model)}
+[[camera.zone]]
+id = "head"
+kind = "signal_head"
+polygon = {[[x / w, y / h] for x, y in HEAD]}
+signal = "S"
+lamps = ["red", "hidden", "green"]
 [[camera.lane]]
 id = "L"
 polygon = {[*line, [1.0, 1.0], [0.0, 1.0]]}
@@ -72,12 +77,6 @@ def hanoi(data: Path, model: Path) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "site.toml").write_text(hanoi_site(data, model, truth))
-        states = [
-            (part["t_from"], state)
-            for part, state in zip(truth["signal"]["timeline"], ("green", "amber", "red"), strict=True)
-        ]
-        lines = [json.dumps({"time": T0 + t, "signal": "S", "state": state}) for t, state in states]
-        (folder / "signals.ndjson").write_text("\n".join(lines) + "\n")
         command = [sys.executable, "-m", "smartstream", "run", str(folder / "site.toml"), "--no-nats"]
         subprocess.run([*command, "--events", str(folder / "events")], check=True, capture_output=True)
         events = [json.loads(line) for line in (folder / "events").read_text().splitlines()]
