@@ -81,10 +81,11 @@ def warnings(site: Site) -> list[str]:
     for i, camera in enumerate(site.camera):
         if idle := [rule.kind for rule in camera.rule if rule.kind not in BUILT]:
             found.append(f"camera[{i}] ({camera.id}): not armed, this version does not know: {', '.join(idle)}")
-        if camera.junction not in fed and any(rule.kind in signalled for rule in camera.rule):
+        told = camera.junction in fed or bool(site.reads(camera.junction))
+        if not told and any(rule.kind in signalled for rule in camera.rule):
             found.append(
-                f"camera[{i}] ({camera.id}): no [[signal_feed]] tells the states of {camera.junction}; "
-                "unknown never makes a red light"
+                f"camera[{i}] ({camera.id}): no [[signal_feed]] and no signal_head zone tells the states of "
+                f"{camera.junction}; unknown never makes a red light"
             )
         found += [
             f"camera[{i}].{word}[{j}].polygon ({shape.id}): its edges cross; are the corners in order?"
