@@ -20,16 +20,20 @@ from smartstream.sinks.nats_once import publish_once
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def deciding(command: F) -> F:
-    """The options of a decision."""
+def publishing(command: F) -> F:
+    """Where events go."""
     for option in (
-        click.option("--officer", required=True, help="Who decides; stands in the log and in the event."),
-        click.option("--reason", required=True, help="Why."),
         click.option("--events", "events_file", metavar="FILE", help="Also append the events here; `-`: print them."),
         click.option("--site", "site_file", metavar="SITE.toml", type=Path, help="Publish to this site's broker."),
     ):
         command = option(command)
     return command
+
+
+def deciding(command: F) -> F:
+    """The options of a decision."""
+    command = click.option("--reason", required=True, help="Why.")(publishing(command))
+    return click.option("--officer", required=True, help="Who decides; stands in the log and in the event.")(command)
 
 
 def now_ns() -> int:

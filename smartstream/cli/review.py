@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from smartstream.cli.decisions import deciding, emit, now_ns
+from smartstream.cli.decisions import deciding, emit, now_ns, publishing
 from smartstream.evidence import cases as desk
 from smartstream.evidence.redact import export as export_case
 
@@ -88,6 +88,17 @@ def confirm(folder: Path, case: str, **by: Any) -> None:
 def reject(folder: Path, case: str, **by: Any) -> None:
     """No violation took place."""
     _decide(folder, case, "rejected", **by)
+
+
+@review.command()
+@_folder
+@publishing
+def publish(folder: Path, events_file: str | None, site_file: Path | None) -> None:
+    """Publish every decision of the log again, for a broker that could not be reached: it drops what it has."""
+    events, gone = desk.decided(folder)
+    emit(events, events_file, site_file)
+    left_out = f", {gone} left out: retention has deleted their cases" if gone else ""
+    click.echo(f"{len(events)} decisions{left_out}", err=True)
 
 
 @review.command()

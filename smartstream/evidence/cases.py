@@ -90,6 +90,20 @@ def decide(store: Path, one: StoredCase, decision: Decision, *, officer: str, re
     return _event(one.manifest, decision, said, at_ns)
 
 
+def decided(store: Path) -> tuple[list[CloudEvent], int]:
+    """The event of every decision in the log, as it was made; and how many cases retention has deleted since."""
+    manifests = {one.manifest["evidence_id"]: one.manifest for one in cases(store)}
+    events, gone = [], 0
+    for entry in entries(store / REVIEWS):
+        manifest = manifests.get(entry["evidence_id"])
+        if manifest is None:
+            gone += 1
+            continue
+        said = {name: entry[name] for name in ("officer", "reason", "at")}
+        events.append(_event(manifest, entry["decision"], said, parse_instant(entry["at"])))
+    return events, gone
+
+
 def recalled(
     store: Path, *, model: str | None, config: str | None, calibration: str | None, from_ns: int, to_ns: int
 ) -> list[StoredCase]:

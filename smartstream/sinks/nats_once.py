@@ -32,4 +32,5 @@ def publish_once(access: NatsAccess, events: Sequence[CloudEvent], *, province: 
     try:
         asyncio.run(publish())
     except (NatsError, OSError, UnavailableError) as e:
-        raise UnavailableError(f"{access.shown}: the decision stands in the log, but was not published: {e}") from e
+        why = f"the decision stands in the log, but was not published ({e}); smartstream review publish does it later"
+        raise UnavailableError(f"{access.shown}: {why}") from e

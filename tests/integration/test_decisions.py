@@ -55,6 +55,8 @@ def test_a_confirmation_and_a_recall_reach_the_broker_once(tmp_path):
         assert "stands in the log, but was not published" in told
         assert "Traceback" not in told
         broker.start()
+        for _ in range(2):
+            smartstream("review", "publish", store, "--site", site, env=env)
 
         recall = ("recall", store, "--from", "2020-01-01T00:00:00Z", *who, "--reason", "sai hiệu chuẩn")
         smartstream(*recall, env=env)
@@ -63,7 +65,11 @@ def test_a_confirmation_and_a_recall_reach_the_broker_once(tmp_path):
         events = [json.loads(body) for body in read_stream(access, "IOC_EVENTS")]
         decided = [e for e in events if e["type"].split(".")[-2] in ("confirmed", "rejected", "retracted")]
         verbs = [(e["type"].split(".")[-2], e["data"].get("evidence_id")) for e in decided]
-        assert [v for v in verbs if v[0] != "retracted"] == [("confirmed", cases[0]), ("rejected", cases[1])]
+        assert [v for v in verbs if v[0] != "retracted"] == [
+            ("confirmed", cases[0]),
+            ("rejected", cases[1]),
+            ("confirmed", cases[2]),
+        ]
         recalled = [e for e in decided if e["type"].split(".")[-2] == "retracted"]
         assert sorted(e["data"]["evidence_id"] for e in recalled) == cases, "each once, though called twice"
         suspected = {e["id"] for e in events if e["type"].endswith(".suspected.v1")}
