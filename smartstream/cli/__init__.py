@@ -14,7 +14,7 @@ COMMANDS = {
     "bench": "measure the engine, beside its peers in the same run",
     "catalogue": "the systems a centre is connected to, with schema and sample",
     "check": "every mistake in a site file at once",
-    "controller": "what signal controllers say: logs, SPaT; who left on red, seen from above",
+    "controller": "what signal controllers say, and who left on red",
     "demo": "the whole system, nothing to configure",
     "engine": "TensorRT engines of models: build ahead, list",
     "law": "candidate clauses by date, and what an amendment changes",

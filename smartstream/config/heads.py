@@ -21,10 +21,11 @@ def check_heads(raw: _Raw) -> list[Mistake]:
 
 def _zones(raw: _Raw) -> Iterator[Mistake]:
     groups = {
-        junction.get("id"): [g.get("id") for _, g in _tables(junction, "signal")]
+        junction["id"]: [g.get("id") for _, g in _tables(junction, "signal")]
         for _, junction in _tables(raw, "junction")
+        if isinstance(junction.get("id"), str)
     }
-    readers: dict[tuple[Any, str], Any] = {}
+    readers: dict[tuple[str, str], Any] = {}
     for path, camera in _tables(raw, "camera"):
         junction = camera.get("junction")
         for zone_path, zone in _tables(camera, "zone", path):
@@ -35,7 +36,9 @@ def _zones(raw: _Raw) -> Iterator[Mistake]:
                 continue
             yield from _head(zone, zone_path)
             for name in _names(zone.get("signal")):
-                known = groups.get(junction) if isinstance(junction, str) else None
+                if not isinstance(junction, str):
+                    continue
+                known = groups.get(junction)
                 if known is not None and name not in known:
                     there = ", ".join(show(k) for k in known[:8]) or "there is none"
                     wanted = f"the id of a [[junction.signal]] of {show(junction)} ({there})"
@@ -63,14 +66,15 @@ def _head(zone: _Raw, path: str) -> Iterator[Mistake]:
 
 
 def _sources(raw: _Raw) -> Iterator[Mistake]:
-    fed = {feed.get("junction") for _, feed in _tables(raw, "signal_feed")}
-    read = {
+    # Lists: what stands for an id may be anything, a list too.
+    fed = [feed.get("junction") for _, feed in _tables(raw, "signal_feed")]
+    read = [
         (camera.get("junction"), name)
         for _, camera in _tables(raw, "camera")
         for _, zone in _tables(camera, "zone")
         if zone.get("kind") == "signal_head"
         for name in _names(zone.get("signal"))
-    }
+    ]
     for path, junction in _tables(raw, "junction"):
         for group_path, group in _tables(junction, "signal", path):
             source, place = group.get("source"), f"{group_path}.source"

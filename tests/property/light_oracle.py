@@ -20,6 +20,7 @@ class Law:
     grace_s: float = 0.3
     incursion_m: float = 3.0
     min_stop_s: float = 2.0
+    rolls_s: float = 1.5  # who backs off the line rolls before and after standing: that much longer
     dead_band_m: float = 0.5
     still_m: float = 0.5
     under_way_s: float = 0.5
@@ -89,6 +90,13 @@ def standing_since(frames, n, law):
     return frames[anchor][0]
 
 
+def stood_at(frames, stop, end, crossed_ns, law):
+    """How long the vehicle that stands past the line in frame ``stop`` stands there, seen before frame ``end``."""
+    since = max(standing_since(frames, stop, law), crossed_ns)
+    same = [n for n in range(stop, end) if max(standing_since(frames, n, law), crossed_ns) == since]
+    return frames[same[-1]][0] - since
+
+
 def proves(frames, first, last, law):
     """Whether frames first..last show one vehicle without a hole."""
     steps = range(first, last)
@@ -129,6 +137,8 @@ def judge(frames, signals, law=None):
             return verdict("red_light", "red", n)
         if p < -law.dead_band_m:
             end = n
+            if stop is not None and stood_at(frames, stop, n, crossed_ns, law) < ns(law.min_stop_s + law.rolls_s):
+                stop = None
             break
         stood_ns = t - max(standing_since(frames, n, law), crossed_ns)
         if stop is None and stood_ns >= ns(law.min_stop_s):
