@@ -66,7 +66,9 @@ def test_an_engine_is_built_without_a_gpu_and_found_again(library: Library, tmp_
     path.write_bytes(whole[:-100] + bytes(100))
     again, _ = engine_for(Plan(model, (1, 4)), library, None, cache)
     assert again.key == label.key
-    assert path.stat().st_size == len(whole)
+    mended = path.stat().st_mtime_ns
+    assert engine_for(Plan(model, (1, 4)), library, None, cache)[0].key == label.key
+    assert path.stat().st_mtime_ns == mended != before, "built anew, then found whole"
     assert list((tmp_path / "engines").iterdir()) == [path]
 
 
