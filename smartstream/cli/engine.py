@@ -9,11 +9,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Column, Table
 
+from smartstream.vision.gpu.builder import find_library
 from smartstream.vision.gpu.cache import EngineCache, EngineLabel
 from smartstream.vision.gpu.cuda import Device
 from smartstream.vision.gpu.detector import engine_cache
 from smartstream.vision.gpu.engine import DEFAULT_BATCH, Plan, engine_for
-from smartstream.vision.gpu.library import find_library
 
 _folder = click.option(
     "--cache",
@@ -61,7 +61,7 @@ def list_engines(as_json: bool, cache: Path | None) -> None:  # noqa: FBT001
         return
     table = Table("model", Column("engine", no_wrap=True), "made by", "for GPU", "batch", "MiB")
     for label, size in found:
-        table.add_row(label.name, label.key, label.library, label.gpu, _batch(label), f"{size / 2**20:.1f}")
+        table.add_row(label.name, label.key, label.made_with, label.gpu, _batch(label), f"{size / 2**20:.1f}")
     Console().print(table)
 
 

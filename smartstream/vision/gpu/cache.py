@@ -46,7 +46,7 @@ class EngineLabel(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
 
     @property
-    def library(self) -> str:
+    def made_with(self) -> str:
         """Who built it."""
         return str(self.asked["library"])
 

@@ -15,10 +15,10 @@ from smartstream.config.settings import Settings
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.observe.logging import get_logger
 from smartstream.vision.detector import Detections, DetectorSettings, Nv12, Wants
+from smartstream.vision.gpu.builder import find_library
 from smartstream.vision.gpu.cache import EngineCache
 from smartstream.vision.gpu.cuda import Device, Graph, Kernel, Memory, Pinned, Stream
 from smartstream.vision.gpu.engine import DEFAULT_BATCH, Plan, engine_for
-from smartstream.vision.gpu.library import find_library
 from smartstream.vision.gpu.prepare import FRAME, THREADS, compile_kernel, frame, table, to_camera
 from smartstream.vision.layouts import Layout, Port, picture_size, recognise
 from smartstream.vision.readout import Readout

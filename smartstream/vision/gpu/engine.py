@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.observe.logging import get_logger
+from smartstream.vision.gpu.builder import Library
 from smartstream.vision.gpu.cache import EngineCache, EngineLabel
 from smartstream.vision.gpu.cuda import Device
-from smartstream.vision.gpu.library import Library
 from smartstream.vision.gpu.onnx_file import metadata
 from smartstream.vision.layouts import Port, picture_size
 

@@ -18,10 +18,10 @@ from smartstream.cli.engine import engine as command
 from smartstream.errors import InvalidInputError, SmartstreamError
 from smartstream.vision.detector import DetectorSettings, open_detector
 from smartstream.vision.gpu import cuda
+from smartstream.vision.gpu.builder import Library, find_library
 from smartstream.vision.gpu.cache import EngineCache, EngineLabel
 from smartstream.vision.gpu.detector import batch_sizes
 from smartstream.vision.gpu.engine import Plan, engine_for
-from smartstream.vision.gpu.library import Library, find_library
 from smartstream.vision.gpu.onnx_file import metadata
 from smartstream.vision.layouts import Port
 
