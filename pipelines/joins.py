@@ -18,12 +18,13 @@ from smartstream.model.time import MIN_NS
 from smartstream.streams.joins.feeds import CityFeeds
 from smartstream.streams.joins.join import Join, Told
 from smartstream.streams.joins.warning import Warnings
+from smartstream.streams.station import check_version
 
 CITY: Final = "/city"
 """Key of everything that meets here; no junction can have this name."""
 APPROVALS: Final = "/approvals"
 """Key of the items of approval feeds."""
-_VERSION: Final = 1
+_VERSION: Final = 2
 _Meets = Facts | Readings | Reports | Conditions | Approvals | Mark
 
 
@@ -142,6 +143,7 @@ class City:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from ``snapshot``."""
+        check_version("joins", state["version"], _VERSION)
         self._feeds.restore(state["feeds"])
         for join in self._joins:
             join.restore(state["joins"][join.name])

@@ -330,3 +330,27 @@ STORIES["seconds in which a camera could judge, was blind, or did not know the s
     },
     [],
 )
+
+STORIES["light rules were not armed while the signals were not believed, nor any rule while the view had moved"] = (
+    make(
+        Coverage,
+        rules={"cam": ("red_light", "wrong_way"), "cam-b": ("wrong_way",)},
+        groups={"cam": frozenset({("j1", "S"), ("j1", "W")}), "cam-b": frozenset()},
+    ),
+    {
+        "cam": [fact(1, "signal", "j1", "red", group=group) for group in "SW"]
+        + [lanes(t, "cam") for t in range(15, 9000, 15)],
+        "cam-b": [lanes(t, "cam-b") for t in range(15, 9000, 15)]
+        + [fact(8000, "moved", "cam-b", since_ns=(T0 + 7400) * NS), fact(8600, "settled", "cam-b")],
+        "verdicts": [
+            fault(3700, "opened", "S"),  # not believed since a minute before
+            fault(3800, "opened", "W"),
+            fault(3900, "updated", "S"),
+            fault(4300, "closed", "S"),
+            fault(4400, "closed", "W"),
+            fact(6400, "fault", "j1", "opened", group="S", faults=["stuck"], since_ns=(T0 + 6200) * NS),
+            fact(6900, "fault", "j1", "closed", group="S", faults=["stuck"], since_ns=(T0 + 6200) * NS),
+        ],
+    },
+    [],
+)

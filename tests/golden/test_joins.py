@@ -163,6 +163,22 @@ def test_armed_blind_and_unknown_seconds_add_up():
     assert all(d["armed_s"] + d["blind_s"] + d["unknown_s"] == pytest.approx(d["of_s"], abs=0.01) for d in stations)
 
 
+def test_a_rule_is_not_armed_while_its_signals_are_not_believed_or_its_view_has_moved():
+    name = "light rules were not armed while the signals were not believed, nor any rule while the view had moved"
+    make, sides, _ = STORIES[name]
+    told = [e["data"] for e in map(json.loads, play(make, sides)) if ".camera.coverage." in e["type"]]
+    newest = {}
+    for data in sorted(told, key=lambda data: data["revision"]):
+        newest[data["camera"], data["at"]] = data
+    assert max(data["revision"] for data in told) == 1  # the hour before the second fault was known
+    unknown = {
+        (camera, rule): sum(d["rules"][rule]["unknown_s"] for (c, _), d in newest.items() if c == camera)
+        for camera, rule in (("cam", "red_light"), ("cam", "wrong_way"), ("cam-b", "wrong_way"))
+    }
+    assert unknown["cam", "red_light"] - unknown["cam", "wrong_way"] == pytest.approx(760 + 700)
+    assert unknown["cam-b", "wrong_way"] - unknown["cam", "wrong_way"] == pytest.approx(1200)
+
+
 def test_a_wave_makes_no_flood_deeper_and_bears_out_no_report():
     shallow = [0.2, 1.05, 1.06, 1.05, 2.5, 1.06, 1.05, 0.2, 0.2, 0.2, 0.2, 0.2]
     told = [json.loads(e)["data"] for e in play(make(Flood, alarm_m={"wl": 1.0}), {"gauges": water(shallow)})]

@@ -50,6 +50,7 @@ CODES = {
     "certainty": {"Observed", "Likely", "Possible", "Unlikely", "Unknown"},
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[-+]\d\d:\d\d")
+LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")  # RFC 3066
 REFERENCE = re.compile(r"[^,\s<&]+,[^,\s<&]+,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[-+]\d\d:\d\d")
 
 
@@ -67,8 +68,11 @@ def check_cap(text: str) -> None:
         if name in CODES:
             assert said in CODES[name], (name, said)
         elif name in ("sent", "effective", "onset", "expires"):
-            assert TIME.fullmatch(said), (name, said)  # never Z: the standard wants -00:00
+            assert TIME.fullmatch(said), (name, said)  # never Z: the standard wants -00:00 for UTC
+            assert not said.endswith("+00:00"), (name, said)
             datetime.fromisoformat(said)
+        elif name == "language":
+            assert LANGUAGE.fullmatch(said), said
         elif name in ("identifier", "sender"):
             assert said, name
             assert not set(said) & set(" ,<&"), (name, said)

@@ -23,7 +23,6 @@ from smartstream.streams.timers import Timers
 
 Told = CloudEvent | DeadLetter
 _OPENINGS: Final = "/openings"
-_VERSION: Final = 1
 
 
 class Join:
@@ -203,11 +202,11 @@ class Join:
         kept = {name: getattr(self, name) for name in self.state}
         merges = (self._prompt.snapshot(), self._settled.snapshot())
         timers = (self.prompt_timers.snapshot(), self.timers.snapshot())
-        return pickle.dumps((_VERSION, merges, timers, self.incidents, kept))
+        return pickle.dumps((merges, timers, self.incidents, kept))
 
     def restore(self, state: bytes) -> None:
         """Go on from ``snapshot``."""
-        _, merges, timers, self.incidents, kept = pickle.loads(state)
+        merges, timers, self.incidents, kept = pickle.loads(state)
         self._prompt.restore(merges[0])
         self._settled.restore(merges[1])
         self.prompt_timers.restore(timers[0])

@@ -179,8 +179,10 @@ class Warnings:
         return ET.tostring(alert, encoding="unicode", xml_declaration=True)
 
     def _local(self, at_ns: int) -> str:
+        """As the standard wants it (3.3.2): whole seconds and an offset, which is ``-00:00`` where it is UTC."""
         at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at_ns // 10**9)
-        return at.astimezone(self._timezone).isoformat()
+        said = at.astimezone(self._timezone).isoformat()
+        return f"{said[:-6]}-00:00" if said.endswith("+00:00") else said
 
     def snapshot(self) -> dict[str, Any]:
         """A copy of the state."""

@@ -19,8 +19,8 @@ from cap_facts import check_cap
 T0 = 1_790_000_000
 
 
-def gate(sender="ioc.thai-nguyen"):
-    return Warnings("demo", ZoneInfo("Asia/Ho_Chi_Minh"), sender=sender)
+def gate(sender="ioc.thai-nguyen", timezone="Asia/Ho_Chi_Minh"):
+    return Warnings("demo", ZoneInfo(timezone), sender=sender)
 
 
 def incident(kind, verb="opened", at=0, *, score=0.95, **more):
@@ -74,8 +74,9 @@ def test_what_is_bad_proposes_and_what_is_a_nuisance_does_not(kind, mild, severe
         ("spillback", {"score": 0.99}),
     ],
 )
-def test_every_message_keeps_to_the_standard_and_so_does_its_cancellation(kind, more):
-    gate_ = gate()
+@pytest.mark.parametrize("timezone", ["Asia/Ho_Chi_Minh", "UTC", "America/New_York"])
+def test_every_message_keeps_to_the_standard_and_so_does_its_cancellation(kind, more, timezone):
+    gate_ = gate(timezone=timezone)
     gate_.incident(incident(kind, **more))
     gate_.approval(approve())
     (alert,) = [e.data["cap"] for e in gate_.advance((T0 + 100) * NS) if ".published." in e.type]
