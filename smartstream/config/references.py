@@ -78,6 +78,9 @@ def check_references(raw: _Raw, *, wrong: list[str]) -> list[Mistake]:
             for lane_path, lane in _tables(camera, "lane", path):
                 wanted = f"the id of a [[junction.signal]] of {show(junction_id)}"
                 found += _unknown(lane, "signal", known, lane_path, wanted)
+                if isinstance(arrows := lane.get("movement_signal"), dict):
+                    for movement in arrows:
+                        found += _unknown(arrows, movement, known, f"{lane_path}.movement_signal", wanted)
         _check_camera(camera, path, broken, found)
     return found + check_heads(raw)
 
@@ -102,6 +105,8 @@ def _check_camera(camera: _Raw, path: str, broken: bool, found: list[Mistake]) -
     for line_path, line in _tables(camera, "line", path):
         if line.get("movement") is not None and line.get("kind") in ("stop", "count"):
             found.append(Mistake(f"{line_path}.movement", show(line["movement"]), 'a movement on "exit" lines only'))
+    for lane_path, lane in _tables(camera, "lane", path):
+        found += _check_arrows(lane, lane_path, lines)
     seen: dict[tuple[Any, ...], str] = {}
     for rule_path, rule in _tables(camera, "rule", path):
         found += _check_rule(rule, rule_path, camera, lanes, lines, zones)
@@ -111,6 +116,23 @@ def _check_camera(camera: _Raw, path: str, broken: bool, found: list[Mistake]) -
         if what in seen and isinstance(rule.get("kind"), str):
             found.append(Mistake(rule_path, f"the same rule as {seen[what]}", "each rule once"))
         seen.setdefault(what, rule_path)
+
+
+def _check_arrows(lane: _Raw, path: str, lines: _Ids) -> Iterator[Mistake]:
+    """A movement with a light of its own must be one that the lane allows, and an exit line must show it."""
+    arrows = lane.get("movement_signal")
+    if not isinstance(arrows, dict) or not arrows:
+        return
+    if lane.get("signal") is None:
+        yield Mistake(f"{path}.signal", "nothing", "the group of the other movements, beside movement_signal")
+    shown = {line.get("movement") for line in lines.tables.values() if line.get("kind") == "exit"}
+    for movement in arrows:
+        at = f"{path}.movement_signal.{movement}"
+        if isinstance(lane.get("movements"), list) and movement not in lane["movements"]:
+            yield Mistake(at, "a movement that the lane does not allow", "one of its `movements`")
+        if movement not in shown and lines.certain:
+            wanted = f'an exit line with movement "{movement}": only there it shows who obeyed which light'
+            yield Mistake(at, "no such exit line", wanted)
 
 
 def _check_rule(rule: _Raw, path: str, camera: _Raw, lanes: _Ids, lines: _Ids, zones: _Ids) -> Iterator[Mistake]:

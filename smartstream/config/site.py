@@ -179,6 +179,9 @@ class Lane(Table):
     """Lawful travel as a vector in picture coordinates."""
     signal: Id | None = None
     """Signal group of the junction that the lane obeys."""
+    movement_signal: Annotated[dict[Movement, Id], Field(default_factory=dict)]
+    """Movements with a signal group of their own, such as a green arrow beside a red light: `{ right = "S-right" }`.
+    Which movement a vehicle made, an exit line shows; where none is crossed and the lights differ, it is undecided."""
     allowed: Annotated[tuple[VehicleClass, ...], Field(min_length=1)] | None = None
     """Classes that may use it; absent: every class."""
     movements: Annotated[tuple[Movement, ...], Field(min_length=1)] | None = None

@@ -38,6 +38,7 @@ pub struct Watch {
     pub layout: Layout,
     rules: Rules,
     needs_neighbours: bool,
+    looks_beside: bool,
     /// Per lane: the first line over it, at which its vehicles are counted.
     count_lines: Vec<Option<u16>>,
 }
@@ -109,12 +110,13 @@ impl Watch {
         let layout = Layout::new(config, groups).map_err(place)?;
         let rules = Rules::new(&config.rules, &layout).map_err(place)?;
         let needs_neighbours = rules.single.iter().any(crate::rule::Rule::needs_neighbours);
+        let looks_beside = rules.single.iter().any(crate::rule::Rule::looks_beside);
         let line_of = |at| {
             let over = |l: &RoadLine| l.lanes.iter().any(|s| s.lane == at);
             layout.lines.iter().position(over).map(|i| i as u16)
         };
         let count_lines = (0u16..).take(layout.lanes.len()).map(line_of).collect();
-        Ok(Self { id: config.id.clone(), layout, rules, needs_neighbours, count_lines })
+        Ok(Self { id: config.id.clone(), layout, rules, needs_neighbours, looks_beside, count_lines })
     }
 
     /// Take in one frame of the open run.
@@ -133,7 +135,9 @@ impl Watch {
         let mut crossings = Vec::new();
         let taken: Vec<Taken> =
             tracks.iter().filter_map(|row| self.take(state, time, row, &mut crossings)).collect();
-        let neighbours = if self.needs_neighbours { state.neighbours(time) } else { Vec::new() };
+        let outlines = || tracks.iter().any(|t| t.flags & Track::CLASS_BY_SIZE != 0);
+        let needed = self.needs_neighbours || self.looks_beside && outlines();
+        let neighbours = if needed { state.neighbours(time) } else { Vec::new() };
         let cx = self.context(around, &neighbours);
         for Taken { id, place, crossed } in taken {
             let Some(watched) = state.tracks.get_mut(&id) else { continue };
@@ -393,6 +397,10 @@ impl CameraState {
             lane: track.lane,
             pos: track.position(),
             still_since: track.standstill.since,
+            seen: track.last,
+            place: track.place(),
+            is_outline: track.class_by_size,
+            mps: track.velocity_mps(),
         })
         .collect()
     }

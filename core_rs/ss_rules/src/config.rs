@@ -3,7 +3,9 @@
 //! `smartstream.rules.compile` writes it from the site file. Everything is
 //! checked here again: the engine trusts nobody.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 use ss_model::{Error, Point, Polygon, Result, VehicleClass};
 
 use crate::hours::{Hours, Weekday};
@@ -80,6 +82,9 @@ pub struct LaneConfig {
     /// Signal group that rules it.
     #[serde(default)]
     pub signal: Option<String>,
+    /// Movements that obey another group: an arrow beside the light.
+    #[serde(default)]
+    pub movement_signal: BTreeMap<Movement, String>,
     /// Classes that may use it; absent: every class.
     #[serde(default)]
     pub allowed: Option<Vec<VehicleClass>>,
@@ -92,7 +97,7 @@ pub struct LaneConfig {
 }
 
 /// Where a vehicle goes at the junction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Movement {
     /// To the left.

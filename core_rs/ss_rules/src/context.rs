@@ -35,6 +35,14 @@ pub struct Neighbour {
     pub pos: Point,
     /// Since when it has not moved.
     pub still_since: EventTime,
+    /// When it was seen last, and how large.
+    pub seen: EventTime,
+    /// Its box and where that stands.
+    pub place: Place,
+    /// Told by its outline only.
+    pub is_outline: bool,
+    /// Way in metres a second.
+    pub mps: Option<Point>,
 }
 
 /// One observation of a track, after its memory has taken it in.

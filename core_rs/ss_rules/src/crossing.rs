@@ -97,6 +97,8 @@ pub struct Crossing {
     pub beyond: f64,
     /// From the left to the right of the line's points.
     pub rightward: bool,
+    /// Way between the two frames, metres.
+    pub step_m: f64,
 }
 
 /// One track at one line.
@@ -140,6 +142,7 @@ impl LineTrack {
             unit_m,
             beyond: line.beyond(at),
             rightward: side > 0,
+            step_m: (b.pos - a.pos).length() * unit_m,
         })
     }
 

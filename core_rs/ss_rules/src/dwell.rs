@@ -15,6 +15,13 @@ use crate::verdict::doubt_reason;
 
 /// Away for no longer than this is still there: a foot point trembles.
 const BRIEFLY_AWAY_S: f64 = 0.5;
+/// Standing for so long is a stop of somebody's own.
+const STOPS_S: f64 = 2.0;
+/// Less than this from frame to frame is no movement, and no vehicle under way has more such frames than this share.
+const STILL_M: f64 = 0.02;
+const MOST_STILL: f64 = 0.25;
+/// A way is made of steps: none may be longer than this share of it.
+const LARGEST_STEP: f64 = 0.25;
 /// Share of a vehicle's width that must be in the place: the wheels, not the
 /// mirrors.
 const FIRM: f64 = 0.4;
@@ -81,13 +88,41 @@ struct Stay {
     start: Point,
     /// Furthest from the start.
     path_m: f64,
+    gait: Gait,
     proof: Option<Proof>,
+}
+
+/// How an outline moves. Part of a large vehicle, left behind and caught up again, sticks and jumps.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Gait {
+    frames: u32,
+    /// Those in which it did not move at all, though it was not standing.
+    still: u32,
+    largest_m: f64,
+}
+
+impl Gait {
+    fn observe(&mut self, seen: &Seen<'_>) {
+        let step_m = seen.track.step.length() * seen.place.unit_m;
+        self.largest_m = self.largest_m.max(step_m);
+        if seen.now < seen.track.standstill.since.plus_seconds(STOPS_S) {
+            self.frames += 1;
+            self.still += u32::from(step_m < STILL_M);
+        }
+    }
+
+    fn is_steady(&self, path_m: f64) -> bool {
+        f64::from(self.still) <= MOST_STILL * f64::from(self.frames)
+            && self.largest_m <= LARGEST_STEP * path_m
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Proof {
     time: EventTime,
     class: VehicleClass,
+    /// No part of a vehicle, and not two.
+    is_whole: bool,
     doubts: Vec<Reason>,
 }
 
@@ -106,18 +141,22 @@ impl DwellRule {
             }
             (None, Some(lane)) if self.window.holds(cx.calendar, seen.now) => {
                 let (now, start) = (seen.now, seen.place.pos);
-                state.stay = Some(Stay { lane, since: now, last: now, start, path_m: 0.0, proof: None });
+                let gait = Gait::default();
+                state.stay =
+                    Some(Stay { lane, since: now, last: now, start, path_m: 0.0, gait, proof: None });
             }
             _ => {}
         }
         let stay = state.stay.as_mut()?;
         if here.is_some() {
             stay.path_m = stay.path_m.max((seen.place.pos - stay.start).length() * seen.place.unit_m);
+            stay.gait.observe(seen);
         }
         let long = stay.last >= stay.since.plus_seconds(self.min_dwell_s) && stay.path_m >= self.min_path_m;
         if stay.proof.is_none() && (long || crossed) {
             let doubts = doubt_reason(seen.track.doubt_since(stay.since)).into_iter().collect();
-            stay.proof = Some(Proof { time: seen.now, class: seen.track.class, doubts });
+            let is_whole = seen.track.is_whole();
+            stay.proof = Some(Proof { time: seen.now, class: seen.track.class, is_whole, doubts });
         }
         None
     }
@@ -149,6 +188,11 @@ impl DwellRule {
         }
     }
 
+    /// Whether a way proves it, so that how an outline goes it tells whether it is a vehicle.
+    fn by_way(&self) -> bool {
+        self.min_path_m > 0.0
+    }
+
     fn has_crossed(&self, seen: &Seen<'_>) -> bool {
         matches!(&self.place, Where::OverLine(line) if seen.crossed.iter().any(|(l, _)| l == line))
     }
@@ -174,7 +218,10 @@ impl DwellRule {
         // outline: two motorcycles in one are a car, and over the line between them.
         let rests_on_shape = match (&self.place, &self.concerns) {
             (Where::OverLine(_), _) => track.class_by_size,
-            (_, Concerns::AllBut(_)) => track.may_walk(),
+            (_, Concerns::AllBut(_)) => {
+                let steady = !self.by_way() || stay.gait.is_steady(stay.path_m);
+                track.class_by_size && (track.may_walk() || !proof.is_whole || !steady)
+            }
             _ => track.class_by_size,
         };
         if proof.class != track.class || rests_on_shape {

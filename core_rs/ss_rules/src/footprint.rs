@@ -54,13 +54,13 @@ impl Footprint {
     }
 }
 
-/// A step along `way` and the same step across it, as the picture shows them.
-fn in_picture(view: &View, place: &Place, way: Point) -> Option<(Point, Point)> {
+/// A unit of position along `way` and the same across it, as the picture shows them.
+pub(crate) fn in_picture(view: &View, place: &Place, way: Point) -> Option<(Point, Point)> {
     let step = 1e-4;
     let at = |dx: f64, dy: f64| view.position(Point { x: place.foot.x + dx, y: place.foot.y + dy });
     let (u, v) = (at(step, 0.0)? - place.pos, at(0.0, step)? - place.pos);
     let area = u.cross(v);
-    let back = |p: Point| Point { x: p.cross(v) / area, y: u.cross(p) / area };
+    let back = |p: Point| Point { x: p.cross(v), y: u.cross(p) }.scale(step / area);
     Some(if view.is_metric() {
         (back(way), back(Point { x: -way.y, y: way.x }))
     } else {

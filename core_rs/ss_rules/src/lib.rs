@@ -7,6 +7,7 @@
 //! in event time, so that the same input gives the same verdicts however it is
 //! cut, and whenever it is stopped and resumed.
 
+pub mod arrow;
 pub mod camera;
 pub mod config;
 pub mod conflict;
@@ -21,6 +22,7 @@ pub mod ledger;
 pub mod light;
 pub mod movement;
 pub mod outcome;
+pub mod outline;
 pub mod place;
 pub mod plan;
 pub mod repeat;

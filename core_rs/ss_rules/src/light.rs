@@ -21,9 +21,11 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, SignalState};
 
+use crate::config::Movement;
 use crate::context::{Context, Seen};
 use crate::crossing::{Crossing, DEAD_BAND_M};
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind, SignalFact};
+use crate::outline::Outline;
 use crate::place::RoadLine;
 use crate::signals::Meanings;
 use crate::track::TrackState;
@@ -50,14 +52,23 @@ pub struct LightRule {
     pub dilemma_mps2: f64,
     /// Kinds with a rule of their own.
     pub armed: Vec<RuleKind>,
+    /// Movements that a light of their own rules here; first of all `None`, the others. See [`crate::arrow`].
+    pub movements: Vec<Option<Movement>>,
 }
 
-/// One track under the decision table.
+/// One track under the decision table, by the light of one movement.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct LightState {
     /// The line has been judged: once per track.
-    done: bool,
+    pub done: bool,
     entry: Option<Entry>,
+}
+
+impl LightState {
+    /// The vehicle has crossed the line.
+    pub fn is_over(&self) -> bool {
+        self.done || self.entry.is_some()
+    }
 }
 
 /// A crossing that may have been on red and is being watched.
@@ -72,6 +83,7 @@ struct Entry {
     astride: bool,
     deepest_m: f64,
     stop: Option<Stop>,
+    outline: Outline,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -99,8 +111,14 @@ impl LightRule {
         self.armed.contains(&candidate.kind)
     }
 
-    /// Take in an observation of a track and the lines it crossed with it.
-    pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut LightState) -> Option<Candidate> {
+    /// Take in an observation of a track and the lines it crossed with it, taken to go where `movement` says.
+    pub fn observe_as(
+        &self,
+        cx: &Context<'_>,
+        seen: &Seen<'_>,
+        movement: Option<Movement>,
+        state: &mut LightState,
+    ) -> Option<Candidate> {
         if state.done {
             return None;
         }
@@ -108,15 +126,16 @@ impl LightRule {
         let road = &cx.layout.lines[usize::from(self.line)];
         if state.entry.is_none() {
             let crossing = seen.crossed.iter().find(|(line, _)| *line == self.line).map(|(_, c)| *c)?;
-            let entry = self.enter(cx, road, track, crossing)?;
-            if entry.meanings.red {
+            let entry = self.enter(cx, road, track, (crossing, movement))?;
+            if entry.meanings.red || entry.meanings.amber && entry.outline.is_one {
                 state.entry = Some(entry);
             } else {
                 state.done = true;
-                return entry.meanings.amber.then(|| self.yellow(cx, id, track, &entry));
+                return entry.meanings.amber.then(|| self.yellow(cx, id, track, &entry, None));
             }
         }
         let entry = state.entry.as_mut()?;
+        entry.outline.look(cx, seen);
         let past_m = track.lines[usize::from(self.line)].last()?.offset_m
             * if entry.crossing.rightward { 1.0 } else { -1.0 };
         let found = self.watch(cx, id, track, seen.now, past_m, entry)?;
@@ -125,7 +144,7 @@ impl LightRule {
     }
 
     /// The track has ended: what was open is settled.
-    pub fn end(
+    pub fn end_as(
         &self,
         cx: &Context<'_>,
         id: u32,
@@ -134,6 +153,9 @@ impl LightRule {
     ) -> Option<Candidate> {
         let entry = state.entry.take()?;
         state.done = true;
+        if !entry.meanings.red {
+            return Some(self.yellow(cx, id, track, &entry, Some(Reason::NearLine)));
+        }
         let stands = track.last >= track.standstill.since.plus_seconds(UNDER_WAY_S);
         if entry.stop.is_none() && !stands {
             return Some(self.red(cx, id, track, &entry, Some(Reason::TrackLost)));
@@ -147,14 +169,14 @@ impl LightRule {
         cx: &Context<'_>,
         road: &RoadLine,
         track: &TrackState,
-        crossing: Crossing,
+        (crossing, movement): (Crossing, Option<Movement>),
     ) -> Option<Entry> {
         let lanes = cx.layout.lanes_of_crossing(self.line, &crossing, track);
         let lane = lanes.first().copied();
         if !road.is_forward(crossing.rightward, lane.map(|l| &cx.layout.lanes[usize::from(l)])) {
             return None;
         }
-        let group_of = |l: u16| cx.layout.lanes[usize::from(l)].group;
+        let group_of = |l: u16| cx.layout.lanes[usize::from(l)].group_for(movement);
         if lane.is_some_and(|l| group_of(l).is_none()) {
             return None; // a lane without a light
         }
@@ -172,7 +194,8 @@ impl LightRule {
         let own = of(groups.first()?);
         let meanings = groups.iter().map(of).fold(own, Meanings::or);
         let astride = meanings != own;
-        Some(Entry { crossing, lane, groups, meanings, astride, deepest_m: 0.0, stop: None })
+        let outline = Outline::new(road, track, &crossing);
+        Some(Entry { crossing, lane, groups, meanings, astride, deepest_m: 0.0, stop: None, outline })
     }
 
     /// One more frame of a crossing that may have been on red. Answers when
@@ -187,6 +210,9 @@ impl LightRule {
         past_m: f64,
         entry: &mut Entry,
     ) -> Option<Option<Candidate>> {
+        if !entry.meanings.red {
+            return self.watch_amber(cx, id, track, now, past_m, entry);
+        }
         // Red for every light that may rule it, and for one of them at least.
         let red = |until: EventTime| {
             let until = until.plus_seconds(cx.layout.clock_s);
@@ -230,6 +256,24 @@ impl LightRule {
         None
     }
 
+    /// One more frame of an outline that crossed on amber: where its foot is, it knows by half a metre and more,
+    /// so it must have gone on.
+    #[allow(clippy::option_option)] // as above
+    fn watch_amber(
+        &self,
+        cx: &Context<'_>,
+        id: u32,
+        track: &TrackState,
+        now: EventTime,
+        past_m: f64,
+        entry: &Entry,
+    ) -> Option<Option<Candidate>> {
+        let stands = now >= track.standstill.since.max(entry.crossing.to).plus_seconds(self.min_stop_s);
+        let why = if past_m >= self.incursion_m { None } else { Some(Reason::NearLine) };
+        let settled = why.is_none() || stands || past_m < -DEAD_BAND_M;
+        settled.then(|| Some(self.yellow(cx, id, track, entry, why)))
+    }
+
     /// The vehicle did not go on during red: it stood there, or nothing happened.
     fn settle(&self, cx: &Context<'_>, id: u32, track: &TrackState, entry: &Entry) -> Option<Candidate> {
         match &entry.stop {
@@ -246,7 +290,7 @@ impl LightRule {
                     .threshold("incursion_m", self.incursion_m);
                 Some(found)
             }
-            None => entry.meanings.amber.then(|| self.yellow(cx, id, track, entry)),
+            None => entry.meanings.amber.then(|| self.yellow(cx, id, track, entry, None)),
         }
     }
 
@@ -271,9 +315,17 @@ impl LightRule {
         found
     }
 
-    fn yellow(&self, cx: &Context<'_>, id: u32, track: &TrackState, entry: &Entry) -> Candidate {
+    fn yellow(
+        &self,
+        cx: &Context<'_>,
+        id: u32,
+        track: &TrackState,
+        entry: &Entry,
+        why: Option<Reason>,
+    ) -> Candidate {
         let mut doubts = entry.doubts_of_instant(Meanings::AMBER);
         doubts.extend(doubt_reason(track.doubt_since(entry.crossing.from)));
+        doubts.extend(why);
         let mut found = self.candidate(cx, id, track, RuleKind::YellowLight, entry, doubts);
         let onset = found.signal.map(|s| s.phase.since);
         if let Some((distance_m, speed_mps)) = onset.and_then(|t| self.approach(cx, track, t)) {
@@ -314,12 +366,17 @@ impl LightRule {
         track: &TrackState,
         kind: RuleKind,
         entry: &Entry,
-        doubts: Vec<Reason>,
+        mut doubts: Vec<Reason>,
     ) -> Candidate {
         let c = &entry.crossing;
         let group = entry.groups[0];
         let phase = cx.signals[usize::from(group)].as_of(c.time);
         let clock = cx.layout.clock_s;
+        for doubt in entry.outline.doubts() {
+            if !doubts.contains(&doubt) {
+                doubts.push(doubt);
+            }
+        }
         let mut explanation = Explanation::default()
             .interval("crossing", c.from.plus_seconds(-clock), c.to.plus_seconds(clock))
             .fact("hits", f64::from(track.hits))

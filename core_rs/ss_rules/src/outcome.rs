@@ -83,6 +83,12 @@ pub enum Reason {
     ClassDoubt,
     /// The track ended before the proof was complete.
     TrackLost,
+    /// One movement had to wait and another had not, and it was not seen where the vehicle went.
+    MovementUnknown,
+    /// Not seen to come: its outline appeared at the line, or jumped over it.
+    AppearedAtLine,
+    /// Stays so near the line that the error of its outline decides.
+    NearLine,
     /// Slowly backwards after going forwards: it may be reversing.
     MaybeReversing,
     /// Nothing stands ahead: it may be giving way to others.
@@ -107,6 +113,9 @@ impl Reason {
             Self::IdentityDoubt => "identity_doubt",
             Self::ClassDoubt => "class_doubt",
             Self::TrackLost => "track_lost",
+            Self::MovementUnknown => "movement_unknown",
+            Self::AppearedAtLine => "appeared_at_line",
+            Self::NearLine => "near_line",
             Self::MaybeReversing => "maybe_reversing",
             Self::MayBeGivingWay => "may_be_giving_way",
             Self::Duplicate => "duplicate",

@@ -30,6 +30,19 @@ pub struct Place {
     pub unit_m: f64,
     /// Width of the box, normalised picture coordinates.
     pub width: f64,
+    /// Its height, the same.
+    pub height: f64,
+}
+
+impl Place {
+    /// Whether the boxes of the two meet, or pass with less between them than a quarter of the narrower.
+    pub fn touches(&self, other: &Self) -> bool {
+        let margin = self.width.min(other.width) / 4.0;
+        let aside = (self.foot.x - other.foot.x).abs();
+        let (top, foot) = (self.foot.y - self.height, self.foot.y);
+        let (other_top, other_foot) = (other.foot.y - other.height, other.foot.y);
+        aside <= f64::midpoint(self.width, other.width) + margin && top <= other_foot && other_top <= foot
+    }
 }
 
 /// How a camera sees the ground.
@@ -73,12 +86,21 @@ impl View {
         (pos.x.abs() < HORIZON_M && pos.y.abs() < HORIZON_M).then_some(pos)
     }
 
+    /// How tall an upright thing is that stands at `place` and fills its box, metres; `None` without
+    /// calibration. What is long along the road looks taller by that.
+    pub fn height_m(&self, place: &Place) -> Option<f64> {
+        let step = 1e-4;
+        let aside = self.position(Point { x: place.foot.x + step, y: place.foot.y })? - place.pos;
+        self.is_metric().then(|| aside.length() / step * place.height / self.aspect)
+    }
+
     /// Where a box touches the ground; `None` at or beyond the horizon.
     pub fn place(&self, bbox: &BoxF) -> Option<Place> {
         let foot = Point { x: f64::midpoint(f64::from(bbox.x1), f64::from(bbox.x2)), y: f64::from(bbox.y2) };
         let pos = self.position(foot)?;
         let unit_m = if self.is_metric() { 1.0 } else { BOX_HEIGHT_M / f64::from(bbox.height()) };
-        Some(Place { foot, pos, unit_m, width: f64::from(bbox.width()) })
+        let (width, height) = (f64::from(bbox.width()), f64::from(bbox.height()));
+        Some(Place { foot, pos, unit_m, width, height })
     }
 }
 
@@ -134,6 +156,8 @@ pub struct Lane {
     pub direction: Option<Point>,
     /// Index of its signal group.
     pub group: Option<u16>,
+    /// Movements with a group of their own.
+    pub arrows: Vec<(Movement, u16)>,
     /// Classes that may use it; empty: every class.
     pub allowed: Vec<VehicleClass>,
     /// Movements that may be made from it; empty: every one.
@@ -142,6 +166,14 @@ pub struct Lane {
     pub speed_limit_kmh: Option<f64>,
     /// From end to end, when the camera is calibrated.
     pub length_m: Option<f64>,
+}
+
+impl Lane {
+    /// The group that a movement from it obeys; `None` as movement: any that has no arrow of its own.
+    pub fn group_for(&self, movement: Option<Movement>) -> Option<u16> {
+        let arrow = self.arrows.iter().find(|(m, _)| Some(*m) == movement).map(|(_, group)| *group);
+        arrow.or(self.group)
+    }
 }
 
 /// The stretch of a line that one lane leads over, in units of position from
@@ -302,14 +334,12 @@ fn lane(config: &LaneConfig, view: &View, groups: &[String]) -> Result<Lane> {
             })
         })
         .transpose()?;
-    let group = config
-        .signal
-        .as_ref()
-        .map(|s| {
-            let found = groups.iter().position(|g| g == s).map(|i| i as u16);
-            found.ok_or_else(|| Error::invalid(format!("{name}: no signal group is called {s:?}")))
-        })
-        .transpose()?;
+    let group_of = |s: &String| {
+        let found = groups.iter().position(|g| g == s).map(|i| i as u16);
+        found.ok_or_else(|| Error::invalid(format!("{name}: no signal group is called {s:?}")))
+    };
+    let group = config.signal.as_ref().map(group_of).transpose()?;
+    let arrows = config.movement_signal.iter().map(|(&m, s)| Ok((m, group_of(s)?))).collect::<Result<_>>()?;
     let length_m = direction.filter(|_| view.is_metric()).and_then(|way| {
         let along = config.polygon.0.iter().filter_map(|&p| Some(view.position(p)?.dot(way)));
         let (first, last) = along.fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(x), b.max(x)));
@@ -321,6 +351,7 @@ fn lane(config: &LaneConfig, view: &View, groups: &[String]) -> Result<Lane> {
         length_m,
         direction,
         group,
+        arrows,
         allowed: config.allowed.clone().unwrap_or_default(),
         movements: config.movements.clone().unwrap_or_default(),
         speed_limit_kmh: config.speed_limit_kmh,

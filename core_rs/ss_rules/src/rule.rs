@@ -4,12 +4,13 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{Error, Result, VehicleClass};
 
+use crate::arrow::ArrowState;
 use crate::config::{LineKind, RuleConfig, above, not_negative};
 use crate::conflict::ConflictRule;
 use crate::context::{Context, Seen};
 use crate::dwell::{Concerns, DwellRule, DwellState, Where};
 use crate::hours::Window;
-use crate::light::{LightRule, LightState};
+use crate::light::LightRule;
 use crate::movement::{Forbids, MovementRule, MovementState};
 use crate::outcome::{Candidate, RuleKind};
 use crate::place::{Lane, Layout};
@@ -49,7 +50,7 @@ pub enum Rule {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[allow(missing_docs)] // the states of the rules above
 pub enum RuleState {
-    Light(LightState),
+    Light(ArrowState),
     WrongWay(WrongWayState),
     Turn(TurnState),
     Movement(MovementState),
@@ -62,7 +63,7 @@ impl Rule {
     /// What is remembered of a new track.
     pub fn start(&self) -> RuleState {
         match self {
-            Self::Light(_) => RuleState::Light(LightState::default()),
+            Self::Light(_) => RuleState::Light(ArrowState::default()),
             Self::WrongWay(_) => RuleState::WrongWay(WrongWayState::default()),
             Self::Turn(_) => RuleState::Turn(TurnState::default()),
             Self::Movement(_) => RuleState::Movement(MovementState::default()),
@@ -113,6 +114,11 @@ impl Rule {
     /// Whether it looks at the other tracks.
     pub fn needs_neighbours(&self) -> bool {
         matches!(self, Self::Stop(_))
+    }
+
+    /// Whether it looks at outlines beside the one that it judges.
+    pub fn looks_beside(&self) -> bool {
+        matches!(self, Self::Light(_))
     }
 
     /// Acts of one frame are found in the order of their precedence.
@@ -328,6 +334,7 @@ impl Rules {
         let at = known.unwrap_or_else(|| {
             self.single.push(Rule::Light(LightRule {
                 line,
+                movements: crate::arrow::movements(layout, line),
                 grace_s: 0.3,
                 incursion_m: if layout.view.is_metric() { 3.0 } else { INCURSION_UNCALIBRATED_M },
                 min_stop_s: 2.0,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point, VehicleClass};
 
 use crate::crossing::{Crossing, LineTrack};
+use crate::outline;
 use crate::place::{Layout, Place};
 use crate::standstill::Standstill;
 
@@ -27,6 +28,12 @@ const RUNNING_MPS: f64 = 4.0;
 const RUN_S: f64 = 1.0;
 /// … in many steps, none a larger share of the way: one jump of a box is no run.
 const LONGEST_STEP: f64 = 0.4;
+/// A heading is that of this way: shorter ones are tremble.
+const HEADING_M: f64 = 2.0;
+/// How long an outline is looked at, to tell whether it is a whole vehicle.
+const WHOLE_S: f64 = 0.5;
+/// A velocity is that of this long.
+const VELOCITY_S: f64 = 0.5;
 /// Not having moved for this long is standing.
 const STANDS_S: f64 = 0.5;
 
@@ -73,6 +80,8 @@ pub struct TrackState {
     pub class_by_size: bool,
     /// Has been faster than anybody on foot.
     outran: bool,
+    /// Share of the last half second in which its outline was as large as its class; `None` before it has moved.
+    whole: Option<f64>,
     /// Lane under the wheels now.
     pub lane: Option<u16>,
     /// Zones around it now, one bit each.
@@ -121,6 +130,7 @@ impl TrackState {
             on_foot: class == VehicleClass::Pedestrian,
             class_by_size: false,
             outran: false,
+            whole: None,
             lane: None,
             zones: 0,
             stood: None,
@@ -179,6 +189,12 @@ impl TrackState {
             self.class = VehicleClass::Unknown;
             self.on_foot = !self.outran;
         }
+        if class_by_size && let Some(way) = self.heading(HEADING_M) {
+            let fits = f64::from(u8::from(outline::fits(&layout.view, place, way, self.class)));
+            let elapsed_s = self.last.seconds_since(self.before);
+            let before = self.whole.unwrap_or(fits);
+            self.whole = Some(before + (fits - before) * elapsed_s / (elapsed_s + WHOLE_S));
+        }
         for (index, (track, road)) in self.lines.iter_mut().zip(&layout.lines).enumerate() {
             if let Some(crossing) = track.observe(&road.line, time, place.pos, place.unit_m)
                 && (crossing.beyond == 0.0 || layout.passes_exit(road, &crossing, place))
@@ -217,6 +233,22 @@ impl TrackState {
     /// Where it is now.
     pub fn position(&self) -> Point {
         self.here.pos
+    }
+
+    /// Its box and where that stands.
+    pub fn place(&self) -> Place {
+        self.here
+    }
+
+    /// Metres a second over the last half second; `None` before it has come so far.
+    pub fn velocity_mps(&self) -> Option<Point> {
+        let since = self.trail.iter().rev().find(|w| w.time <= self.last.plus_seconds(-VELOCITY_S))?;
+        Some((self.here.pos - since.pos).scale(self.here.unit_m / self.last.seconds_since(since.time)))
+    }
+
+    /// Whether its outline has lately been as large as its class: it is then neither part of a vehicle nor two.
+    pub fn is_whole(&self) -> bool {
+        !self.class_by_size || self.whole.is_none_or(|share| share >= 0.5)
     }
 
     /// Whether it lies in a zone now.

@@ -49,6 +49,7 @@ pub fn crossing(road: &RoadLine, track: &TrackState, place: &Place) -> Option<Cr
         unit_m: place.unit_m,
         beyond: 0.0,
         rightward,
+        step_m: there_m,
     })
 }
 

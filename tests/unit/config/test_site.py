@@ -123,6 +123,7 @@ def test_the_site_file_of_a_scene_loads(scene: str, tracks: list[str], tmp_path:
         ("direction = [0.0, 1.0]", "direction = [0, 0]", "camera[0].lane[0].direction — found [0, 0] — expected a vector that points somewhere"),
         ('"bus", "truck"]', '"bus", "lorry"]', 'camera[0].lane[0].allowed[3] — found "lorry" — expected one of "unknown", "motorcycle", "bicycle", "car", "truck", "bus", "pedestrian"'),
         ('signal = "S-through"', 'signal = "S-left"', 'camera[0].lane[0].signal — found "S-left" — expected the id of a [[junction.signal]] of "j1" ("S-through")'),
+        ('signal = "S-through"', 'signal = "S-through"\nmovement_signal = { right = "S-through" }', 'camera[0].lane[0].movement_signal.right — found no such exit line — expected an exit line with movement "right": only there it shows who obeyed which light'),
         ('kind = "stop" ', 'kind = "stop"\nmovement = "left" ', 'camera[0].line[0].movement — found "left" — expected a movement on "exit" lines only'),
         ("points = [[0.32, 0.64], [0.63, 0.64]]", "points = [[0.3, 0.6]]", "camera[0].line[0].points — found [[0.3, 0.6]] — expected a list of 2 [x, y] pairs"),
         ('line = "S-stop"', "", "camera[0].rule[0].line — found nothing — expected text in quotes (Stop line)"),
@@ -139,6 +140,15 @@ def test_the_site_file_of_a_scene_loads(scene: str, tracks: list[str], tmp_path:
 )  # fmt: skip
 def test_a_mistake_names_place_found_and_expected(old: str, new: str, message: str) -> None:
     assert one_mistake(old, new) == message
+
+
+def test_an_arrow_names_a_group_that_there_is() -> None:
+    text = REFERENCE.read_text().replace(
+        'signal = "S-through"', 'signal = "S-through"\nmovement_signal = { right = "R" }'
+    )
+    wrong = mistakes(text.replace('kind = "stop" ', 'kind = "exit"\nmovement = "right" '))
+    wanted = 'expected the id of a [[junction.signal]] of "j1" ("S-through")'
+    assert f'camera[0].lane[0].movement_signal.right — found "R" — {wanted}' in wrong
 
 
 def test_a_rule_in_metres_without_calibration_is_refused_with_that_reason() -> None:

@@ -33,6 +33,7 @@ def camera(*, lanes=(), lines=(), zones=(), rules=()):
     world = [[SPAN_M * (x - 0.5), SPAN_M * (y - 0.5)] for x, y in CORNERS]
     return {
         "id": "c",
+        "aspect": 1.0,
         "calibration": {"image": CORNERS, "world_m": world},
         "lanes": list(lanes),
         "lines": list(lines),
@@ -56,8 +57,8 @@ def drive(way, *, at=0.0, fps=10):
 
 
 class Vehicle:
-    def __init__(self, way, *, kind="car", at=0.0, fps=10, width_m=1.8, doubtful=(), flags=0):
-        self.frames, self.kind, self.width_m = drive(way, at=at, fps=fps), kind, width_m
+    def __init__(self, way, *, kind="car", at=0.0, fps=10, width_m=1.8, height_m=1.5, doubtful=(), flags=0):
+        self.frames, self.kind, self.width_m, self.height_m = drive(way, at=at, fps=fps), kind, width_m, height_m
         self.doubtful, self.flags = doubtful, flags
 
 
@@ -68,7 +69,7 @@ def rows_of(vehicles):
         for t, x, y in v.frames:
             (fx, fy), half = image((x, y))[0], v.width_m / SPAN_M / 2
             flag = v.flags | any(a <= t <= b for a, b in v.doubtful)
-            box = (fx - half, fy - 0.015, fx + half, fy)
+            box = (fx - half, fy - v.height_m / SPAN_M, fx + half, fy)
             rows.setdefault(T0 + round(t * 1000) * 1_000_000, []).append((number, CLASS_CODE[v.kind], box, int(flag)))
     return rows
 

@@ -330,25 +330,6 @@ def test_a_class_told_by_size_alone_accuses_nobody():
     assert verdicts(site(rule, lanes=lanes), [blob]) == [("wrong_lane", "undecided", "class_doubt")]
 
 
-class TestOutlines:
-    """A motion detector tells classes by the size of an outline (flag 4), and what an outline holds nobody knows."""
-
-    def test_its_sides_are_not_the_wheels_of_one_vehicle(self):
-        found = verdicts(site(TestSolidLine.RULE, lines=[TestSolidLine.LINE]), [straight(0.1, flags=4)])
-        assert found == [("solid_line", "undecided", "class_doubt")]
-
-    def test_on_the_pavement_only_what_is_faster_than_people_is_a_vehicle(self):
-        pavement = site(TestPavement.RULE, zones=[TestPavement.ZONE])
-        rides, creeps = (straight(6.5, kind="motorcycle", flags=4, seconds=s) for s in (9, 40))
-        assert verdicts(pavement, [rides]) == [("sidewalk", "suspected")]
-        assert verdicts(pavement, [creeps]) == [("sidewalk", "undecided", "class_doubt")]
-
-    def test_nobody_has_cut_off_what_may_be_no_pedestrian(self):
-        walker = Vehicle([(-10, -10, 14), (10, -10, 0)], kind="pedestrian", flags=4)
-        found = verdicts(site(TestCrosswalk.RULE, zones=[TestCrosswalk.ZONE]), [walker, straight(1.7, at=4.6)])
-        assert found == [("fail_to_yield_pedestrian", "undecided", "class_doubt")]
-
-
 class TestPedestriansBySize:
     """Part of a vehicle is as small as somebody on foot; the class is then told by size only (flag 4)."""
 

@@ -1,0 +1,132 @@
+//! Movements with a light of their own: a green arrow beside a red light.
+//!
+//! Two who come over the stop line side by side, one to the right on the
+//! arrow, one straight on against the red, look alike until one of them
+//! turns. So the table of [`crate::light`] is kept once for every light that
+//! may rule the vehicle, and told when they agree, or when an exit line has
+//! shown where it went. Where that is not seen, the lights disagree, and
+//! nobody is accused.
+//!
+//! Source: Luật 36/2024/QH15 Điều 11.4; QCVN 41:2024/BGTVT, arrow lights.
+
+use serde::{Deserialize, Serialize};
+use ss_model::EventTime;
+
+use crate::config::{LineKind, Movement};
+use crate::context::{Context, Seen};
+use crate::light::{LightRule, LightState};
+use crate::outcome::{Candidate, Reason};
+use crate::place::Layout;
+use crate::track::TrackState;
+use crate::verdict::doubt_reason;
+
+/// One track under every light that may rule it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ArrowState {
+    ways: Vec<Way>,
+    exit: Option<Exit>,
+    done: bool,
+}
+
+/// What the table says if the vehicle goes there.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Way {
+    state: LightState,
+    found: Option<Candidate>,
+}
+
+/// Where the vehicle went, and between which frames that showed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Exit {
+    movement: Movement,
+    from: EventTime,
+    to: EventTime,
+}
+
+/// Movements by which a vehicle over `line` may be judged: those with an arrow, and first of all any other.
+pub fn movements(layout: &Layout, line: u16) -> Vec<Option<Movement>> {
+    let lanes = layout.lines[usize::from(line)].lanes.iter().map(|s| &layout.lanes[usize::from(s.lane)]);
+    let mut arrows: Vec<_> = lanes.flat_map(|lane| lane.arrows.iter().map(|(m, _)| Some(*m))).collect();
+    arrows.push(None);
+    arrows.sort_unstable();
+    arrows.dedup();
+    arrows
+}
+
+impl LightRule {
+    /// Take in an observation of a track and the lines it crossed with it.
+    pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut ArrowState) -> Option<Candidate> {
+        if state.done {
+            return None;
+        }
+        state.ways.resize_with(self.movements.len(), Way::default);
+        for (way, &movement) in state.ways.iter_mut().zip(&self.movements) {
+            let found = self.observe_as(cx, seen, movement, &mut way.state);
+            way.found = way.found.take().or(found);
+        }
+        if state.exit.is_none() && state.ways.iter().any(|w| w.state.is_over()) {
+            state.exit = exit(cx, seen);
+        }
+        let way = agreed(&state.ways).or_else(|| self.by_exit(state))?;
+        let told = state.ways[way].found.clone().map(|found| prove(seen.track, state, found));
+        *state = ArrowState { done: true, ..ArrowState::default() };
+        told
+    }
+
+    /// The track has ended: what was open is settled.
+    pub fn end(
+        &self,
+        cx: &Context<'_>,
+        id: u32,
+        track: &TrackState,
+        state: &mut ArrowState,
+    ) -> Option<Candidate> {
+        for way in &mut state.ways {
+            let found = self.end_as(cx, id, track, &mut way.state);
+            way.found = way.found.take().or(found);
+            way.state.done = true;
+        }
+        let told = match agreed(&state.ways).or_else(|| self.by_exit(state)) {
+            Some(way) => state.ways[way].found.clone().map(|found| prove(track, state, found)),
+            None => state.ways.iter().find_map(|w| w.found.clone()).map(|mut found| {
+                found.doubts.push(Reason::MovementUnknown);
+                found
+            }),
+        };
+        *state = ArrowState { done: true, ..ArrowState::default() };
+        told
+    }
+
+    /// The way that the exit line shows, once the table is through with it.
+    fn by_exit(&self, state: &ArrowState) -> Option<usize> {
+        let went = state.exit?.movement;
+        let way = self.movements.iter().position(|m| *m == Some(went)).unwrap_or(0);
+        state.ways[way].state.done.then_some(way)
+    }
+}
+
+/// What rests on where the vehicle went has its proof only there.
+fn prove(track: &TrackState, state: &ArrowState, mut found: Candidate) -> Candidate {
+    if let Some(exit) = state.exit.filter(|_| agreed(&state.ways).is_none()) {
+        let doubt = doubt_reason(track.doubt_since(found.first()));
+        found.doubts.extend(doubt.filter(|d| !found.doubts.contains(d)));
+        found.explanation = found.explanation.interval("exit_line", exit.from, exit.to);
+    }
+    found
+}
+
+/// The exit line that this observation has crossed.
+fn exit(cx: &Context<'_>, seen: &Seen<'_>) -> Option<Exit> {
+    seen.crossed.iter().find_map(|(line, crossing)| {
+        let road = &cx.layout.lines[usize::from(*line)];
+        let movement = road.movement.filter(|_| road.kind == LineKind::Exit)?;
+        Some(Exit { movement, from: crossing.from, to: crossing.to })
+    })
+}
+
+/// The first way, when the table is through with all and says the same of each.
+fn agreed(ways: &[Way]) -> Option<usize> {
+    let said = |way: &Way| way.found.as_ref().map(|c| (c.kind, c.doubts.clone()));
+    let first = said(ways.first()?);
+    ways.iter().all(|w| w.state.done && said(w) == first).then_some(0)
+}

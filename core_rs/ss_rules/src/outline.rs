@@ -1,0 +1,133 @@
+//! What an outline proves by itself, and what it does not.
+//!
+//! A detector of motion sees what moves before the street, not vehicles: the
+//! cab of a truck and its load, a shadow that runs ahead, three riders in one.
+//! Such an outline goes over a line like a vehicle, and is none. Before
+//! anybody is accused by an outline it must have been seen to come, by itself,
+//! and as large as a road user of its class.
+
+use serde::{Deserialize, Serialize};
+use ss_model::{Point, VehicleClass};
+
+use crate::context::{Context, Seen};
+use crate::crossing::{Crossing, Line};
+use crate::footprint::in_picture;
+use crate::outcome::Reason;
+use crate::place::{Place, RoadLine, View};
+use crate::track::TrackState;
+
+/// The width of a box over that of its class: less is a part, more are several.
+const WIDTH_RATIO: std::ops::RangeInclusive<f64> = 0.5..=1.7;
+/// Least height over that of its class, and most over height and length together.
+const HEIGHT_RATIO: (f64, f64) = (0.6, 1.3);
+/// Seen for less long, or from less far before a line, it has not been seen to come …
+const COMES_S: f64 = 0.5;
+const COMES_M: f64 = 1.0;
+/// … unless it has been there for so long.
+const WAITS_S: f64 = 3.0;
+/// A step over the line is a jump when it is longer than this …
+const JUMP_M: f64 = 2.0;
+/// … and so many times as long as its speed before explains.
+const JUMP_RATIO: f64 = 3.0;
+/// Two outlines move as one when their velocities differ by no more than this share …
+const ALIKE: f64 = 0.3;
+/// … and this much besides.
+const ALIKE_MPS: f64 = 0.5;
+/// Slower than this everything moves alike.
+const MOVES_MPS: f64 = 1.0;
+
+/// What is held against an outline's being one vehicle; nothing against what a model has recognised.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Outline {
+    /// It is one.
+    pub is_one: bool,
+    /// Not seen to come to the line.
+    appeared: bool,
+    /// Frames since it crossed, and those in which it touched another that moved alike.
+    frames: u32,
+    with_another: u32,
+}
+
+impl Outline {
+    /// Of a track that has just crossed.
+    pub fn new(road: &RoadLine, track: &TrackState, crossing: &Crossing) -> Self {
+        let is_one = track.class_by_size;
+        let came = || came(&road.line, track, crossing) && !jumped(track, crossing);
+        Self { is_one, appeared: is_one && !came(), frames: 0, with_another: 0 }
+    }
+
+    /// One more frame.
+    pub fn look(&mut self, cx: &Context<'_>, seen: &Seen<'_>) {
+        if self.is_one {
+            self.frames += 1;
+            self.with_another += u32::from(moves_with_another(cx, seen));
+        }
+    }
+
+    /// Why it proves nothing about one vehicle.
+    pub fn doubts(&self) -> impl Iterator<Item = Reason> {
+        let shared = 2 * self.with_another > self.frames;
+        let appeared = self.appeared.then_some(Reason::AppearedAtLine);
+        appeared.into_iter().chain(shared.then_some(Reason::IdentityDoubt))
+    }
+}
+
+/// Whether a box is as large as a road user of the class, seen from the side that its way shows.
+pub fn fits(view: &View, place: &Place, way: Point, class: VehicleClass) -> bool {
+    let Some(height_m) = view.height_m(place) else { return true };
+    let [long, wide, tall] = size_m(class);
+    let as_tall = (HEIGHT_RATIO.0 * tall..=HEIGHT_RATIO.1 * (tall + long)).contains(&height_m);
+    let as_wide = in_picture(view, place, way).is_none_or(|(along, across)| {
+        WIDTH_RATIO.contains(&(place.width / (long * along.x.abs() + wide * across.x.abs())))
+    });
+    as_tall && as_wide
+}
+
+/// Whether a track was seen to come towards a line before it crossed it.
+fn came(line: &Line, track: &TrackState, crossing: &Crossing) -> bool {
+    let before_m =
+        |pos: Point| line.offset(pos) * crossing.unit_m * if crossing.rightward { -1.0 } else { 1.0 };
+    let earlier = track.trail.iter().filter(|w| w.time <= crossing.from);
+    let furthest_m = earlier.map(|w| before_m(w.pos)).fold(0.0, f64::max);
+    let seen_s = crossing.from.seconds_since(track.first);
+    seen_s >= WAITS_S || seen_s >= COMES_S && furthest_m >= COMES_M
+}
+
+/// Whether the step over the line was no way of a vehicle, but of a box that merged or split.
+fn jumped(track: &TrackState, crossing: &Crossing) -> bool {
+    let earlier = || track.trail.iter().rev().filter(|w| w.time <= crossing.from);
+    let second = crossing.from.plus_seconds(-1.0);
+    let (Some(newest), Some(oldest)) =
+        (earlier().next(), earlier().find(|w| w.time <= second).or(earlier().next_back()))
+    else {
+        return true;
+    };
+    let lasted_s = crossing.from.seconds_since(oldest.time).max(0.1);
+    let before_mps = (newest.pos - oldest.pos).length() * crossing.unit_m / lasted_s;
+    let step_s = crossing.to.seconds_since(crossing.from);
+    crossing.step_m > JUMP_M && crossing.step_m > JUMP_RATIO * before_mps * step_s
+}
+
+/// Whether another outline touches it now and moves as it does: the two may be one vehicle.
+fn moves_with_another(cx: &Context<'_>, seen: &Seen<'_>) -> bool {
+    let Some(own) = seen.track.velocity_mps().filter(|v| v.length() >= MOVES_MPS) else { return false };
+    let alike = |v: Point| (v - own).length() <= ALIKE * own.length().max(v.length()) + ALIKE_MPS;
+    cx.neighbours.iter().any(|n| {
+        n.id != seen.id
+            && n.is_outline
+            && n.seen == seen.now
+            && n.place.touches(&seen.place)
+            && n.mps.is_some_and(alike)
+    })
+}
+
+/// Length, width and height of a road user.
+fn size_m(class: VehicleClass) -> [f64; 3] {
+    match class {
+        VehicleClass::Motorcycle | VehicleClass::Bicycle | VehicleClass::Unknown => [1.9, 0.8, 1.65],
+        VehicleClass::Car => [4.4, 1.8, 1.5],
+        VehicleClass::Truck => [7.0, 2.3, 2.8],
+        VehicleClass::Bus => [11.0, 2.5, 3.1],
+        VehicleClass::Pedestrian => [0.5, 0.5, 1.7],
+    }
+}
