@@ -30,7 +30,7 @@ class EvidenceSpec:
     Attributes:
         site: The site.
         store: The store.
-        ring: The recent past of a camera, where this process holds it.
+        ring: The recent past of a camera, where a process of this host holds it.
     """
 
     site: Site

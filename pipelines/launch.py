@@ -18,6 +18,7 @@ import msgspec
 from bytewax.recovery import init_db_dir
 
 from pipelines.doors import DoorPlan, Doors, has_doors
+from pipelines.evidence import evidence_store
 from pipelines.feeds import needs_log
 from pipelines.live_cameras import look_at_cameras
 from pipelines.progress import Progress
@@ -110,6 +111,7 @@ def launch(options: Options) -> Path | None:
             recorder.prepare(resuming=resuming)
         if not resuming:
             ledger_sink(plan, site, specs, board).prepare()
+        evidence_store(site)  # its folder and key are there before several processes want them
         if inputs is not None and has_doors(site):
             stack.enter_context(Doors(DoorPlan(plan.site, inputs), folder))
         if options.on_ready is not None:

@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -27,10 +28,12 @@ from pipelines.joins import CitySpec
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
 from pipelines.line_sources import desk_spec, flood_spec, media_spec, sector_spec, station_spec
+from pipelines.rings import Rings
 from pipelines.sources import junction_sides, site_sides
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Site, load_site
 from smartstream.errors import SmartstreamError
+from smartstream.evidence.pictures import Ring
 from smartstream.ingest.board import Board
 from smartstream.ingest.camera import RINGS
 from smartstream.ingest.source import STOP, SideSpec, SiteSource
@@ -105,6 +108,9 @@ def execute(plan: Plan, index: int | None) -> None:
     board = board_of(plan, sides)
     city = city_spec(site)
     specs = junction_specs(site, city)
+    lent = None
+    if index is not None and site.evidence is not None:
+        lent = Rings(RINGS, Path(plan.board).parent, index, len(plan.addresses))
     flow = build(
         Wiring(
             site=site.site.id,
@@ -120,7 +126,7 @@ def execute(plan: Plan, index: int | None) -> None:
             event_sinks=event_sinks(plan, site),
             ledger=ledger_sink(plan, site, specs, board),
             recorder=record_sink(plan, sides),
-            evidence=evidence_spec(site),
+            evidence=evidence_spec(site, RINGS.get if lent is None else lent.get),
         )
     )
     try:
@@ -136,6 +142,9 @@ def execute(plan: Plan, index: int | None) -> None:
         if (cause := _cause(e)) is not None:
             raise cause from None
         raise
+    finally:
+        if lent is not None:
+            lent.close()
 
 
 def _cause(error: BaseException) -> SmartstreamError | None:
@@ -173,10 +182,10 @@ def ledger_sink(plan: Plan, site: Site, specs: list[JunctionSpec], board: Board)
     )
 
 
-def evidence_spec(site: Site) -> EvidenceSpec | None:
-    """How a site's suspicions are documented."""
+def evidence_spec(site: Site, ring: Callable[[str], Ring | None]) -> EvidenceSpec | None:
+    """How a site's suspicions are documented, with pictures from ``ring``."""
     store = evidence_store(site)
-    return None if store is None else EvidenceSpec(site, store, RINGS.get)
+    return None if store is None else EvidenceSpec(site, store, ring)
 
 
 def record_sink(plan: Plan, sides: dict[str, SideSpec]) -> RecordSink | None:

@@ -8,14 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("cryptography", reason="needs the extra evidence")
 
+import smartstream.demo
 from smartstream.evidence.keys import Signer
 from smartstream.evidence.verify import verify
 from smartstream.testing.street import write_street
+
+CLIP = Path(smartstream.demo.__file__).parent / "clip"
 
 
 @pytest.fixture
@@ -79,3 +83,22 @@ def test_a_full_disk_loses_no_event(street, tmp_path):
     written = {path.name for path in tmp_path.glob("ev/packages/*/*")}
     assert written == {d["evidence_id"] for d in told} - {d["evidence_id"] for d in refused}
     assert {f.what for f in verify(tmp_path / "ev")[1]} <= {"unlinked"}, "the chain, too, may not have found room"
+
+
+def test_every_process_has_the_pictures(tmp_path):
+    """Two junctions over two processes: one is judged where its camera is not read; and the store is new."""
+    for name in ("scene.mp4", "signals.ndjson"):
+        (tmp_path / name).write_bytes((CLIP / name).read_bytes())
+    head, junction = (CLIP / "site.toml").read_text().split("[[junction]]", 1)
+    both = [f"[[junction]]{junction}".replace('"j1"', f'"j{i}"').replace('"cam-s"', f'"cam-{i}"') for i in range(2)]
+    site = tmp_path / "site.toml"
+    site.write_text(f'{head}[evidence]\ndir = "ev"\n' + "\n".join(both))
+    line = command(site, "--events", tmp_path / "e", "--processes", 2)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    told = [e["data"] for e in events_of(tmp_path / "e") if e["type"].endswith(".evidence.v1")]
+    suspected = [e["data"] for e in events_of(tmp_path / "e") if e["type"].endswith(".suspected.v1")]
+    assert {d["evidence_id"] for d in told} == {d["evidence_id"] for d in suspected}
+    assert {d["camera"] for d in told} == {"cam-0", "cam-1"}
+    assert all(d["completeness"] == 1 and not d["missing"] for d in told), told
+    assert verify(tmp_path / "ev") == (len(told), [])
