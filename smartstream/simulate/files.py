@@ -17,12 +17,13 @@ from smartstream.simulate.layout import (
     BANS,
     LANES_JUDGED,
     LINES_JUDGED,
+    NORTH_EXIT,
     SPEED_LIMIT_KMH,
     STOP_M,
     ZONES_JUDGED,
     Point,
 )
-from smartstream.simulate.phases import FEED_GROUP, SignalPlan
+from smartstream.simulate.phases import FEED_ARROW, SignalPlan
 from smartstream.simulate.sight import Sighting
 from smartstream.simulate.stage import Condition
 from smartstream.simulate.traffic import STEP_S
@@ -39,7 +40,7 @@ def write_signals(path: Path, plan: SignalPlan, seconds: float) -> None:
     """One line per change; the state at the first frame opens each group."""
     lines = [
         {"time": round(T0 + t, 3), "signal": signal, "state": state}
-        for signal, group in FEED_GROUP.items()
+        for signal, group in plan.groups.items()
         for t, state in plan.changes(group, 0.0, seconds)
     ]
     lines.sort(key=lambda line: float(str(line["time"])))
@@ -124,7 +125,7 @@ def truth(
         "made_with": made_with,
         "calibration": {"image": picture(CALIBRATION_M), "world_m": [list(p) for p in CALIBRATION_M]},
         "lanes": lanes,
-        "lines": {line.id: {"points": picture(line.points)} for line in LINES_JUDGED},
+        "lines": {line.id: {"points": picture(line.points)} for line in (*LINES_JUDGED, NORTH_EXIT)},
         "zones": {
             zone.id: {"polygon": picture(zone.polygon), "world": [list(p) for p in zone.polygon]}
             for zone in ZONES_JUDGED
@@ -146,13 +147,21 @@ def truth(
     }
 
 
-def site_toml(truth: dict[str, Any], *, site: str, video: str | None, conditions: bool = False) -> str:
-    """The site file of a scene, with every rule armed; paths are relative to it."""
+def site_toml(truth: dict[str, Any], *, site: str, video: str | None, cases: bool = False) -> str:
+    """The site file of a scene, with every rule armed; paths are relative to it.
+
+    Args:
+        truth: The content of ``truth.json``.
+        site: Name of the site.
+        video: File name of the video; ``None``: from the perfect tracks.
+        cases: With the feed of conditions and the arrow that cases are played with.
+    """
 
     def points(values: Sequence[Sequence[float]]) -> str:
         return "[" + ", ".join(f"[{', '.join(str(v) for v in p)}]" for p in values) + "]"
 
     url = f"file:{video}" if video else "tracks:tracks.ndjson.gz"
+    arrows = "".join(f'[[junction.signal]]\nid = "{group}"\n' for group in FEED_ARROW if cases)
     out = [
         f"""[site]
 id = "{site}"
@@ -171,7 +180,7 @@ position = {{ lat = 21.6103, lon = 105.8412 }}
 id = "S-through"
 [[junction.signal]]
 id = "S-left"
-
+{arrows}
 [[signal_feed]]
 junction = "j1"
 url = "file:signals.ndjson"
@@ -193,12 +202,15 @@ world_m = {points(truth["calibration"]["world_m"])}
         part.append(f"direction = {seen['direction']}")
         if lane.signal:
             part.append(f'signal = "{lane.signal}"\nspeed_limit_kmh = {SPEED_LIMIT_KMH:g}')
+        if lane.arrows and cases:
+            arrows = ", ".join(f'{movement} = "{group}"' for movement, group in lane.arrows)
+            part.append(f"movement_signal = {{ {arrows} }}")
         if lane.allowed:
             part.append(f"allowed = {json.dumps(lane.allowed)}")
         if lane.movements:
             part.append(f"movements = {json.dumps(lane.movements)}")
         out.append("\n".join(part))
-    for line in LINES_JUDGED:
+    for line in (*LINES_JUDGED, NORTH_EXIT) if cases else LINES_JUDGED:
         movement = f'\nmovement = "{line.movement}"' if line.movement else ""
         seen = points(truth["lines"][line.id]["points"])
         out.append(f'[[camera.line]]\nid = "{line.id}"\nkind = "{line.kind}"{movement}\npoints = {seen}')
@@ -206,7 +218,7 @@ world_m = {points(truth["calibration"]["world_m"])}
         seen = points(truth["zones"][zone.id]["polygon"])
         out.append(f'[[camera.zone]]\nid = "{zone.id}"\nkind = "{zone.kind}"\npolygon = {seen}')
     out += [f"[[camera.rule]]\n{rule}" for rule in RULES]
-    if conditions:
+    if cases:
         out.append('[[condition_feed]]\nurl = "file:conditions.ndjson"')
     return "\n".join(out) + "\n"
 

@@ -23,6 +23,7 @@ from smartstream.simulate.layout import (
     EAST_EXIT,
     HALF_WIDTH_M,
     LANE_WIDTH_M,
+    NORTH_EXIT,
     SOUTH_EXIT,
     STOP_LINE,
     STOP_M,
@@ -90,18 +91,33 @@ def stop_line_crossings(sighting: Sighting) -> Iterator[Crossing]:
         yield Crossing(sighting, int(row), t, f"S{lane}", bool(astride), past)
 
 
-def _group_of(lane: str) -> str:
-    signal = lane_named(lane).signal
+def _group_of(c: Crossing, plan: SignalPlan, movement: str | None) -> str:
+    """The stage or the arrow that rules a crossing by where it leads."""
+    lane = lane_named(c.lane)
+    signal = dict(lane.arrows).get(movement or "", lane.signal)
+    assert lane.signal is not None
     assert signal is not None
-    return FEED_GROUP[signal]
+    return plan.groups.get(signal, FEED_GROUP[lane.signal])
+
+
+def _way_out(c: Crossing) -> str | None:
+    """Whether it leaves to the right or straight on, where the picture shows that beyond doubt."""
+    s = c.sighting
+    for line in (EAST_EXIT, NORTH_EXIT):
+        if all(_crosses(line, points, c.row) is not None for points in (s.front_m, s.seen_m)):
+            return line.movement
+    return None
 
 
 def _at_the_line(c: Crossing, plan: SignalPlan) -> Iterator[Finding]:
     """The decision table of red light, amber light and stop line."""
     s = c.sighting
-    state, since_s, left_s = plan.phase(_group_of(c.lane), c.t_s)
+    way = _way_out(c)
+    state, since_s, left_s = plan.phase(_group_of(c, plan, way), c.t_s)
     shown = {plan.phase(FEED_GROUP[signal], c.t_s)[0] for signal in ("S-through", "S-left")}
     why = _ASTRIDE if c.astride and len(shown) > 1 else None
+    if way is None and state != plan.phase(_group_of(c, plan, "right"), c.t_s)[0]:
+        why = "left the picture before it showed where it went"
     if c.t_s - s.t_s[0] < 0.4:
         why = "came into the picture at the line"
     if state == "red":
@@ -181,7 +197,7 @@ def _crosses(line: Line, points: Array, first: int) -> int | None:
         outward = 1.0 if x0 > 0 else -1.0
     else:
         axis, at, low, high = 1, y0, min(x0, x1), max(x0, x1)
-        outward = -1.0
+        outward = 1.0 if line is NORTH_EXIT else -1.0
     beyond = outward * (points[first:, axis] - at)
     along = points[first:, 1 - axis]
     rows = np.flatnonzero((beyond[:-1] < 0) & (beyond[1:] >= 0) & (along[1:] >= low) & (along[1:] <= high))

@@ -46,6 +46,7 @@ class Lane:
         signal: Group that it obeys.
         allowed: Classes that may use it; None: all.
         movements: What may be done from it at the junction; None: anything.
+        arrows: Movements with a group of their own, where the plan has it.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Lane:
     signal: str | None = None
     allowed: tuple[VehicleClass, ...] | None = None
     movements: tuple[str, ...] | None = None
+    arrows: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,15 +86,18 @@ def _approach_lane(
     signal: str,
     movements: tuple[str, ...],
     allowed: tuple[VehicleClass, ...] | None = None,
+    arrows: tuple[tuple[str, str], ...] = (),
 ) -> Lane:
     right = HALF_WIDTH_M - index * LANE_WIDTH_M
     left = max(right - LANE_WIDTH_M, 0.2)
     polygon = ((left, -STOP_M), (right, -STOP_M), (right, -LANE_END_M), (left, -LANE_END_M))
-    return Lane(f"S{index}", polygon, (0.0, 1.0), signal, allowed, movements)
+    return Lane(f"S{index}", polygon, (0.0, 1.0), signal, allowed, movements, arrows)
 
 
 LANES_JUDGED: Final = (
-    _approach_lane(0, "S-through", ("through", "right"), ("motorcycle", "bicycle", "bus", "truck")),
+    _approach_lane(
+        0, "S-through", ("through", "right"), ("motorcycle", "bicycle", "bus", "truck"), (("right", "S-right"),)
+    ),
     _approach_lane(1, "S-through", ("through",)),
     _approach_lane(2, "S-left", ("left",)),
     Lane(
@@ -106,6 +111,8 @@ STOP_LINE: Final = Line("S-stop", "stop", ((0.2, -STOP_M), (HALF_WIDTH_M, -STOP_
 WEST_EXIT: Final = Line("west-exit", "exit", ((-6.8, -14.5), (-6.8, 7.0)), "left")
 EAST_EXIT: Final = Line("east-exit", "exit", ((11.5, -5.0), (11.5, -16.0)), "right")
 SOUTH_EXIT: Final = Line("south-exit", "exit", ((-HALF_WIDTH_M, -STOP_M), (-0.2, -STOP_M)), "u_turn")
+NORTH_EXIT: Final = Line("north-exit", "exit", ((HALF_WIDTH_M + 0.4, -7.0), (3.6, -7.0)), "through")
+"""Where those who go straight on from S0 and S1 show it; only where the right turn has an arrow."""
 SOLID_LINE: Final = Line("S-median", "count", ((0.0, -STOP_M - 0.5), (0.0, -LANE_END_M)))
 """The double solid line between the directions."""
 LINES_JUDGED: Final = (STOP_LINE, WEST_EXIT, EAST_EXIT, SOUTH_EXIT, SOLID_LINE)

@@ -13,6 +13,9 @@ ALL_RED_S: Final = 2.0
 GROUPS: Final = ("NS-through", "NS-left", "EW-through", "EW-left")
 FEED_GROUP: Final = {"S-through": "NS-through", "S-left": "NS-left"}
 """Groups of the feed: the southern approach runs with the northern one."""
+ARROW: Final = "NS-right"
+FEED_ARROW: Final = {"S-right": ARROW}
+"""The right turn where it has a light of its own."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,18 @@ class SignalPlan:
     Attributes:
         green_s: Green time per stage.
         offset_s: Time at which the first stage turns green.
+        arrow: The right turn has a light of its own: green from the stage before its through traffic's on, which it
+            does not meet, until that ends.
     """
 
     green_s: tuple[float, float, float, float]
     offset_s: float
+    arrow: bool = False
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Groups of the feed, with the stage or the arrow that they show."""
+        return FEED_GROUP | FEED_ARROW if self.arrow else FEED_GROUP
 
     @property
     def cycle_s(self) -> float:
@@ -34,12 +45,18 @@ class SignalPlan:
 
     def green_at(self, group: str) -> float:
         """Start of the group's green within the cycle."""
-        stage = GROUPS.index(group)
+        stage = GROUPS.index("EW-left" if group == ARROW else group)
         return sum(self.green_s[:stage]) + stage * (AMBER_S + ALL_RED_S)
+
+    def lasts(self, group: str) -> float:
+        """Length of the group's green."""
+        if group == ARROW:
+            return self.green_s[3] + AMBER_S + ALL_RED_S + self.green_s[0]
+        return self.green_s[GROUPS.index(group)]
 
     def phase(self, group: str, t_s: float) -> tuple[SignalState, float, float]:
         """State of a group, seconds since it began and until it ends."""
-        cycle, green = self.cycle_s, self.green_s[GROUPS.index(group)]
+        cycle, green = self.cycle_s, self.lasts(group)
         at = (t_s - self.offset_s - self.green_at(group)) % cycle
         if at < green:
             return "green", at, green - at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
@@ -135,7 +135,7 @@ def _play_traffic(options: SceneOptions, progress: Progress) -> _Happened:
 def _play_cases(options: SceneOptions, progress: Progress) -> _Happened:
     """Cases one after the other on an empty road; they say how long the scene is."""
     rng = random.Random(f"cases {options.seed}")
-    plan = draw_plan(rng)
+    plan = replace(draw_plan(rng), arrow=True)
     camera = hang(rng, options.camera, options.size)
     cases, unseen = play([case for case in CASES if case.kind in options.cases], camera, plan, options.seed)
     if not cases:
@@ -164,7 +164,7 @@ def _write(options: SceneOptions, out: Path, happened: _Happened) -> None:
     write_signals(out / "signals.ndjson", happened.plan, happened.seconds)
     write_tracks(out / "tracks.ndjson.gz", happened.sightings, options.fps, frames)
     video = "scene.mp4" if options.video else None
-    site = site_toml(content, site=_token(out.resolve().name), video=video, conditions=bool(happened.cases))
+    site = site_toml(content, site=_token(out.resolve().name), video=video, cases=bool(happened.cases))
     (out / "site.toml").write_text(site)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from smartstream.simulate.cases.ways import (
     FAR_M,
     GROUP,
     KINDS_OF_LANE,
     STOP_AT_M,
     left,
+    right,
     somewhere,
     through,
     usual,
@@ -15,6 +18,7 @@ from smartstream.simulate.cases.ways import (
 )
 from smartstream.simulate.drive import Go, Move, Wait
 from smartstream.simulate.layout import Point
+from smartstream.simulate.phases import ARROW
 from smartstream.simulate.stage import Case, Stage
 
 
@@ -96,6 +100,29 @@ def _on_amber(stage: Stage) -> None:
 def _on_the_arrow(stage: Stage) -> None:
     """To the left on its green arrow, while those who go straight on have red."""
     _crosses(stage, "green", (1.5, 7.0), lane=2)
+
+
+def _beside_the_arrow(stage: Stage, path: Callable[[float], list[Point]]) -> None:
+    """From the lane that straight on and to the right share, while the arrow is green and the light is red."""
+    rng = stage.rng
+    kind = rng.choice(("motorcycle", "bus"))
+    at = stage.onset(ARROW, "green") + rng.uniform(1.0, 8.0)
+    stage.drive(kind, path(somewhere(rng, 0, kind)), [Go(FAR_M, rng.uniform(4, 8))], at=(STOP_AT_M, at))
+
+
+def _right_on_the_arrow(stage: Stage) -> None:
+    _beside_the_arrow(stage, right)
+
+
+def _through_beside_the_arrow(stage: Stage) -> None:
+    _beside_the_arrow(stage, through)
+
+
+def _right_without_the_arrow(stage: Stage) -> None:
+    rng = stage.rng
+    kind = rng.choice(("motorcycle", "bus"))
+    at = stage.onset(ARROW, "red") + rng.uniform(0.8, 12.0)
+    stage.drive(kind, right(somewhere(rng, 0, kind)), [Go(FAR_M, rng.uniform(4, 8))], at=(STOP_AT_M, at))
 
 
 def _caught_in_the_box(stage: Stage) -> None:
@@ -180,4 +207,9 @@ LIGHTS = (
     Case("stop_line", "stands right before the line", "near_miss", _starts_on_green),
     Case("stop_line", "over the line on green, held up there", "near_miss", _stands_over_from_green),
     Case("stop_line", "officer holds it there", "lifted", _officer_holds_it_there),
+)
+ARROWS = (
+    Case("red_light", "to the right on its green arrow, red straight on", "near_miss", _right_on_the_arrow),
+    Case("red_light", "straight on beside the green arrow", "offence", _through_beside_the_arrow),
+    Case("red_light", "to the right, and the arrow is red", "offence", _right_without_the_arrow),
 )
