@@ -8,6 +8,7 @@ import msgspec
 
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.items import DeadLetter, Gap, Health, Item
+from smartstream.model.time import rfc3339
 
 
 def beside_events(site: str, item: Item) -> list[CloudEvent]:
@@ -15,8 +16,13 @@ def beside_events(site: str, item: Item) -> list[CloudEvent]:
     match item:
         case DeadLetter():
             return [dead_letter_event(site, item)]
-        case Health(side, what, verb, at_ns, detail):
-            return [_health(site, side, what, verb, at_ns, {"detail": detail})]
+        case Health(side, what, verb, at_ns, detail, found_ns, shift):
+            more: dict[str, Any] = {"detail": detail}
+            if found_ns is not None:
+                more["found"] = rfc3339(found_ns)
+            if shift is not None:
+                more["shift"] = list(shift)
+            return [_health(site, side, what, verb, at_ns, more)]
         case Gap(side, run, at_ns, reason):
             return [_health(site, side, "gap", "opened", at_ns, {"run": run, "detail": reason})]
     return []

@@ -11,6 +11,7 @@ from bytewax.operators import StatefulBatchLogic
 
 from pipelines.beside import dead_letter_event
 from pipelines.junction_facts import JunctionFacts
+from pipelines.lifting import SIGHT, Lifting
 from smartstream import _core
 from smartstream.errors import InvalidInputError
 from smartstream.evidence.desk import Case, EvidenceDesk
@@ -22,6 +23,7 @@ from smartstream.model.items import (
     Conditions,
     DeadLetter,
     Gap,
+    Health,
     Joined,
     Mark,
     MeterReading,
@@ -35,7 +37,7 @@ from smartstream.rules.events import EventWriter
 from smartstream.rules.outcome import Violation, decode_outcomes
 from smartstream.streams.merge import SideMerge
 
-_VERSION: Final = 4
+_VERSION: Final = 5
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class JunctionLogic:
 
     def __init__(self, spec: JunctionSpec) -> None:
         self._spec = spec
-        self._merge: SideMerge[Tracks | Gap | SignalChange | Condition | MeterReading] = SideMerge(spec.sides)
+        self._merge: SideMerge[Tracks | Gap | Health | SignalChange | Condition | MeterReading] = SideMerge(spec.sides)
         self._engine = _core.JunctionEngine(spec.rules.config)
         self._groups = {name: i for i, name in enumerate(spec.rules.groups)}
         self._cameras = {name: i for i, name in enumerate(spec.rules.cameras)}
@@ -129,6 +131,7 @@ class JunctionLogic:
         self._fallen: list[tuple[int, CloudEvent]] = []  # silent groups, not told before the input itself is past it
         self._newest_ns = MIN_NS  # of the released input
         self._finished = False
+        self._sight = Lifting()
         self._desk = EvidenceDesk(spec.junction) if spec.evidence else None
         self._facts = None if spec.facts is None else spec.facts()
 
@@ -156,6 +159,7 @@ class JunctionLogic:
         self._fallen, self._newest_ns = list(state["fallen"]), state["newest"]
         self._finished = state["finished"]
         self._witness, self._lamps = dict(state["witness"]), dict(state["lamps"])
+        self._sight.restore(state["sight"])
         if self._desk is not None:
             self._desk.restore(state["desk"])
         if self._facts is not None:
@@ -188,6 +192,8 @@ class JunctionLogic:
                 merge.mark(side, watermark_ns, idle=idle)
             case Gap(side, _, at_ns, _):
                 merge.push(side, max(at_ns, merge.frontier_ns + 1), item)
+            case Health(side=side, found_ns=int(found_ns)):
+                merge.push(side, max(found_ns, merge.frontier_ns + 1), item)
 
     def _push(self, side: str, change: SignalChange) -> bool:
         # A change of lamps is due where it may have begun.
@@ -231,12 +237,14 @@ class JunctionLogic:
                         # What the engine finds in earlier frames is known before these, however they came.
                         self._tell(self._engine.advance(at_ns - 1), events)
                         self._facts.tracks(item)
-                        if (moved := self._facts.lifted(item.side, item.last_ns)) is not None:
-                            self._lift(moved, at_ns, events)
+                    for lifted in self._lifted(item.side, item.last_ns):
+                        self._lift(lifted, at_ns, events)
                 case Condition():
                     self._lift(item, at_ns, events)
                 case MeterReading(_, time_ns, _, lane, speed_kmh, certified):
                     self._engine.reading(time_ns, lane, speed_kmh, certified)
+                case Health():
+                    self._see(item, at_ns, events)
                 case Gap():
                     self._engine.gap(self._cameras[item.side], item.at_ns)
         # Told whenever the frontier passes it, a silence would depend on who came first.
@@ -252,6 +260,22 @@ class JunctionLogic:
             self._tell(decided, events)
             if self._desk is not None:
                 events.extend(self._desk.close(self._merge.frontier_ns, ended=self._finished))
+
+    def _see(self, health: Health, at_ns: int, events: list[Told]) -> None:
+        """What a camera does not see is held against nobody, from the last good look on."""
+        origin = f"health-{health.what}"
+        if health.verb == "opened":
+            self._sight.begin(health.side, origin, SIGHT[health.what], health.at_ns)
+        else:
+            self._sight.end(health.side, origin)
+        if self._facts is not None:
+            self._facts.health(health, at_ns)
+        for lifted in self._lifted(health.side, at_ns):
+            self._lift(lifted, at_ns, events)
+
+    def _lifted(self, camera: str, now_ns: int) -> list[Condition]:
+        by_traffic = [] if self._facts is None else self._facts.lifting.due(camera, now_ns)
+        return [*self._sight.due(camera, now_ns), *by_traffic]
 
     def _lift(self, what: Condition, at_ns: int, events: list[Told]) -> None:
         self._tell(self._engine.advance(at_ns - 1), events)  # judged without knowing of it
@@ -332,6 +356,7 @@ class JunctionLogic:
             "finished": self._finished,
             "witness": dict(self._witness),
             "lamps": dict(self._lamps),
+            "sight": self._sight.snapshot(),
             "desk": None if self._desk is None else self._desk.snapshot(),
             "facts": None if self._facts is None else self._facts.snapshot(),
         }

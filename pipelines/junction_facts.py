@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pipelines.lifting import Lifting
 from smartstream.model.event import CloudEvent
 from smartstream.model.facts import Fact, Facts
-from smartstream.model.items import Condition, SignalChange, Tracks
+from smartstream.model.items import Health, SignalChange, Tracks
 from smartstream.model.time import MAX_NS, MIN_NS, NS
 from smartstream.model.tracks import TrackBatch
 from smartstream.rules.outcome import Crossing, Flow, Outcome, SignalFault
@@ -43,7 +44,8 @@ class JunctionFacts:
         self._junction, self._position, self._groups, self._guarded = junction, position, groups, guarded
         self._shown: dict[str, str] = {}
         self._faulty: set[str] = set()
-        self._moved: dict[str, int] = {}  # by camera whose view moved: until when its rules are lifted
+        self.lifting = Lifting(LIFT_NS)
+        self._why: dict[tuple[str, str], set[str]] = {}  # camera, dark or moved: who says so
         self._watches = {camera.camera: CameraWatch(camera) for camera in cameras}
         self._waiting = dict.fromkeys(self._watches, 0)
         self._last = dict.fromkeys(self._watches, MIN_NS)
@@ -62,21 +64,35 @@ class JunctionFacts:
             return
         self._waiting[item.side] -= 1
         self._last[item.side] = item.last_ns
-        found = self._watches[item.side].take(TrackBatch.from_bytes(item.batch))
-        self._facts.setdefault(f"camera/{item.side}", []).extend(found)
-        for fact in found:
+        for fact in self._watches[item.side].take(TrackBatch.from_bytes(item.batch)):
             if fact.kind == "moved" and self._guarded:
-                self._moved[item.side] = fact.more["since_ns"]
+                # From the last good look on (J-08).
+                self.lifting.begin(item.side, "J-08", "geometry_invalid", fact.more["since_ns"])
             elif fact.kind == "settled":
-                self._moved.pop(item.side, None)
+                self.lifting.end(item.side, "J-08")
+            self._tell_camera(fact, "traffic")
 
-    def lifted(self, camera: str, now_ns: int) -> Condition | None:
-        """What a view that moved lifts, told anew before it runs out: from the last good look on (J-08)."""
-        until_ns = self._moved.get(camera)
-        if until_ns is None or until_ns > now_ns:
-            return None
-        self._moved[camera] = now_ns + LIFT_NS
-        return Condition(now_ns, until_ns, now_ns + LIFT_NS, "geometry_invalid", camera=camera, origin=f"J-08/{camera}")
+    def health(self, health: Health, at_ns: int) -> None:
+        """What a camera's pictures say of it: who sees nothing is dark; a view that moved is known without traffic."""
+        if health.side not in self._watches:
+            return
+        begins, ends = ("moved", "settled") if health.what == "moved" else ("dark", "back")
+        more: dict[str, Any] = {"since_ns": health.at_ns}
+        if health.shift is not None:
+            more |= {"shift": list(health.shift), "fit": 1.0}
+        kind, where = begins if health.verb == "opened" else ends, (self._junction, self._position)
+        self._tell_camera(Fact(at_ns, kind, health.side, health.what, 0.0, *where, more), f"picture/{health.what}")
+
+    def _tell_camera(self, fact: Fact, who: str) -> None:
+        """A camera is dark, or has moved, from the first who says so to the last who does not any more."""
+        state = {"back": "dark", "settled": "moved"}.get(fact.kind, fact.kind)
+        if state in ("dark", "moved"):
+            why = self._why.setdefault((fact.entity, state), set())
+            known = bool(why)
+            (why.add if fact.kind == state else why.discard)(who)
+            if known == bool(why):
+                return
+        self._facts.setdefault(f"camera/{fact.entity}", []).append(fact)
 
     def signal(self, change: SignalChange) -> None:
         """A group shows something else."""
@@ -168,7 +184,8 @@ class JunctionFacts:
             "verdicts_ns": self._verdicts_ns,
             "shown": dict(self._shown),
             "faulty": set(self._faulty),
-            "moved": dict(self._moved),
+            "lifting": self.lifting.snapshot(),
+            "why": {key: set(who) for key, who in self._why.items()},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -177,4 +194,6 @@ class JunctionFacts:
             self._watches[name].restore(watch)
         self._waiting, self._last = dict(state["waiting"]), dict(state["last"])
         self._told, self._verdicts_ns = dict(state["told"]), state["verdicts_ns"]
-        self._shown, self._faulty, self._moved = dict(state["shown"]), set(state["faulty"]), dict(state["moved"])
+        self._shown, self._faulty = dict(state["shown"]), set(state["faulty"])
+        self.lifting.restore(state["lifting"])
+        self._why = {key: set(who) for key, who in state["why"].items()}

@@ -15,6 +15,7 @@ _Polled: TypeAlias = (
     | tuple[Literal["dead"], str, str, int, str, str, int]
     | tuple[Literal["gap"], int, int, str]
     | tuple[Literal["health"], str, str, int, str]
+    | tuple[Literal["sight"], str, str, int, int, str, tuple[float, float] | None]
     | tuple[Literal["idle"], int]
     | tuple[Literal["end"]]
     | tuple[Literal["note"], str, str]
@@ -67,7 +68,10 @@ class CameraRun:
         confidence): the change lies after the one instant and not later than the other; nothing at or before
         ``settled_ns`` will follow. ``("gap", run, at_ns, reason)``: this run broke; the next frame begins another.
         ``("health", what, "opened" | "closed", at_ns, detail)`` and ``("idle", at_ns)`` (hold nobody up for it) come
-        from live cameras. ``("end",)``: nothing follows. ``("note", what, text)``: for the log, no part of the results.
+        from live cameras. ``("sight", what, "opened" | "closed", since_ns, found_ns, detail, shift)``: the pictures
+        show that the camera is ``covered``, ``blurred``, ``moved`` (by ``shift``: right, down, in parts of the picture)
+        or ``frozen``, since the last good look. ``("end",)``: nothing follows. ``("note", what, text)``: for the log,
+        no part of the results.
 
         Items that belong together come together, so there may be a few more than ``max_items``.
 

@@ -100,6 +100,9 @@ class CameraFeed:
                 case ("health", what, verb, at_ns, detail):
                     out.append(Health(self.side, what, verb, at_ns, detail))
                     _log.warning("camera health", side=self.side, what=what, verb=verb, detail=detail)
+                case ("sight", what, verb, since_ns, found_ns, detail, shift):
+                    out.append(Health(self.side, what, verb, since_ns, detail, found_ns, shift))
+                    _log.warning("camera health", side=self.side, what=what, verb=verb, detail=detail)
                 case ("idle", at_ns):
                     self.position_ns = max(self.position_ns, at_ns)
                     out += [Mark(side, at_ns, idle=True) for side in self._sides]

@@ -335,13 +335,20 @@ class Gap(msgspec.Struct, frozen=True, tag=True):
 
 
 class Health(msgspec.Struct, frozen=True, tag=True):
-    """A camera's condition changed (``camera.health.opened|closed``)."""
+    """A camera's condition changed (``camera.health.opened|closed``).
+
+    Attributes:
+        found_ns: When its own pictures told it: there a junction takes it, for rules rest on what is seen.
+        shift: Of ``moved``: where the view is now, to the right and down, in parts of the picture.
+    """
 
     side: str
     what: str
     verb: str
     at_ns: int
     detail: str = ""
+    found_ns: int | None = None
+    shift: tuple[float, float] | None = None
 
 
 class DeadLetter(msgspec.Struct, frozen=True, tag=True):
@@ -378,8 +385,8 @@ class Tally(msgspec.Struct, frozen=True, tag=True):
     counts: dict[str, int]
 
 
-Joined = Tracks | Signals | Conditions | Mark | Gap
+Joined = Tracks | Signals | Conditions | Mark | Gap | Health
 """What a junction's join wants to see."""
 Recorded = Tracks | Signals | Readings | Reports | Figures | MediaItems | Conditions | Approvals
 """What ``--record`` writes down."""
-Item = Joined | Readings | Reports | Figures | MediaItems | Approvals | Health | DeadLetter | Tally
+Item = Joined | Readings | Reports | Figures | MediaItems | Approvals | DeadLetter | Tally

@@ -7,6 +7,7 @@ use ss_ingest::live::{Health, LiveRun};
 use ss_ingest::{Loss, Next, Ring, VideoPosition, VideoRun};
 use ss_model::{EventTime, Result, Track, TrackBatch};
 use ss_vision::lamps::{LampChange, LampReader};
+use ss_vision::sight::{Sight, SightChange, SightState};
 
 use crate::config::CameraConfig;
 use crate::counts::Counts;
@@ -51,6 +52,8 @@ pub enum Item {
     },
     /// A live camera's condition changed.
     Health(Health),
+    /// What a camera sees of its street changed.
+    Sight(SightChange),
     /// A live camera is silent and shall hold nobody up until it speaks again.
     Idle {
         /// When its next frame was due.
@@ -78,6 +81,8 @@ pub struct Chain {
     config: CameraConfig,
     video: Source,
     vision: Option<Vision>,
+    /// Outlives the runs: a camera that was knocked often breaks off as well.
+    sight: Sight,
     eye: Option<Box<dyn Detect>>,
     counts: Counts,
     batch: TrackBatch,
@@ -99,7 +104,8 @@ impl Chain {
     pub fn open(config: CameraConfig, eye: Option<Box<dyn Detect>>) -> Result<Self> {
         let start = EventTime(config.start_time_ns);
         let video = VideoRun::open(config.files.clone(), start, config.wants_colour())?;
-        Ok(Self::new(config, eye, Source::Files(Box::new(video)), None, Counts::default()))
+        let video = Source::Files(Box::new(video));
+        Ok(Self::new(config, eye, video, None, SightState::default(), Counts::default()))
     }
 
     /// After `position`, with what had been seen by then; also says how many
@@ -112,16 +118,24 @@ impl Chain {
         eye: Option<Box<dyn Detect>>,
         position: &VideoPosition,
         vision: Option<&VisionState>,
+        sight: SightState,
         counts: Counts,
     ) -> Result<(Self, u64)> {
         let vision = vision.map(|state| Vision::restore(&config, state)).transpose()?;
         let (video, how) = VideoRun::resume(config.files.clone(), position, config.wants_colour())?;
-        Ok((Self::new(config, eye, Source::Files(Box::new(video)), vision, counts), how.redecoded))
+        let video = Source::Files(Box::new(video));
+        Ok((Self::new(config, eye, video, vision, sight, counts), how.redecoded))
     }
 
-    /// Of a live camera; `counts` are those of the runs before.
-    pub fn live(config: CameraConfig, eye: Option<Box<dyn Detect>>, video: LiveRun, counts: Counts) -> Self {
-        Self::new(config, eye, Source::Live(Box::new(video)), None, counts)
+    /// Of a live camera; `sight` and `counts` are those of the runs before.
+    pub fn live(
+        config: CameraConfig,
+        eye: Option<Box<dyn Detect>>,
+        video: LiveRun,
+        sight: SightState,
+        counts: Counts,
+    ) -> Self {
+        Self::new(config, eye, Source::Live(Box::new(video)), None, sight, counts)
     }
 
     fn new(
@@ -129,6 +143,7 @@ impl Chain {
         eye: Option<Box<dyn Detect>>,
         video: Source,
         vision: Option<Vision>,
+        sight: SightState,
         counts: Counts,
     ) -> Self {
         let counts_before = (counts.packets_received, counts.connections);
@@ -138,6 +153,7 @@ impl Chain {
             config,
             video,
             vision,
+            sight: Sight::restore(sight),
             eye,
             counts,
             items: Vec::new(),
@@ -181,6 +197,11 @@ impl Chain {
             }
         }
         Ok(None)
+    }
+
+    /// What is known of the view after the last step.
+    pub fn sight_state(&self) -> SightState {
+        self.sight.state().clone()
     }
 
     /// The vision state after the last step.
@@ -241,6 +262,15 @@ impl Chain {
                     none => none.insert(Vision::new(&self.config, (frame.width, frame.height))?),
                 };
                 let (time, number) = (frame.time, frame.number);
+                if !doubtful {
+                    let mut changes = Vec::new();
+                    self.sight.see(&frame, &mut changes);
+                    if !changes.is_empty() {
+                        // After the frames before it, which were seen without knowing.
+                        close_batch(&mut self.batch, run, &mut self.items, &mut self.counts);
+                        self.items.extend(changes.into_iter().map(Item::Sight));
+                    }
+                }
                 if let Some(lamps) = &mut vision.lamps {
                     lamps.see(&frame, chroma.as_ref(), doubtful);
                 }

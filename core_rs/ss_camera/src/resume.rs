@@ -115,8 +115,10 @@ pub fn reopen(
     let mut chain = match saved {
         Some(saved) => {
             found.from_frame = saved.video.total;
-            let reopened =
-                Chain::reopen(config.clone(), eye, &saved.video, saved.vision.as_ref(), saved.counts)?;
+            let reopened = {
+                let (vision, sight) = (saved.vision.as_ref(), saved.sight);
+                Chain::reopen(config.clone(), eye, &saved.video, vision, sight, saved.counts)?
+            };
             found.redecoded = reopened.1;
             reopened.0
         }

@@ -115,7 +115,10 @@ impl CameraRun {
                 let start = EventTime(config.start_time_ns);
                 let colour = config.wants_colour();
                 let video = LiveRun::start(live, &config.camera, start, &run.ring, before, colour)?;
-                (Some(Chain::live(config.clone(), eye, video, run.token.counts.clone())), None)
+                // How its street looks is all that it remembers.
+                let seen = before.zip(folder.as_ref()).and_then(|(at, dir)| dir.load(fingerprint, at).0);
+                let (sight, counts) = (seen.map(|s| s.sight).unwrap_or_default(), run.token.counts.clone());
+                (Some(Chain::live(config.clone(), eye, video, sight, counts)), None)
             }
             (None, None) => (Some(Chain::open(config.clone(), eye)?), None),
             (None, Some(_)) => (None, eye),
@@ -286,11 +289,7 @@ impl Worker {
                 continue;
             };
             // When the state is written depends on this clock; what the results are never does.
-            if self.folder.is_some()
-                && self.config.live.is_none()
-                && !step.ended
-                && saved_at.elapsed() >= pause
-            {
+            if self.folder.is_some() && !step.ended && saved_at.elapsed() >= pause {
                 self.save(&mut chain, &step);
                 saved_at = Instant::now();
             }
@@ -309,7 +308,8 @@ impl Worker {
         let saved = Saved {
             fingerprint: self.token.fingerprint(),
             video: chain.position(),
-            vision: chain.vision_state(),
+            vision: if self.config.live.is_some() { None } else { chain.vision_state() },
+            sight: chain.sight_state(),
             counts: step.counts.clone(),
         };
         match folder.save(&saved) {

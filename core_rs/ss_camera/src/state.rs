@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use ss_ingest::VideoPosition;
 use ss_model::{Error, Result};
+use ss_vision::sight::SightState;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::counts::Counts;
 use crate::vision::VisionState;
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// Files kept at least, the newest.
 const KEEP: usize = 3;
 /// How long a file is kept at least: a commit may lag behind the newest one.
@@ -33,6 +34,8 @@ pub struct Saved {
     pub video: VideoPosition,
     /// What had been seen; `None` before the first frame of a run.
     pub vision: Option<VisionState>,
+    /// What was known of the view, in this run and those before.
+    pub sight: SightState,
     /// What had been counted.
     pub counts: Counts,
 }

@@ -104,6 +104,13 @@ fn tuple<'py>(py: Python<'py>, found: &Polled) -> PyResult<Bound<'py, PyTuple>> 
             let verb = if health.opened { "opened" } else { "closed" };
             ("health", health.what, verb, health.at.0, &health.detail).into_pyobject(py)
         }
+        Polled::Item(Item::Sight(change)) => {
+            let verb = if change.opened { "opened" } else { "closed" };
+            let part = |thousandths: i16| f64::from(thousandths) / 1000.0;
+            let shift = change.shift.map(|(right, down)| (part(right), part(down)));
+            ("sight", change.what, verb, change.since.0, change.found.0, &change.detail, shift)
+                .into_pyobject(py)
+        }
         Polled::Item(Item::Idle { at }) => ("idle", at.0).into_pyobject(py),
         Polled::Item(Item::End) => ("end",).into_pyobject(py),
         Polled::Note(note) => ("note", note.what, &note.detail).into_pyobject(py),

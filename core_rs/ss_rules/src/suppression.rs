@@ -157,8 +157,17 @@ pub struct Conditions {
 impl Conditions {
     /// One more.
     pub fn insert(&mut self, stretch: Stretch) {
-        if !self.stretches.contains(&stretch) {
-            self.stretches.push(stretch);
+        if self.stretches.contains(&stretch) {
+            return;
+        }
+        let same = |s: &&mut Stretch| {
+            let who = |s: &Stretch| (s.condition, s.camera, s.lane.clone(), s.group);
+            who(s) == who(&stretch) && s.group.is_none() && s.from <= stretch.from && stretch.from <= s.until
+        };
+        // What goes on is one stretch, however often it is told.
+        match self.stretches.iter_mut().find(same) {
+            Some(known) => known.until = known.until.max(stretch.until),
+            None => self.stretches.push(stretch),
         }
     }
 

@@ -15,6 +15,12 @@ _BLIND: Final = 0.02  # share of the usual that a blind camera still sees
 _CLEAR: Final = 4  # quarter minutes in a row that it sees again
 _LOG_ODDS: Final = 18.0  # of seeing so little by chance: e^-18
 _SLACK: Final = 0.5
+_WHY: Final = {
+    "dark": "mất hình",
+    "covered": "bị che hoặc quá tối, quá sáng",
+    "blurred": "hình mờ",
+    "frozen": "hình đứng",
+}
 
 
 class CameraBlind(Join):
@@ -42,7 +48,7 @@ class CameraBlind(Join):
         """Darkness, and too little for too long."""
         if fact.kind == "dark":
             if fact.entity not in self._told:
-                self._open(fact, "dark", 1.0)
+                self._open(fact, "dark", 1.0, _WHY.get(fact.what, _WHY["dark"]))
         elif fact.kind == "back":
             if self._told.get(fact.entity) == "dark":
                 del self._told[fact.entity]
@@ -69,7 +75,7 @@ class CameraBlind(Join):
             gain = seen * math.log(_BLIND) + (1 - _BLIND) * expected
             self._sum[camera] = max(0.0, self._sum.get(camera, 0.0) + gain)
             if self._sum[camera] >= _LOG_ODDS:
-                self._open(fact, "nothing_seen", expected)
+                self._open(fact, "nothing_seen", expected, "không thấy xe trong khi đường vẫn có xe")
                 return
         if self._sum.get(camera, 0.0) < 4.0:  # what may be blindness must not become the usual
             self._usual[camera] = usual + (seen - usual) / min(ticks, _MEMORY)
@@ -79,11 +85,10 @@ class CameraBlind(Join):
         near = [r for j, r in others if j == junction] or [r for _, r in others]
         return max(near) if near else 1.0
 
-    def _open(self, fact: Fact, what: str, expected: float) -> None:
+    def _open(self, fact: Fact, what: str, expected: float, detail: str) -> None:
         self._told[fact.entity] = what
         self._cleared[fact.entity] = 0
         weight = 1.0 if what == "dark" else 0.9
-        detail = "mất hình" if what == "dark" else "không thấy xe trong khi đường vẫn có xe"
         by = Contributor("camera", fact.entity, what, fact.time_ns, weight, expected)
         self.open(fact, fact.entity, by, what=what, expected_per_quarter=round(expected, 2), detail=detail, clear=0)
 

@@ -141,7 +141,7 @@ impl LiveConfig {
 /// A live camera's condition changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// `lost`, `frozen` or `clock`.
+    /// `lost` or `clock`.
     pub what: &'static str,
     /// It began; else it is over.
     pub opened: bool,

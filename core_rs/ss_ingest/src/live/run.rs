@@ -6,12 +6,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ss_model::{ClockReading, Error, EventTime, LumaFrame, Result};
-use xxhash_rust::xxh3::xxh3_64;
 
+use super::LiveConfig;
 use super::link::Link;
 use super::queue::{Message, Queue, Shed};
 use super::receiver::Receiver;
-use super::{Health, LiveConfig};
 use crate::av::{Complaints, Decoder, Frame, Patience, Received};
 use crate::planes::Planes;
 use crate::position::VideoPosition;
@@ -19,8 +18,6 @@ use crate::ring::Ring;
 use crate::video::{Loss, LossReason, Next, RunBreak};
 
 const SECOND: i64 = 1_000_000_000;
-/// A picture that stays the same for so long is frozen: no sensor is without noise.
-const FROZEN_NS: i64 = 10 * SECOND;
 /// Guessed times remembered until their frames come out of the decoder.
 const GUESSES: usize = 64;
 
@@ -49,41 +46,8 @@ pub struct LiveRun {
     behind: u64,
     heard: Instant,
     idle_told: bool,
-    standstill: Standstill,
-    told: Option<Health>,
     gap: Option<(EventTime, &'static str)>,
     connections: u64,
-}
-
-/// Notices a picture that stays the same to the last bit.
-#[derive(Default)]
-struct Standstill {
-    /// Its fingerprint, since when it is the same, and when it was looked at.
-    same: Option<(u64, i64, i64)>,
-    frozen: bool,
-}
-
-impl Standstill {
-    /// Look at a picture's rows, once a second; what has changed.
-    fn look<'a>(&mut self, time: i64, rows: impl Iterator<Item = &'a [u8]>) -> Option<Health> {
-        if self.same.is_some_and(|(_, _, looked)| time < looked.saturating_add(SECOND)) {
-            return None;
-        }
-        let hash = rows.fold(0_u64, |h, row| h.rotate_left(5) ^ xxh3_64(row));
-        let since = match self.same {
-            Some((before, since, _)) if before == hash => since,
-            _ => time,
-        };
-        self.same = Some((hash, since, time));
-        let frozen = time.saturating_sub(since) >= FROZEN_NS;
-        if frozen == self.frozen {
-            return None;
-        }
-        self.frozen = frozen;
-        let at = EventTime(if frozen { since } else { time });
-        let detail = if frozen { "the same picture for 10 s" } else { "it moves again" };
-        Some(Health { what: "frozen", opened: frozen, at, detail: detail.into() })
-    }
 }
 
 impl LiveRun {
@@ -143,8 +107,6 @@ impl LiveRun {
             behind: 0,
             heard: Instant::now(),
             idle_told: false,
-            standstill: Standstill::default(),
-            told: None,
             // A run that had broken already does not break again.
             gap: before.filter(|p| p.frame_no > 0).map(|p| (p.due(), "restart")),
             connections: 0,
@@ -213,9 +175,6 @@ impl LiveRun {
     #[expect(clippy::should_implement_trait, reason = "it lends: a frame lives until the next call")]
     pub fn next(&mut self) -> Next<'_> {
         loop {
-            if let Some(health) = self.told.take() {
-                return Next::Health(health);
-            }
             if self.holds {
                 match self.receive() {
                     None => continue,
@@ -335,7 +294,6 @@ impl LiveRun {
         self.draining = false;
         self.holds = false;
         self.doubt = None;
-        self.standstill.same = None;
         self.at.size = (0, 0);
     }
 
@@ -384,11 +342,6 @@ impl LiveRun {
         self.last = Some(time);
         self.at.not_before = Some(EventTime(time.saturating_add(self.interval_ns)));
         let guessed = self.guesses.iter().position(|&g| g == time).map(|i| self.guesses.remove(i)).is_some();
-        let (width, height) = self.frame.size();
-        if let Ok((data, stride)) = self.planes.luma(&self.frame) {
-            let rows = data.chunks(stride).take(height).map(|row| &row[..width.min(row.len())]);
-            self.told = self.standstill.look(time, rows);
-        }
         if self.policy == Shed::EveryNth && self.queue.is_behind() {
             self.behind += 1;
             if !self.behind.is_multiple_of(self.nth) {
@@ -426,24 +379,5 @@ impl Drop for LiveRun {
             // A panic there ends the camera; there is nothing to add.
             let _ = receiver.join();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_picture_that_stays_the_same_for_ten_seconds_is_frozen_until_it_moves() {
-        let mut standstill = Standstill::default();
-        let mut look = |second: i64, byte: u8| {
-            let told = standstill.look(second * SECOND, [[byte; 4].as_slice()].into_iter());
-            told.map(|h| (h.opened, h.at.0 / SECOND))
-        };
-        assert!((0..5).all(|s| look(s, s as u8).is_none()));
-        assert!((5..15).all(|s| look(s, 9).is_none()));
-        assert_eq!(look(15, 9), Some((true, 5)));
-        assert_eq!(look(16, 9), None);
-        assert_eq!(look(17, 1), Some((false, 17)));
     }
 }
