@@ -10,9 +10,11 @@ model sees.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -35,6 +37,23 @@ def score(pairs: Pairs) -> str:
     """The table of ``smartstream score``."""
     flat = [str(p) for pair in pairs for p in pair]
     return subprocess.run([*SMARTSTREAM, "score", *flat], capture_output=True, text=True, check=True).stdout
+
+
+def left_open(pairs: Pairs) -> list[str]:
+    """Why verdicts were left open, as lines of Markdown."""
+    why: Counter[tuple[str, str]] = Counter()
+    for _, events in pairs:
+        for line in events.read_text().splitlines():
+            event = json.loads(line)
+            if event["type"].endswith(".undecided.v1"):
+                why[event["data"]["kind"], ", ".join(event["data"]["reasons"])] += 1
+    return ["Left undecided:", "", *(f"- {n} × {kind}: {reasons}" for (kind, reasons), n in sorted(why.items())), ""]
+
+
+def section(title: str, pairs: Pairs) -> list[str]:
+    """A table with its heading, and what was left open."""
+    table = [line.rstrip() for line in score(pairs).strip("\n").splitlines()]
+    return [f"## {title}", "", "```", *table, "```", "", *left_open(pairs)]
 
 
 def shared_scenes(shared: Path, folder: Path, *, tracks: bool, model: Path | None) -> Pairs:
@@ -82,10 +101,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         if args.shared.is_dir():
             pairs = shared_scenes(args.shared, Path(name), tracks=args.tracks, model=args.model)
-            parts += ["## Scenes that came with the task, pooled", "", "```", score(pairs).rstrip(), "```", ""]
+            parts += section("Scenes that came with the task, pooled", pairs)
         if args.seeds:
             pairs = simulated(args.seeds, Path(name), tracks=args.tracks, model=args.model)
-            parts += [f"## Our simulator, seeds {args.seeds}, pooled", "", "```", score(pairs).rstrip(), "```", ""]
+            parts += section(f"Our simulator, seeds {args.seeds}, pooled", pairs)
     text = "\n".join(parts)
     print(text)
     if args.write:

@@ -18,6 +18,7 @@ from smartstream import _core
 from smartstream.config.site import Camera
 from smartstream.errors import SmartstreamError
 from smartstream.evidence.desk import CLIP_NS, Case, Sample
+from smartstream.evidence.plates import plate_region
 from smartstream.evidence.store import instant
 from smartstream.model.items import SignalChange
 from smartstream.model.time import NS
@@ -159,8 +160,9 @@ def _still(out: Pictures, case: Case, camera: Camera, role: str, still: Any, pla
     box = box_at(case.samples, at_ns)
     if box is not None:
         row["box"] = [round(v, 5) for v in box]
-        if role == "at" and (crop := _crop(rgb, box)) is not None:
+        if role == "at" and (crop := _crop(rgb, box, margin=0.1)) is not None:
             row["vehicle"] = _add(out.files, _core.encode_jpeg(crop, _JPEG), "jpg")
+        row["plate"] = _plate(out, case, camera, rgb, box, at_ns)
     if cv2 is not None:
         overlay = _overlay(rgb, case, camera, at_ns, box, place, timezone)
         row["overlay"] = _add(out.files, _core.encode_jpeg(overlay, _JPEG), "jpg")
@@ -169,11 +171,23 @@ def _still(out: Pictures, case: Case, camera: Camera, role: str, still: Any, pla
     out.stills.append(row)
 
 
-def _crop(rgb: Rgb, box: Sequence[float]) -> Rgb | None:
-    """The vehicle as it is in the picture, with a margin: where its plate is."""
+def _plate(out: Pictures, case: Case, camera: Camera, rgb: Rgb, box: tuple[float, ...], at_ns: int) -> dict[str, Any]:
+    """The crop of the region where the plate is, or why there is none."""
+    class_, aspect = case.event.data["class"], rgb.shape[1] / rgb.shape[0]
+    region = plate_region(camera, class_, (box[0], box[1], box[2], box[3]), case.samples, at_ns, aspect)
+    if isinstance(region, str):
+        return {"plate_region": "none", "why": region}
+    if (crop := _crop(rgb, region)) is None:
+        return {"plate_region": "none", "why": "too small"}
+    file = _add(out.files, _core.encode_jpeg(crop, _JPEG), "jpg")
+    return {"plate_region": "estimated", "file": file, "box": [round(v, 5) for v in region]}
+
+
+def _crop(rgb: Rgb, box: Sequence[float], *, margin: float = 0.0) -> Rgb | None:
+    """Part of the picture, with a margin of so many of its sides."""
     height, width = rgb.shape[:2]
     x1, y1, x2, y2 = box
-    pad_x, pad_y = 0.1 * (x2 - x1), 0.1 * (y2 - y1)
+    pad_x, pad_y = margin * (x2 - x1), margin * (y2 - y1)
     left, right = (int(np.clip(v * width, 0, width)) for v in (x1 - pad_x, x2 + pad_x))
     top, bottom = (int(np.clip(v * height, 0, height)) for v in (y1 - pad_y, y2 + pad_y))
     if right - left < 8 or bottom - top < 8:
