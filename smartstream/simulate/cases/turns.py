@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from smartstream.simulate.cases.ways import (
     FAR_M,
     GROUP,
@@ -27,14 +29,19 @@ def _on_green(stage: Stage, lane: int, kind: str, path: list[Point], mps: float)
     stage.drive(kind, path, [Go(FAR_M, mps)], at=(STOP_AT_M, green + stage.rng.uniform(1.5, 7)))
 
 
+def _turns(
+    stage: Stage, lane: int, way: Callable[[float], list[Point]], kinds: tuple[str, ...], mps: tuple[float, float]
+) -> None:
+    kind = stage.rng.choice(kinds)
+    _on_green(stage, lane, kind, way(somewhere(stage.rng, lane, kind)), stage.rng.uniform(*mps))
+
+
 def _turns_left_from_s1(stage: Stage) -> None:
-    kind = stage.rng.choice(("car", "motorcycle"))
-    _on_green(stage, 1, kind, left(somewhere(stage.rng, 1, kind)), stage.rng.uniform(6, 9))
+    _turns(stage, 1, left, ("car", "motorcycle"), (6, 9))
 
 
 def _turns_right_from_s1(stage: Stage) -> None:
-    kind = stage.rng.choice(("car", "motorcycle"))
-    _on_green(stage, 1, kind, right(somewhere(stage.rng, 1, kind)), stage.rng.uniform(5, 8))
+    _turns(stage, 1, right, ("car", "motorcycle"), (5, 8))
 
 
 def _signed_round(stage: Stage) -> None:
@@ -43,13 +50,11 @@ def _signed_round(stage: Stage) -> None:
 
 
 def _turns_left_from_s2(stage: Stage) -> None:
-    kind = stage.rng.choice(("car", "motorcycle"))
-    _on_green(stage, 2, kind, left(somewhere(stage.rng, 2, kind)), stage.rng.uniform(6, 9))
+    _turns(stage, 2, left, ("car", "motorcycle"), (6, 9))
 
 
 def _turns_right_from_s0(stage: Stage) -> None:
-    kind = stage.rng.choice(("motorcycle", "bus"))
-    _on_green(stage, 0, kind, right(somewhere(stage.rng, 0, kind)), stage.rng.uniform(4, 7))
+    _turns(stage, 0, right, ("motorcycle", "bus"), (4, 7))
 
 
 def _comes_from_the_north(stage: Stage) -> None:
