@@ -13,7 +13,8 @@ use super::blobs::{Components, majority};
 use super::camera::Camera;
 use super::reduce::Plane;
 use super::shadow::Shadow;
-use super::vehicles::{Explainer, Found, KINDS, Scene};
+use super::sizes::{KINDS, Sizes};
+use super::vehicles::{Explainer, Found, Scene};
 
 /// Side of a tile, and the tiles to each side that make its surroundings: a
 /// few car lengths in the middle distance.
@@ -42,14 +43,14 @@ const MIN_SCORE: f32 = 0.8;
 /// `shadow` learns from what stands out: a queue casts shadows, too.
 pub(crate) fn street(
     picture: &Plane,
-    camera: Option<&Camera>,
+    camera: Option<(&Camera, &Sizes)>,
     shadow: &mut Shadow,
     floor: u8,
     arch: pulp::Arch,
 ) -> (Background, Vec<Found>) {
     let (w, h) = (picture.width, picture.height);
     let mut background = Background::new(picture, floor);
-    let Some(camera) = camera else { return (background, Vec::new()) };
+    let Some((camera, sizes)) = camera else { return (background, Vec::new()) };
     let grounds = Grounds::of(picture);
     let mut odd = Plane::new(w, h, label::STREET);
     for y in (0..h).filter(|&y| camera.ground(0.5 * w as f32, y as f32).is_some()) {
@@ -77,18 +78,15 @@ pub(crate) fn street(
     let (mut components, mut explainer, mut found) =
         (Components::default(), Explainer::default(), Vec::new());
     components.find(&mask);
-    let owner = Plane::new(w, h, 0);
     let scene = Scene {
         components: &components,
         mask: &mask,
-        owner: &owner,
-        camera: Some(camera),
+        hidden: None,
+        sizes: Some(sizes),
         min_moving: 0.0,
         kinds: &KINDS[..4],
     };
-    for number in 0..components.blobs.len() {
-        explainer.explain(&scene, number, &mut found);
-    }
+    explainer.explain(&scene, &mut found);
     found.retain(|f| f.score >= MIN_SCORE);
     let upright = upright(&mask, camera);
     for y in 0..h {

@@ -14,7 +14,9 @@ mod flow;
 mod gain;
 mod ghosts;
 mod reduce;
+mod revise;
 mod shadow;
+mod sizes;
 mod targets;
 mod vehicles;
 
@@ -28,15 +30,19 @@ use camera::{Camera, Rect};
 use gain::Gain;
 use ghosts::{Ghosts, is_revealed};
 use reduce::{Plane, Reducer};
+use revise::{mark_firm, revise};
 use shadow::Shadow;
+use sizes::{KINDS, Sizes};
 use targets::{Target, Targets, Views};
-use vehicles::{Explainer, Found, KINDS, Scene, class_by_size};
+use vehicles::{Explainer, Found, Hidden, Scene};
 
 /// Share of a newcomer's pixels that must move: what stands without ever
 /// having come is no road user.
 const MIN_MOVING: f32 = 0.3;
+/// Who is followed is held against the whole picture once in this many frames.
+const REVISE_TURNS: u64 = 4;
 /// First byte of a snapshot.
-const SNAPSHOT_VERSION: u8 = 2;
+const SNAPSHOT_VERSION: u8 = 3;
 
 /// What a user may set. The defaults are meant to fit every fixed road camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,6 +67,7 @@ impl Default for MotionConfig {
 pub struct MotionDetector {
     config: MotionConfig,
     camera: Option<Camera>,
+    sizes: Option<Sizes>,
     reducer: Reducer,
     arch: pulp::Arch,
     size: (usize, usize),
@@ -74,6 +81,7 @@ pub struct MotionDetector {
     foreground: Bits,
     mask: Plane,
     owner: Plane,
+    firm: Plane,
     sums: Vec<u8>,
     components: Components,
     explainer: Explainer,
@@ -122,8 +130,10 @@ impl MotionDetector {
             ]);
             Camera::new(&g.after(&part), w, h)
         });
+        let sizes = camera.as_ref().map(|c| Sizes::of(c, w, h));
         Self {
             config,
+            sizes,
             camera,
             arch: pulp::Arch::new(),
             size: (width, height),
@@ -134,6 +144,7 @@ impl MotionDetector {
             foreground: Bits::default(),
             mask: Plane::new(w, h, 0),
             owner: Plane::new(w, h, 0),
+            firm: Plane::new(w, h, 0),
             sums: vec![0; w],
             components: Components::default(),
             explainer: Explainer::default(),
@@ -183,20 +194,23 @@ impl MotionDetector {
         state.targets.follow(&views, camera, &mut self.owner);
         let (background, picture, foreground) = (&state.background, &self.picture, &self.foreground);
         state.targets.unmask(state.frames, |rect| is_revealed(background, picture, foreground, rect));
-        let normalised = |rect: &Rect| BoxF {
-            x1: rect.x1 * scale.0,
-            y1: rect.y1 * scale.1,
-            x2: rect.x2 * scale.0,
-            y2: rect.y2 * scale.1,
-        };
-        for target in state.targets.list.iter().filter(|t| t.is_reported(frame.time)) {
-            out.push(Detection {
-                bbox: normalised(&target.rect),
-                score: 0.5 + 0.5 * target.coverage.min(1.0),
-                class: camera.map_or(VehicleClass::Unknown, |c| class_by_size(c, &target.rect)),
-                flags: Track::CLASS_BY_SIZE | if target.visible < 0.4 { Track::DOUBTFUL } else { 0 },
-            });
+        if let Some(sizes) = &self.sizes
+            && state.frames.is_multiple_of(REVISE_TURNS)
+        {
+            mark_firm(&state.targets.list, sizes, frame.time, &mut self.firm);
+            self.components.find(&self.mask);
+            let scene = Scene {
+                components: &self.components,
+                mask: &self.mask,
+                hidden: Some((&self.firm, Hidden::Known)),
+                sizes: Some(sizes),
+                min_moving: 0.0,
+                kinds: &KINDS,
+            };
+            self.explainer.explain(&scene, &mut self.found);
+            revise(&mut state.targets.list, &self.found, sizes, frame.time);
         }
+        report(&state.targets.list, self.sizes.as_ref(), scale, frame.time, out);
         // The mask keeps what nobody claims.
         std::mem::swap(&mut state.before_mask, &mut self.mask);
         self.mask.data.copy_from_slice(&state.before_mask.data);
@@ -204,30 +218,23 @@ impl MotionDetector {
             claim(target, frame.time, &mut self.mask);
         }
         self.components.find(&self.mask);
-        self.found.clear();
         let scene = Scene {
             components: &self.components,
             mask: &self.mask,
-            owner: &self.owner,
-            camera,
+            hidden: Some((&self.owner, Hidden::Before)),
+            sizes: self.sizes.as_ref(),
             min_moving: MIN_MOVING,
             kinds: &KINDS,
         };
-        for (i, blob) in self.components.blobs.iter().enumerate() {
-            if blob.area >= 12 && blob.settled < blob.area {
-                self.explainer.explain(&scene, i, &mut self.found);
-            }
-        }
+        self.explainer.explain(&scene, &mut self.found);
         let (background, foreground) = (&state.background, &self.foreground);
         self.found.retain(|f| !is_revealed(background, &self.picture, foreground, &f.rect));
-        for f in &self.found {
-            out.push(Detection {
-                bbox: normalised(&f.rect),
-                score: f.score,
-                class: f.class,
-                flags: Track::CLASS_BY_SIZE,
-            });
-        }
+        out.extend(self.found.iter().map(|f| Detection {
+            bbox: normalised(&f.rect, scale),
+            score: f.score,
+            class: f.class,
+            flags: Track::CLASS_BY_SIZE,
+        }));
         let (targets, owner, hold_s) = (&state.targets.list, &self.owner, self.config.hold_s);
         let spared = |x: usize, y: usize| {
             let place = usize::from(owner.row(y)[x]);
@@ -252,7 +259,7 @@ impl MotionDetector {
     /// The first picture: who waits in it is no part of the street.
     fn begin(&mut self, time: EventTime) {
         let mut shadow = Shadow::default();
-        let (camera, floor) = (self.camera.as_ref(), self.config.min_contrast);
+        let (camera, floor) = (self.camera.as_ref().zip(self.sizes.as_ref()), self.config.min_contrast);
         let (background, waiting) = bootstrap::street(&self.picture, camera, &mut shadow, floor, self.arch);
         let mut state = State::new(background, &self.picture, time);
         state.shadow = shadow;
@@ -338,6 +345,27 @@ impl State {
             && self.ghosts.fits(width, height)
             && [&self.before, &self.before_mask].iter().all(|p| p.is(width, height))
     }
+}
+
+/// Append the detections of the `targets` seen at `now`.
+fn report(
+    targets: &[Target],
+    sizes: Option<&Sizes>,
+    scale: (f32, f32),
+    now: EventTime,
+    out: &mut Vec<Detection>,
+) {
+    out.extend(targets.iter().filter(|t| t.is_reported(now)).map(|target| Detection {
+        bbox: normalised(&target.rect, scale),
+        score: 0.5 + 0.5 * target.coverage.min(1.0),
+        class: sizes.map_or(VehicleClass::Unknown, |s| s.class(&target.rect)),
+        flags: Track::CLASS_BY_SIZE | if target.visible < 0.4 { Track::DOUBTFUL } else { 0 },
+    }));
+}
+
+/// `rect` in units of which a pixel of the reduced picture has `scale`.
+fn normalised(rect: &Rect, scale: (f32, f32)) -> BoxF {
+    BoxF { x1: rect.x1 * scale.0, y1: rect.y1 * scale.1, x2: rect.x2 * scale.0, y2: rect.y2 * scale.1 }
 }
 
 /// Remove the pixels of `target` from `mask`; of one that stands, only what

@@ -56,7 +56,7 @@ pub(crate) struct Target {
     /// Pixels of the reduced picture.
     pub rect: Rect,
     /// Pixels per second; `None` before the first flow.
-    velocity: Option<(f32, f32)>,
+    pub velocity: Option<(f32, f32)>,
     /// When it last moved, and was last seen.
     pub moved: EventTime,
     pub seen: EventTime,
@@ -69,6 +69,10 @@ pub(crate) struct Target {
     pub waiting: Option<(f32, f32)>,
     /// No motion since the frame before.
     pub still: bool,
+    /// How often in a row it has been found a part of another road user.
+    pub parts: u8,
+    #[serde(skip)]
+    pub found_part: bool,
 }
 
 /// A track that is not followed yet.
@@ -232,6 +236,8 @@ impl Target {
             visible: 1.0,
             waiting: None,
             still: false,
+            parts: 0,
+            found_part: false,
         }
     }
 

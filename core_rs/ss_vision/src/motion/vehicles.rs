@@ -9,16 +9,21 @@
 //! the ground plane is that of Zhao & Nevatia 2004, Tracking multiple humans
 //! in complex situations; boxes and a greedy order keep it cheap.
 
+use std::ops::Range;
+
 use ss_model::VehicleClass;
 
 use super::background::label;
 use super::blobs::{Blob, Components};
-use super::camera::{Camera, Rect, Stand};
+use super::camera::Rect;
 use super::reduce::Plane;
+use super::sizes::{Boxes, Kind, Sizes};
 
 /// Least area of anything reported, reduced pixels: below that noise and
 /// vehicles cannot be told apart.
 const MIN_AREA_PX: f32 = 20.0;
+/// Smaller regions are not looked at.
+const LEAST_REGION: usize = 12;
 /// A region must have this share of a rider's size to be anybody.
 const MIN_SHARE: f32 = 0.35;
 /// Share of a box that no tracked road user may hide.
@@ -32,30 +37,6 @@ const ACROSS_FILL: f32 = 0.8;
 /// Sides of a region over those of a road user's box that make it one.
 const SINGLE_RATIO: (f32, f32) = (0.55, 1.3);
 const SINGLE_SCORE: f32 = 0.9;
-/// Road users found in one region at most.
-const MAX_PER_BLOB: usize = 24;
-
-/// A kind of road user by its size.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Kind {
-    pub class: VehicleClass,
-    /// Outer length, width and height in metres, rider included.
-    pub size_m: [f64; 3],
-    /// Share of its box that must be foreground: riders are slender, coaches
-    /// are boxes, and a row of cars must not pass for one.
-    min_fill: f32,
-    /// The same for a region that is as large as one and stands alone.
-    min_fill_alone: f32,
-}
-
-pub(crate) const KINDS: [Kind; 5] = [
-    Kind { class: VehicleClass::Motorcycle, size_m: [1.9, 0.8, 1.65], min_fill: 0.5, min_fill_alone: 0.35 },
-    Kind { class: VehicleClass::Car, size_m: [4.4, 1.8, 1.5], min_fill: 0.65, min_fill_alone: 0.65 },
-    Kind { class: VehicleClass::Truck, size_m: [6.5, 2.2, 2.8], min_fill: 0.8, min_fill_alone: 0.7 },
-    Kind { class: VehicleClass::Bus, size_m: [11.0, 2.5, 3.2], min_fill: 0.8, min_fill_alone: 0.7 },
-    Kind { class: VehicleClass::Pedestrian, size_m: [0.5, 0.5, 1.7], min_fill: 0.6, min_fill_alone: 0.5 },
-];
-
 /// A road user seen for the first time, or seen but not tracked yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Found {
@@ -65,17 +46,27 @@ pub(crate) struct Found {
     pub score: f32,
 }
 
+/// Who hides a part of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hidden {
+    /// Tracked road users, who may have somebody in front of them: what the
+    /// mask shows there is nobody's.
+    Before,
+    /// Road users of whom there is no doubt: the whole place is theirs.
+    Known,
+}
+
 /// What the regions are cut from.
 pub(crate) struct Scene<'a> {
     pub components: &'a Components,
     /// The foreground that nobody claims.
     pub mask: &'a Plane,
-    /// Not 0 where a tracked road user is: it may hide part of another.
-    pub owner: &'a Plane,
-    pub camera: Option<&'a Camera>,
+    /// Not 0 where the street is hidden, and by whom.
+    pub hidden: Option<(&'a Plane, Hidden)>,
+    pub sizes: Option<&'a Sizes>,
     /// Share of a newcomer's pixels that must move.
     pub min_moving: f32,
-    /// Who may be found.
+    /// Who may be found: the first of `sizes::KINDS`.
     pub kinds: &'a [Kind],
 }
 
@@ -96,13 +87,14 @@ struct Candidate {
     gain: f32,
     rect: Rect,
     class: VehicleClass,
+    count: Count,
 }
 
 /// What was tried in one column.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tried {
-    /// Row of the foot; `None` when it is to be tried again.
-    foot: Option<usize>,
+    /// Nothing about it has changed since.
+    known: bool,
     best: Option<Candidate>,
     /// Around every box of the column.
     about: Rect,
@@ -116,64 +108,70 @@ pub(crate) struct Explainer {
     width: usize,
     height: usize,
     pixels: Vec<u8>,
-    /// Summed-area table of `pixels`, one row and column larger: foreground,
-    /// moving, hidden, shade.
-    sums: Vec<[u32; 4]>,
-    /// One past the lowest row with foreground, by column; 0 where there is none.
-    feet: Vec<usize>,
+    sums: Sums,
+    /// Every how many columns a foot is tried.
+    step: usize,
+    /// Half of the widest box.
+    margin: usize,
     tried: Vec<Tried>,
     picture: Rect,
 }
 
+/// Feet tried in one column at most.
+const MAX_FEET: usize = 4;
 /// Mark of a hidden pixel in the window.
 const HIDDEN: u8 = 255;
 
 impl Explainer {
-    /// Append the road users of blob `number` to `found`.
-    pub fn explain(&mut self, scene: &Scene, number: usize, found: &mut Vec<Found>) {
+    /// Fill `found` with the road users in every region of `scene`.
+    pub fn explain(&mut self, scene: &Scene, found: &mut Vec<Found>) {
+        found.clear();
+        for (number, blob) in scene.components.blobs.iter().enumerate() {
+            // Nobody moves in it, or it is noise.
+            let moves = blob.settled < blob.area || scene.min_moving == 0.0;
+            if blob.area >= LEAST_REGION && moves {
+                self.explain_region(scene, number, found);
+            }
+        }
+    }
+
+    fn explain_region(&mut self, scene: &Scene, number: usize, found: &mut Vec<Found>) {
         let blob = scene.components.blobs[number];
-        self.load(&blob, scene, number);
         let whole = Rect { x1: blob.x1 as f32, y1: blob.y1 as f32, x2: blob.x2 as f32, y2: blob.y2 as f32 };
-        let Some(camera) = scene.camera else {
-            if blob.area as f32 >= 2.0 * MIN_AREA_PX {
-                let score = 0.5 + 0.5 * blob.area as f32 / whole.area();
+        let area = blob.area as f32;
+        let Some(sizes) = scene.sizes else {
+            if area >= 2.0 * MIN_AREA_PX {
+                let score = 0.5 + 0.5 * area / whole.area();
                 found.push(Found { rect: whole, class: VehicleClass::Unknown, score });
             }
             return;
         };
-        let Some(stand) = camera.stand(whole.centre_x(), whole.y2) else { return };
-        let Some(rider) = stand.box_of(KINDS[0].size_m, true) else { return };
-        let least = MIN_AREA_PX.max(MIN_SHARE * rider.0 * rider.1);
-        let mut left = blob.area as f32;
-        if left < least {
+        let Some(boxes) = sizes.at(whole.centre_x(), whole.y2) else { return };
+        if area < least(&boxes) {
             return;
         }
-        let plain = (blob.shade as f32) < MAX_SHADE * left;
-        if plain && let Some(class) = single(&stand, &whole, left / whole.area(), scene.kinds) {
-            if (blob.area - blob.settled) as f32 >= scene.min_moving * left {
+        let mut moving = (blob.area - blob.settled) as f32;
+        let plain = (blob.shade as f32) < MAX_SHADE * area;
+        if plain && let Some(class) = single(&boxes, &whole, area / whole.area(), scene.kinds) {
+            if moving >= scene.min_moving * area {
                 found.push(Found { rect: whole, class, score: SINGLE_SCORE });
             }
             return;
         }
-        let mut moving = (blob.area - blob.settled) as f32;
+        self.load(&blob, scene, number);
+        self.step = ((boxes[0][0].0 / 4.0) as usize).max(1);
+        self.margin = boxes.iter().flatten().map(|b| b.0 / 2.0 + 2.0).fold(0.0, f32::max) as usize;
         self.tried.clear();
-        for _ in 0..MAX_PER_BLOB {
-            // Nobody is left, or nobody who moves.
-            if left < least || moving < scene.min_moving * least {
-                break;
-            }
-            self.integrate();
-            let Some(Candidate { rect, class, .. }) = self.best(camera, rider.0, scene.kinds) else { break };
-            let count = self.count(&rect);
-            if count.foreground < least {
-                break;
-            }
+        self.tried.resize(self.width / self.step + 1, Tried::default());
+        // Until nobody is left who moves.
+        while moving >= scene.min_moving * MIN_AREA_PX {
+            self.try_columns(sizes, scene.kinds);
+            let Some(Candidate { rect, class, count, .. }) = self.best() else { break };
             if count.moving >= scene.min_moving * count.foreground {
                 let fill = count.foreground / (rect.area() - count.hidden - count.shade).max(1.0);
                 found.push(Found { rect: self.tighten(&rect), class, score: 0.5 + 0.5 * fill.min(1.0) });
             }
             self.remove(&rect);
-            left -= count.foreground;
             moving -= count.moving;
         }
     }
@@ -184,97 +182,110 @@ impl Explainer {
         (self.x, self.y) = (blob.x1, blob.y1);
         (self.width, self.height) = (blob.x2 - blob.x1, blob.y2 - blob.y1);
         self.pixels.clear();
-        for y in blob.y1..blob.y2 {
-            let owner = &scene.owner.row(y)[blob.x1..blob.x2];
-            self.pixels.extend(owner.iter().map(|&o| if o == 0 { label::STREET } else { HIDDEN }));
+        self.pixels.resize(self.width * self.height, label::STREET);
+        if let Some((hidden, _)) = scene.hidden {
+            for (y, pixels) in (blob.y1..blob.y2).zip(self.pixels.chunks_exact_mut(self.width)) {
+                let hidden = &hidden.row(y)[blob.x1..blob.x2];
+                pixels
+                    .iter_mut()
+                    .zip(hidden)
+                    .for_each(|(p, &h)| *p = if h == 0 { label::STREET } else { HIDDEN });
+            }
         }
+        let known = scene.hidden.is_some_and(|(_, by)| by == Hidden::Known);
         for (y, x1, x2) in scene.components.runs_of(number) {
-            let row = (y - self.y) * self.width;
-            self.pixels[row + x1 - self.x..row + x2 - self.x].copy_from_slice(&mask.row(y)[x1..x2]);
-        }
-    }
-
-    fn integrate(&mut self) {
-        let w = self.width + 1;
-        self.sums.clear();
-        self.sums.resize(w * (self.height + 1), [0; 4]);
-        self.feet.clear();
-        self.feet.resize(self.width, 0);
-        for (y, pixels) in self.pixels.chunks_exact(self.width).enumerate() {
-            let (above, below) = self.sums[y * w..(y + 2) * w].split_at_mut(w);
-            let mut row = [0; 4];
-            for (x, &pixel) in pixels.iter().enumerate() {
-                row = plus(row, COUNTED[usize::from(pixel)]);
-                below[x + 1] = plus(above[x + 1], row);
-                if is_foreground(pixel) {
-                    self.feet[x] = y + 1;
-                }
+            let (row, xs) = ((y - self.y) * self.width, x1 - self.x..x2 - self.x);
+            let pixels = &mut self.pixels[row..][xs];
+            for (pixel, &shown) in pixels.iter_mut().zip(&mask.row(y)[x1..x2]) {
+                *pixel = if known && *pixel == HIDDEN { HIDDEN } else { shown };
             }
         }
     }
 
     /// The window's columns and rows inside `rect`.
-    fn clip(&self, rect: &Rect) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
+    fn clip(&self, rect: &Rect) -> (Range<usize>, Range<usize>) {
         rect.shifted(-(self.x as f32), -(self.y as f32)).pixels(self.width, self.height)
     }
 
-    fn count(&self, rect: &Rect) -> Count {
-        let (xs, ys) = self.clip(rect);
-        let at = |x: usize, y: usize| self.sums[y * (self.width + 1) + x];
-        let [a, b, c, d] =
-            [at(xs.end, ys.end), at(xs.start, ys.start), at(xs.start, ys.end), at(xs.end, ys.start)];
-        let part = |i: usize| (a[i] + b[i] - c[i] - d[i]) as f32;
-        Count { foreground: part(0), moving: part(1), hidden: part(2), shade: part(3) }
+    /// The box that explains most: foreground in it, less the street in it.
+    fn best(&self) -> Option<Candidate> {
+        let candidates = self.tried.iter().filter_map(|t| t.best);
+        // The first of equal ones.
+        candidates.reduce(|best, c| if c.gain > best.gain { c } else { best })
     }
 
-    /// The box that explains most: foreground in it, less the street in it.
-    fn best(&mut self, camera: &Camera, rider_width: f32, kinds: &[Kind]) -> Option<Candidate> {
-        let step = ((rider_width / 4.0) as usize).max(1);
-        let reach = (rider_width / 3.0).max(1.0) as usize;
-        let columns = (0..=self.width).step_by(step);
-        self.tried.resize(self.width / step + 1, Tried::default());
-        let mut best: Option<Candidate> = None;
-        for (i, u) in columns.enumerate() {
-            let near = &self.feet[u.saturating_sub(reach)..(u + reach).min(self.width)];
-            let foot = near.iter().max().copied().unwrap_or(0);
-            // Taking a box away changes what lies about it only.
-            if self.tried[i].foot != Some(foot) {
-                self.tried[i] = self.try_at(u, foot, camera, kinds);
-            }
-            if let Some(candidate) = self.tried[i].best
-                && best.is_none_or(|b| candidate.gain > b.gain)
-            {
-                best = Some(candidate);
+    /// Try what is not known, summing up only the pixels about it.
+    fn try_columns(&mut self, sizes: &Sizes, kinds: &[Kind]) {
+        let mut tried = std::mem::take(&mut self.tried);
+        let unknown = |t: &Tried| !t.known;
+        let (first, last) = (tried.iter().position(unknown), tried.iter().rposition(unknown));
+        if let Some((first, last)) = first.zip(last) {
+            let columns = first * self.step..(last * self.step + 1).min(self.width);
+            let xs = columns.start.saturating_sub(self.margin)..(columns.end + self.margin).min(self.width);
+            self.sums.fill(&self.pixels, self.width, xs, 0..self.height);
+            for (i, tried) in tried.iter_mut().enumerate().filter(|(_, t)| !t.known) {
+                *tried = self.try_column(i * self.step, sizes, kinds);
             }
         }
-        best
+        self.tried = tried;
     }
 
-    /// The best box with its foot in column `u` at row `foot`.
-    fn try_at(&self, u: usize, foot: usize, camera: &Camera, kinds: &[Kind]) -> Tried {
-        let mut tried = Tried { foot: Some(foot), ..Tried::default() };
-        let (x, y) = ((self.x + u) as f32, (self.y + foot) as f32);
-        let Some(stand) = camera.stand(x, y).filter(|_| foot > 0) else { return tried };
-        for kind in kinds {
-            for along in [true, false] {
-                let Some((w, h)) = stand.box_of(kind.size_m, along) else { continue };
-                let rect = Rect { x1: x - 0.5 * w, y1: y - h, x2: x + 0.5 * w, y2: y };
-                let count = self.count(&rect);
+    /// The best box that stands in column `u`: at each of the lowest ends that
+    /// its foreground has, as one of them may be the rim of a shadow.
+    fn try_column(&self, u: usize, sizes: &Sizes, kinds: &[Kind]) -> Tried {
+        let mut tried = Tried { known: true, ..Tried::default() };
+        let x = (self.x + u) as f32;
+        let (mut feet, mut reach, mut stood) = (0, self.step, false);
+        for y in (0..self.height).rev() {
+            let columns = u.saturating_sub(reach)..(u + reach).min(self.width);
+            let stands = 2 * self.sums.foreground(columns.clone(), y) as usize > columns.len();
+            if stands && !stood {
+                let foot = (self.y + y + 1) as f32;
+                let Some(boxes) = sizes.at(x, foot) else { break };
+                tried.best = self.better(tried.best, (x, foot), &boxes, kinds);
+                let most =
+                    |side: fn(&(f32, f32)) -> f32| boxes.iter().flatten().map(side).fold(0.0, f32::max);
+                tried.about = tried.about.union(&standing(x, foot, (most(|b| b.0), most(|b| b.1))));
+                reach = ((boxes[0][0].0 / 4.0) as usize).max(1);
+                feet += 1;
+                if feet == MAX_FEET {
+                    break;
+                }
+            }
+            stood = stands;
+        }
+        tried
+    }
+
+    /// The best of `best` and the boxes with their foot at `(x, y)`.
+    fn better(
+        &self,
+        mut best: Option<Candidate>,
+        (x, y): (f32, f32),
+        boxes: &Boxes,
+        kinds: &[Kind],
+    ) -> Option<Candidate> {
+        let least = least(boxes);
+        for (kind, pair) in kinds.iter().zip(boxes) {
+            for (size, min_fill) in pair.iter().zip([kind.min_fill, ACROSS_FILL]) {
+                let rect = standing(x, y, *size);
+                let (xs, ys) = self.clip(&rect);
+                let count = self.sums.count(xs, ys);
                 let area = rect.intersect(&self.picture).area();
                 let visible = area - count.hidden;
                 let lit = visible - count.shade;
                 let gain = 2.0 * count.foreground - lit;
-                tried.about = tried.about.union(&rect);
-                if visible >= MIN_VISIBLE * area
+                if count.foreground >= least
+                    && visible >= MIN_VISIBLE * area
                     && count.foreground >= MIN_LIT * visible
-                    && count.foreground >= if along { kind.min_fill } else { ACROSS_FILL } * lit
-                    && tried.best.is_none_or(|b| gain > b.gain)
+                    && count.foreground >= min_fill * lit
+                    && best.is_none_or(|b| gain > b.gain)
                 {
-                    tried.best = Some(Candidate { gain, rect, class: kind.class });
+                    best = Some(Candidate { gain, rect, class: kind.class, count });
                 }
             }
         }
-        tried
+        best
     }
 
     /// The part of `rect` whose outer rows and columns hold foreground.
@@ -304,16 +315,74 @@ impl Explainer {
     fn remove(&mut self, rect: &Rect) {
         for tried in &mut self.tried {
             // A pixel of both may be cut by rounding.
-            if tried.about.intersect(&rect.grown_by(2.0)).area() > 0.0 {
-                tried.foot = None;
-            }
+            tried.known &= tried.about.intersect(&rect.grown_by(2.0)).area() == 0.0;
         }
         let (xs, ys) = self.clip(rect);
         for y in ys {
-            for pixel in &mut self.pixels[y * self.width..][..self.width][xs.clone()] {
-                *pixel = HIDDEN;
+            self.pixels[y * self.width..][..self.width][xs.clone()].fill(HIDDEN);
+        }
+    }
+}
+
+/// The box of the given size whose foot is at `(x, y)`.
+fn standing(x: f32, y: f32, (w, h): (f32, f32)) -> Rect {
+    Rect { x1: x - 0.5 * w, y1: y - h, x2: x + 0.5 * w, y2: y }
+}
+
+/// Foreground that makes anybody, where boxes have these sizes.
+fn least(boxes: &Boxes) -> f32 {
+    let (w, h) = boxes[0][0];
+    MIN_AREA_PX.max(MIN_SHARE * w * h)
+}
+
+/// Summed-area table of a part of the window, one row and column larger:
+/// foreground, moving, hidden, shade.
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    xs: Range<usize>,
+    ys: Range<usize>,
+    table: Vec<[u32; 4]>,
+}
+
+impl Sums {
+    /// Of columns `xs` and rows `ys` of `pixels`, rows of `width`.
+    fn fill(&mut self, pixels: &[u8], width: usize, xs: Range<usize>, ys: Range<usize>) {
+        let w = xs.len() + 1;
+        self.table.resize(w * (ys.len() + 1), [0; 4]);
+        self.table[..w].fill([0; 4]);
+        for (i, y) in ys.clone().enumerate() {
+            let (above, below) = self.table[i * w..(i + 2) * w].split_at_mut(w);
+            let mut row = [0; 4];
+            below[0] = row;
+            let pixels = &pixels[y * width..][..width][xs.clone()];
+            for ((sum, above), &pixel) in below[1..].iter_mut().zip(&above[1..]).zip(pixels) {
+                row = plus(row, COUNTED[usize::from(pixel)]);
+                *sum = plus(*above, row);
             }
         }
+        (self.xs, self.ys) = (xs, ys);
+    }
+
+    /// Foreground in columns `xs` of row `y`.
+    fn foreground(&self, xs: Range<usize>, y: usize) -> u32 {
+        let xs = xs.start.max(self.xs.start)..xs.end.min(self.xs.end);
+        let row = |y: usize| &self.table[(y - self.ys.start) * (self.xs.len() + 1)..];
+        let (above, below, a, b) = (row(y), row(y + 1), xs.start - self.xs.start, xs.end - self.xs.start);
+        below[b][0] + above[a][0] - below[a][0] - above[b][0]
+    }
+
+    /// Of columns `xs` and rows `ys`, as far as they lie inside.
+    fn count(&self, xs: Range<usize>, ys: Range<usize>) -> Count {
+        let cut = |r: Range<usize>, to: &Range<usize>| {
+            r.start.clamp(to.start, to.end)..r.end.clamp(to.start, to.end)
+        };
+        let (xs, ys) = (cut(xs, &self.xs), cut(ys, &self.ys));
+        let at =
+            |x: usize, y: usize| self.table[(y - self.ys.start) * (self.xs.len() + 1) + x - self.xs.start];
+        let [a, b, c, d] =
+            [at(xs.end, ys.end), at(xs.start, ys.start), at(xs.start, ys.end), at(xs.end, ys.start)];
+        let part = |i: usize| (a[i] + b[i] - c[i] - d[i]) as f32;
+        Count { foreground: part(0), moving: part(1), hidden: part(2), shade: part(3) }
     }
 }
 
@@ -336,33 +405,12 @@ fn is_foreground(pixel: u8) -> bool {
 }
 
 /// The class of a region that is as large as one road user, and as solid.
-fn single(stand: &Stand, whole: &Rect, fill: f32, kinds: &[Kind]) -> Option<VehicleClass> {
+fn single(boxes: &Boxes, whole: &Rect, fill: f32, kinds: &[Kind]) -> Option<VehicleClass> {
     let near = |a: f32, b: f32| (SINGLE_RATIO.0..=SINGLE_RATIO.1).contains(&(a / b));
     kinds
         .iter()
-        .filter(|kind| fill >= kind.min_fill_alone)
-        .find(|kind| {
-            [true, false].into_iter().any(|along| {
-                stand
-                    .box_of(kind.size_m, along)
-                    .is_some_and(|(w, h)| near(whole.width(), w) && near(whole.height(), h))
-            })
-        })
-        .map(|kind| kind.class)
-}
-
-/// Class by the size of the box: the road user whose box comes nearest.
-pub(crate) fn class_by_size(camera: &Camera, rect: &Rect) -> VehicleClass {
-    let mut best = (f32::MAX, VehicleClass::Unknown);
-    let Some(stand) = camera.stand(rect.centre_x(), rect.y2) else { return best.1 };
-    for kind in KINDS {
-        for along in [true, false] {
-            let Some((w, h)) = stand.box_of(kind.size_m, along) else { continue };
-            let off = (rect.width() / w).ln().abs() + (rect.height() / h).ln().abs();
-            if off < best.0 {
-                best = (off, kind.class);
-            }
-        }
-    }
-    best.1
+        .zip(boxes)
+        .filter(|(kind, _)| fill >= kind.min_fill_alone)
+        .find(|(_, pair)| pair.iter().any(|&(w, h)| near(whole.width(), w) && near(whole.height(), h)))
+        .map(|(kind, _)| kind.class)
 }

@@ -1,0 +1,109 @@
+//! How large road users look, wherever they stand in the picture.
+
+use ss_model::VehicleClass;
+
+use super::camera::{Camera, Rect};
+
+/// Side of a cell: sizes in the picture grow evenly with the distance to the
+/// horizon, so that they may be interpolated over as many pixels.
+const CELL: usize = 8;
+
+/// Sides of a box over those of a road user's that make it one.
+const FITS: (f32, f32) = (0.6, 1.4);
+
+/// A kind of road user by its size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub class: VehicleClass,
+    /// Outer length, width and height in metres, rider included.
+    pub size_m: [f64; 3],
+    /// Share of its box that must be foreground: riders are slender, coaches
+    /// are boxes, and a row of cars must not pass for one.
+    pub min_fill: f32,
+    /// The same for a region that is as large as one and stands alone.
+    pub min_fill_alone: f32,
+}
+
+pub(crate) const KINDS: [Kind; 5] = [
+    Kind { class: VehicleClass::Motorcycle, size_m: [1.9, 0.8, 1.65], min_fill: 0.5, min_fill_alone: 0.35 },
+    Kind { class: VehicleClass::Car, size_m: [4.4, 1.8, 1.5], min_fill: 0.65, min_fill_alone: 0.65 },
+    Kind { class: VehicleClass::Truck, size_m: [6.5, 2.2, 2.8], min_fill: 0.8, min_fill_alone: 0.7 },
+    Kind { class: VehicleClass::Bus, size_m: [11.0, 2.5, 3.2], min_fill: 0.8, min_fill_alone: 0.7 },
+    Kind { class: VehicleClass::Pedestrian, size_m: [0.5, 0.5, 1.7], min_fill: 0.6, min_fill_alone: 0.5 },
+];
+
+/// Width and height in pixels of the box around each of [`KINDS`], its length
+/// along the line of sight and across it.
+pub(crate) type Boxes = [[(f32, f32); 2]; KINDS.len()];
+
+/// [`Boxes`] by the place of the foot.
+#[derive(Clone, Debug)]
+pub(crate) struct Sizes {
+    columns: usize,
+    /// At the corners of the cells, row by row; `None` at and above the horizon.
+    corners: Vec<Option<Boxes>>,
+}
+
+impl Sizes {
+    /// For pictures of `width`×`height` pixels.
+    pub fn of(camera: &Camera, width: usize, height: usize) -> Self {
+        let (columns, rows) = (width.div_ceil(CELL) + 2, height.div_ceil(CELL) + 2);
+        let corner = |i: usize| {
+            let stand = camera.stand((i % columns * CELL) as f32, (i / columns * CELL) as f32)?;
+            let mut boxes = Boxes::default();
+            for (pair, kind) in boxes.iter_mut().zip(&KINDS) {
+                *pair = [stand.box_of(kind.size_m, true)?, stand.box_of(kind.size_m, false)?];
+            }
+            Some(boxes)
+        };
+        Self { columns, corners: (0..columns * rows).map(corner).collect() }
+    }
+
+    /// What stands with its foot at pixel `(x, y)` of the picture, its rim
+    /// included; `None` at and above the horizon.
+    pub fn at(&self, x: f32, y: f32) -> Option<Boxes> {
+        // `as` saturates; a foot outside is taken for one on the rim.
+        let (x, y) = (x.max(0.0) / CELL as f32, y.max(0.0) / CELL as f32);
+        let rows = self.corners.len() / self.columns;
+        let (column, row) = ((x as usize).min(self.columns - 2), (y as usize).min(rows - 2));
+        let (fx, fy) = ((x - column as f32).min(1.0), (y - row as f32).min(1.0));
+        let corner = |dx: usize, dy: usize| self.corners[(row + dy) * self.columns + column + dx].as_ref();
+        let (a, b) = (corner(0, 0)?, corner(1, 0)?);
+        let (c, d) = (corner(0, 1)?, corner(1, 1)?);
+        let mix = |a: f32, b: f32, c: f32, d: f32| {
+            let (above, below) = (a + fx * (b - a), c + fx * (d - c));
+            above + fy * (below - above)
+        };
+        let mut boxes = Boxes::default();
+        for (k, pair) in boxes.iter_mut().enumerate() {
+            for (i, size) in pair.iter_mut().enumerate() {
+                let (a, b, c, d) = (a[k][i], b[k][i], c[k][i], d[k][i]);
+                *size = (mix(a.0, b.0, c.0, d.0), mix(a.1, b.1, c.1, d.1));
+            }
+        }
+        Some(boxes)
+    }
+
+    /// `rect` is as large as one road user that stands there.
+    pub fn fits(&self, rect: &Rect) -> bool {
+        let near = |a: f32, b: f32| (FITS.0..=FITS.1).contains(&(a / b));
+        self.at(rect.centre_x(), rect.y2).is_some_and(|boxes| {
+            boxes.iter().flatten().any(|&(w, h)| near(rect.width(), w) && near(rect.height(), h))
+        })
+    }
+
+    /// Class by the size of the box: the road user whose box comes nearest.
+    pub fn class(&self, rect: &Rect) -> VehicleClass {
+        let mut best = (f32::MAX, VehicleClass::Unknown);
+        let Some(boxes) = self.at(rect.centre_x(), rect.y2) else { return best.1 };
+        for (kind, pair) in KINDS.iter().zip(boxes) {
+            for (w, h) in pair {
+                let off = (rect.width() / w).ln().abs() + (rect.height() / h).ln().abs();
+                if off < best.0 {
+                    best = (off, kind.class);
+                }
+            }
+        }
+        best.1
+    }
+}
