@@ -307,3 +307,150 @@ proptest! {
         let _ = detector.restore(&[&[SNAPSHOT_VERSION], &bytes[..]].concat());
     }
 }
+
+mod explaining {
+    //! Regions cut by the size of road users.
+
+    use super::*;
+    use crate::motion::background::label;
+    use crate::motion::blobs::Components;
+    use crate::motion::camera::{Camera, Rect};
+    use crate::motion::reduce::Plane;
+    use crate::motion::revise::{mark_firm, revise};
+    use crate::motion::sizes::{KINDS, Sizes};
+    use crate::motion::targets::Target;
+    use crate::motion::vehicles::{Explainer, Found, Hidden, Scene};
+
+    const W: usize = 320;
+    const H: usize = 240;
+    const NOW: EventTime = EventTime(1_000_000_000);
+
+    fn sizes() -> (Camera, Sizes) {
+        let camera = Camera::new(&calibration(), W, H).unwrap();
+        let sizes = Sizes::of(&camera, W, H);
+        (camera, sizes)
+    }
+
+    /// The box of one of `KINDS`, driving along, with its foot at `(x, y)`.
+    fn standing(sizes: &Sizes, kind: usize, x: f32, y: f32) -> Rect {
+        let (w, h) = sizes.at(x, y).unwrap()[kind][0];
+        Rect { x1: x - 0.5 * w, y1: y - h, x2: x + 0.5 * w, y2: y }
+    }
+
+    fn paint(mask: &mut Plane, rect: &Rect, pixel: u8) {
+        let (xs, ys) = rect.pixels(mask.width, mask.height);
+        ys.for_each(|y| mask.row_mut(y)[xs.clone()].fill(pixel));
+    }
+
+    fn explain(mask: &Plane, hidden: Option<(&Plane, Hidden)>, sizes: &Sizes) -> Vec<Found> {
+        let (mut components, mut found) = (Components::default(), Vec::new());
+        components.find(mask);
+        let scene = Scene {
+            components: &components,
+            mask,
+            hidden,
+            sizes: Some(sizes),
+            min_moving: 0.3,
+            kinds: &KINDS,
+        };
+        Explainer::default().explain(&scene, &mut found);
+        found
+    }
+
+    fn has(found: &[Found], rect: &Rect) -> bool {
+        found.iter().any(|f| f.rect.iou(rect) > 0.6)
+    }
+
+    #[test]
+    fn sizes_between_the_corners_of_the_table_are_those_of_the_camera() {
+        let (camera, sizes) = sizes();
+        for (x, y) in [(0.0, 120.5), (163.0, 101.0), (319.0, 239.0), (77.7, 180.2)] {
+            let (stand, boxes) = (camera.stand(x, y).unwrap(), sizes.at(x, y).unwrap());
+            for (kind, pair) in KINDS.iter().zip(boxes) {
+                for (along, (w, h)) in [true, false].into_iter().zip(pair) {
+                    let (exact_w, exact_h) = stand.box_of(kind.size_m, along).unwrap();
+                    assert!((w / exact_w - 1.0).abs() < 0.03, "{:?} at {x},{y}: {w} {exact_w}", kind.class);
+                    assert!((h / exact_h - 1.0).abs() < 0.03, "{:?} at {x},{y}: {h} {exact_h}", kind.class);
+                }
+            }
+        }
+        assert!(sizes.at(100.0, 0.0).is_none(), "above the horizon nobody stands");
+    }
+
+    #[test]
+    fn riders_in_front_of_a_standing_queue_are_found_through_their_shadows() {
+        let (_, sizes) = sizes();
+        let mut mask = Plane::new(W, H, label::STREET);
+        // Thirty who stand, and the shadows that join them to whoever comes.
+        paint(&mut mask, &Rect { x1: 40.0, y1: 118.0, x2: 43.0, y2: 210.0 }, label::SHADOW);
+        paint(&mut mask, &Rect { x1: 40.0, y1: 207.0, x2: 230.0, y2: 210.0 }, label::SHADOW);
+        for y in [120.0, 142.0, 166.0] {
+            paint(&mut mask, &Rect { x1: 40.0, y1: y - 2.0, x2: 300.0, y2: y }, label::SHADOW);
+            for place in 0..10 {
+                paint(&mut mask, &standing(&sizes, 4, 55.0 + 26.0 * place as f32, y), label::SETTLED);
+            }
+        }
+        let riders = [110.0, 160.0, 210.0].map(|x| standing(&sizes, 0, x, 210.0));
+        riders.iter().for_each(|rider| paint(&mut mask, rider, label::MOVING));
+        let found = explain(&mask, None, &sizes);
+        assert!(riders.iter().all(|rider| has(&found, rider)), "{found:?}");
+    }
+
+    #[test]
+    fn the_rim_of_a_shadow_below_a_rider_is_not_its_foot() {
+        let (_, sizes) = sizes();
+        let mut mask = Plane::new(W, H, label::STREET);
+        let rider = standing(&sizes, 0, 160.0, 180.0);
+        let beyond = Rect { x1: rider.x1 - 8.0, y1: 170.0, x2: rider.x2 + 8.0, y2: 205.0 };
+        paint(&mut mask, &beyond, label::SHADOW);
+        paint(&mut mask, &Rect { y1: 203.0, ..beyond }, label::MOVING);
+        paint(&mut mask, &rider, label::MOVING);
+        let found = explain(&mask, None, &sizes);
+        assert!(has(&found, &rider), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_known_explains_nobody_else() {
+        let (_, sizes) = sizes();
+        let (mut mask, mut known) = (Plane::new(W, H, label::STREET), Plane::new(W, H, 0));
+        let cars = [120.0, 200.0].map(|x| standing(&sizes, 1, x, 190.0));
+        cars.iter().for_each(|car| paint(&mut mask, car, label::MOVING));
+        let targets = [Target::new(cars[0], NOW)];
+        mark_firm(&targets, &sizes, NOW, &mut known);
+        let found = explain(&mask, Some((&known, Hidden::Known)), &sizes);
+        assert!(!has(&found, &cars[0]) && has(&found, &cars[1]), "{found:?}");
+    }
+
+    /// The targets after as many revisions as it takes.
+    fn revised(targets: &mut [Target], whole: &Rect, sizes: &Sizes) {
+        let found = [Found { rect: *whole, class: VehicleClass::Car, score: 0.9 }];
+        for _ in 0..3 {
+            revise(targets, &found, sizes, NOW);
+        }
+    }
+
+    #[test]
+    fn the_roof_of_a_car_becomes_the_car_and_its_other_parts_go() {
+        let (_, sizes) = sizes();
+        let car = standing(&sizes, 1, 160.0, 190.0);
+        let roof = Rect { y2: car.y1 + 0.12 * car.height(), ..car };
+        let door = Rect { x1: car.x1 + 2.0, x2: car.x1 + 8.0, y1: car.y1 + 4.0, y2: car.y2 - 12.0 };
+        let mut targets = [Target::new(roof, NOW), Target::new(door, NOW)];
+        revised(&mut targets, &car, &sizes);
+        assert_eq!(targets[0].rect, car);
+        assert_eq!(targets[0].id, 0, "its track was about something else");
+        assert_eq!(targets[0].seen, NOW);
+        revised(&mut targets, &car, &sizes);
+        assert!(targets[0].seen == NOW && targets[1].seen != NOW);
+    }
+
+    #[test]
+    fn who_stands_beside_or_in_front_of_a_vehicle_is_no_part_of_it() {
+        let (_, sizes) = sizes();
+        let car = standing(&sizes, 1, 160.0, 190.0);
+        let rider = standing(&sizes, 0, 160.0, 189.0);
+        let mut targets = [Target::new(rider, NOW)];
+        revised(&mut targets, &car, &sizes);
+        assert!(targets[0].seen == NOW && targets[0].rect == rider);
+    }
+}

@@ -151,7 +151,8 @@ impl Explainer {
             return;
         }
         let mut moving = (blob.area - blob.settled) as f32;
-        let plain = (blob.shade as f32) < MAX_SHADE * area;
+        let known = scene.hidden.is_some_and(|(_, by)| by == Hidden::Known);
+        let plain = (blob.shade as f32) < MAX_SHADE * area && !known;
         if plain && let Some(class) = single(&boxes, &whole, area / whole.area(), scene.kinds) {
             if moving >= scene.min_moving * area {
                 found.push(Found { rect: whole, class, score: SINGLE_SCORE });
