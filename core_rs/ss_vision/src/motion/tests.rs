@@ -391,7 +391,9 @@ mod explaining {
             }
         }
         let riders = [110.0, 160.0, 210.0].map(|x| standing(&sizes, 0, x, 210.0));
-        riders.iter().for_each(|rider| paint(&mut mask, rider, label::MOVING));
+        for rider in &riders {
+            paint(&mut mask, rider, label::MOVING);
+        }
         let found = explain(&mask, None, &sizes);
         assert!(riders.iter().all(|rider| has(&found, rider)), "{found:?}");
     }
@@ -414,7 +416,9 @@ mod explaining {
         let (_, sizes) = sizes();
         let (mut mask, mut known) = (Plane::new(W, H, label::STREET), Plane::new(W, H, 0));
         let cars = [120.0, 200.0].map(|x| standing(&sizes, 1, x, 190.0));
-        cars.iter().for_each(|car| paint(&mut mask, car, label::MOVING));
+        for car in &cars {
+            paint(&mut mask, car, label::MOVING);
+        }
         let targets = [Target::new(cars[0], NOW)];
         mark_firm(&targets, &sizes, NOW, &mut known);
         let found = explain(&mask, Some((&known, Hidden::Known)), &sizes);
