@@ -1,7 +1,8 @@
 //! Motion detector for a fixed camera: background model on reduced luma, blobs to detections.
 //!
 //! The way of a frame: [`reduce`] → [`gain`] → [`background`] labels every pixel →
-//! [`blobs`] connects them → [`vehicles`] finds the road users in them.
+//! [`targets`] takes its own → [`blobs`] connects the rest → [`vehicles`] finds
+//! the road users in it; [`revise`] doubts who is followed.
 //! Everything is a function of the frames and tracks given so far: two
 //! detectors fed alike answer alike, and so does one restored from a snapshot.
 
