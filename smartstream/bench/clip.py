@@ -36,19 +36,21 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         mbit_s: Bit rate asked for; 0: by quality.
         noise: Strength of the noise, in levels.
         codec: Options of the encoder.
+        buffer_s: Seconds over which the rate holds; with one, key frames as large as those of 4K leave a part unused.
     """
 
     size: tuple[int, int]
     mbit_s: float
     noise: int
     codec: tuple[str, ...]
+    buffer_s: int = 1
 
     def command(self, source: Path, target: Path, seconds: int) -> list[str]:
         """The ffmpeg command that makes ``seconds`` of it."""
         width, height = self.size
         picture = f"scale={width}:{height}:flags=lanczos,noise=c0s={self.noise}:c0f=t:c0_seed=1,format=yuv420p"
-        rate = f"{self.mbit_s:g}M"
-        rates = ["-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", rate] if self.mbit_s else []
+        rate, buffer = f"{self.mbit_s:g}M", f"{self.buffer_s * self.mbit_s:g}M"
+        rates = ["-b:v", rate, "-minrate", rate, "-maxrate", rate, "-bufsize", buffer] if self.mbit_s else []
         return [
             *("ffmpeg", "-v", "error", "-y", "-stream_loop", "-1", "-r", str(FPS), "-i", str(source)),
             *("-t", str(seconds), "-an", "-vf", picture, *self.codec, *rates, "-g", str(2 * FPS)),
@@ -62,7 +64,7 @@ RECIPES: Final = {
         size=(1920, 1080), mbit_s=2.5, noise=14, codec=(*_X265, "-x265-params", "bframes=0:ref=1:log-level=none")
     ),
     "mjpeg": Recipe(size=(1280, 720), mbit_s=0, noise=14, codec=("-c:v", "mjpeg", "-q:v", "5", "-pix_fmt", "yuvj420p")),
-    "4k": Recipe(size=(3840, 2160), mbit_s=10, noise=14, codec=_X264),
+    "4k": Recipe(size=(3840, 2160), mbit_s=10, noise=14, codec=_X264, buffer_s=4),
 }
 """Clip by name: what a city's cameras send."""
 
@@ -105,7 +107,8 @@ def made_clip(name: str, source: Path, seconds: int) -> Clip:
         InvalidInputError: No source, or an encoder that does not reach the bit rate.
     """
     recipe = RECIPES[name]
-    path = cache_folder() / f"{source.stem}-{name}-{recipe.mbit_s:g}M-n{recipe.noise}-{seconds}s.mp4"
+    buffer = "" if recipe.buffer_s == 1 else f"-b{recipe.buffer_s}"
+    path = cache_folder() / f"{source.stem}-{name}-{recipe.mbit_s:g}M-n{recipe.noise}{buffer}-{seconds}s.mp4"
     if not path.exists():
         if not source.exists():
             raise InvalidInputError(f"{source}: not there; give footage with --source or a clip with --clip")
