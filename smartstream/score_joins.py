@@ -187,17 +187,18 @@ def _alike(about: dict[str, str]) -> set[Pair]:
 
 
 def _cases(told: list[Event], tracks: dict[str, dict[str, str]]) -> tuple[set[Pair], set[Pair]]:
-    """Pairs of suspicions in one case; and pairs that are one vehicle's at one place within a minute."""
+    """Pairs of suspicions in one case, and pairs that are one vehicle's at one place within a minute; standing ones."""
+    gone = {e["data"]["retracts"] for e in told if "retracts" in e["data"]}
     verdicts: dict[str, tuple[str, str, float]] = {}
     cases: dict[str, tuple[int, list[str]]] = {}
     for event in told:
         data = event["data"]
-        if event["type"].startswith("vn.ioc.violation.") and ".suspected." in event["type"]:
+        if event["type"].startswith("vn.ioc.violation.") and ".suspected." in event["type"] and event["id"] not in gone:
             camera, _, number = data["track"].split("/")
             who = tracks.get(camera, {}).get(number, data["track"])
             verdicts[event["id"]] = (who, data["junction"], parse_instant(event["time"]) / NS)
         elif ".incident.repeated_verdict." in event["type"]:
-            members = [data["primary"], *data["duplicates"]]
+            members = [name for name in (data["primary"], *data["duplicates"]) if name not in gone]
             cases[data["incident"]] = max(cases.get(data["incident"], (-1, [])), (data["revision"], members))
     found = {pair for _, members in cases.values() for pair in combinations(sorted(members), 2)}
     same = {

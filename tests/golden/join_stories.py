@@ -39,12 +39,24 @@ def report(t, name, what, status="open", at=BESIDE, **more):
     return fact(t, "report", name, what, at=at, junction=None, status=status, **more)
 
 
-def lanes(t, camera, vehicles=5.0, still=0.0, count=5, junction="j1", of=None, obstacles=0, blocked=(), **counts):
+def lanes(
+    t,
+    camera,
+    vehicles=5.0,
+    still=0.0,
+    count=5,
+    junction="j1",
+    of=None,
+    obstacles=0,
+    blocked=(),
+    at_begin=None,
+    **counts,
+):
     seen = round(vehicles * 15)
     of = of or {"S0": [vehicles, still]}
     found = counts or {"car": count}
     more = {"seconds": 15, "vehicles": vehicles, "still": still, "inside": seen, "seen": seen, "speed": 1.0}
-    more |= {"obstacles": obstacles, "blocked": list(blocked)}
+    more |= {"obstacles": obstacles, "blocked": list(blocked), "at_begin": at_begin or {}}
     return fact(t, "lanes", camera, junction=junction, counts=found, lanes=of, **more)
 
 
@@ -202,6 +214,26 @@ STORIES = {
         },
         None,
     ),
+    "a city that seems to fill: a camera was covered, and later pushed aside": (
+        make(
+            GatewayBalance,
+            gateways=(Gateway("in", "cam", "N", "forward"), Gateway("out", "cam-b", "N", "backward")),
+            limit=50,
+        ),
+        {
+            "verdicts": [
+                fact(t + 4 * (camera == "cam-b"), "crossing", camera, "N", direction="forward", **{"class": "car"})
+                for t in range(0, 9000, 25)
+                for camera in ("cam", "cam-b")
+                if camera == "cam" or not (3000 <= t < 4800 or 6000 <= t < 7200)
+            ],
+            "cam-b": [
+                fact(6600, "moved", "cam-b", since_ns=(T0 + 5990) * NS),
+                fact(7300, "settled", "cam-b"),
+            ],
+        },
+        [],
+    ),
     "one act under two rules, and seen by two cameras": (
         make(RepeatedVerdict),
         {
@@ -230,6 +262,16 @@ STORIES = {
             ],
         },
         [("opened", "j1", 0), ("updated", "j1", 1), ("closed", "j1", 2), ("opened", "j3", 0), ("closed", "j3", 1)],
+    ),
+    "an ambulance that one junction did not hear": (
+        make(Corridor, roads=(ROADS[0], Road("j2", "j3", "cam-c", ("W0",), 40.0))),
+        {
+            "duty": [
+                fact(100, "condition", "j1", "emergency_vehicle", origin="siren-j1"),
+                fact(190, "condition", "j3", "emergency_vehicle", origin="siren-j3", junction="j3"),
+            ]
+        },
+        [("opened", "j1", 0), ("updated", "j1", 1), ("closed", "j1", 2)],
     ),
     "a queue that reaches back into the junction before": (
         make(Spillback, roads=ROADS),
@@ -261,13 +303,25 @@ STORIES = {
     "a queue that stands in the first metres of a road, and one that does not": (
         make(Spillback, roads=ENTRIES),
         {
-            "cam": [lanes(t, "cam", of={"SO": [6.0, 5.5 if 100 < t < 300 else 1.0]}) for t in range(15, 900, 15)],
+            "cam": [
+                lanes(t, "cam", of={"SO": [6.0, 5.5 if still else 1.0]}, at_begin={"SO": 2.0 if still else 0.2})
+                for t in range(15, 900, 15)
+                for still in (100 < t < 300,)
+            ],
             "cam-b": [
                 lanes(t, "cam-b", junction="j2", of={"W0": [8.0, 8.0 if 60 < t < 600 else 1.0]})
                 for t in range(15, 900, 15)
             ],
         },
         [("opened", "j1→j2", 0), ("closed", "j1→j2", 1)],
+    ),
+    "a queue that nearly fills a road": (
+        make(Spillback, roads=ENTRIES),
+        {
+            "cam": [lanes(t, "cam", of={"SO": [6.0, 5.5]}, at_begin={"SO": 0.2}) for t in range(15, 600, 15)],
+            "cam-b": [lanes(t, "cam-b", junction="j2", of={"W0": [8.0, 8.0]}) for t in range(15, 600, 15)],
+        },
+        [],
     ),
     "a camera that was pushed aside and put right": (
         make(CameraDrift),
@@ -289,6 +343,8 @@ STORIES = {
                 fault(900, "closed", "S"),
                 fault(930, "updated", "W"),
                 fault(960, "closed", "W"),
+                fault(1300, "opened", "S"),  # believed for five minutes: the same failure
+                fault(1400, "closed", "S"),
                 fault(3000, "opened", "S", junction="j2"),
             ],
             "reports": [

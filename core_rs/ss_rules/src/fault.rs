@@ -8,14 +8,17 @@
 //!
 //! A fault begins at the last transition that agrees with the plan: nothing
 //! that the group said afterwards is believed. It ends with a whole cycle that
-//! agrees again, or when a new plan has been learnt. Everything is decided by
-//! the times of signal lines and frames; silence after both proves nothing.
+//! agrees again, or when a new plan has been learnt. A feed that tells a good
+//! plan late agrees with the plan all the time: a fault that a column has shown
+//! goes on while more run the red at the junction than usually do, and it began
+//! before the first who did. Everything is decided by the times of signal lines
+//! and frames; silence after both proves nothing.
 
 mod group;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, SignalState};
@@ -25,6 +28,10 @@ use group::{GroupWatch, Open};
 
 /// Transitions in agreement that end a fault: one whole cycle, both ends seen.
 const GOOD_CYCLE: u32 = 4;
+/// Red runs at the junction are counted over so long a time, about a cycle …
+const RUNS_S: f64 = 100.0;
+/// … and remembered for this long.
+const RUNS_KEPT_S: f64 = 1800.0;
 /// Shorter overlaps come from clocks.
 const OVERLAP_S: f64 = 1.0;
 
@@ -94,6 +101,8 @@ pub struct FaultMonitor {
     together: BTreeSet<(u16, u16)>,
     /// Pairs that are green together now and never were.
     overlaps: BTreeMap<(u16, u16), Overlap>,
+    /// Vehicles that ran a red of the junction: when, and since when it was red.
+    runs: VecDeque<(EventTime, EventTime)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -174,10 +183,49 @@ impl FaultMonitor {
         lane: Lane,
         out: &mut Vec<Notice>,
     ) {
-        let watch = &mut self.groups[usize::from(group)];
-        if watch.run(time, lane, now) {
-            self.open(now, group, FaultKind::Platoon, Some(onset), out);
+        let at = self.runs.partition_point(|(t, _)| *t <= time);
+        self.runs.insert(at, (time, onset));
+        let newest = self.runs.back().map_or(time, |(t, _)| *t);
+        while self.runs.front().is_some_and(|(t, _)| newest.seconds_since(*t) > RUNS_KEPT_S) {
+            self.runs.pop_front();
         }
+        let usual = !self.groups.iter().any(GroupWatch::has_platoon);
+        let watch = &mut self.groups[usize::from(group)];
+        if watch.run(time, lane, now, usual) {
+            self.open(now, group, FaultKind::Platoon, Some(self.run_since(onset)), out);
+        }
+        if self.runs_exceed(time) {
+            for watch in &mut self.groups {
+                watch.calm = 0;
+            }
+        }
+    }
+
+    /// Whether more ran a red of the junction in the time before `at` than usually do.
+    fn runs_exceed(&self, at: EventTime) -> bool {
+        let lately = |t: EventTime| t <= at && at.seconds_since(t) < RUNS_S;
+        let runs = self.runs.iter().filter(|(t, _)| lately(*t)).count() as f64;
+        let usual: f64 = self.groups.iter().map(|w| RUNS_S * w.usual_runs / (w.red_s + 60.0)).sum();
+        runs > usual + 2.0 * usual.sqrt() + 1.0
+    }
+
+    /// The onset of the first red that more ran than usually do, of those that
+    /// follow each other up to now; `onset` if there is no earlier one.
+    fn run_since(&self, onset: EventTime) -> EventTime {
+        let mut first = onset;
+        let mut until = EventTime::MAX;
+        for &(time, began) in self.runs.iter().rev() {
+            if until != EventTime::MAX && until.seconds_since(time) >= RUNS_S {
+                break; // nobody for a while
+            }
+            if self.runs_exceed(time) {
+                until = time;
+                first = first.min(began);
+            } else if until != EventTime::MAX {
+                first = first.min(began); // the first of those that were too many
+            }
+        }
+        first
     }
 
     fn next_deadline(&self) -> Option<(EventTime, Deadline)> {
@@ -232,6 +280,9 @@ impl FaultMonitor {
         if kind == FaultKind::Stuck {
             open.stuck = watch.since;
         }
+        if kind == FaultKind::Platoon {
+            watch.calm = 0;
+        }
         if open.kinds.insert(kind) || since < open.since {
             open.since = open.since.min(since);
             let notice = watch.notice(time, group, verb);
@@ -246,13 +297,18 @@ impl FaultMonitor {
         let learnt = open.fresh.is_complete() && open.fresh.is_steady();
         // The witness may still follow a change of this instant.
         let differ = watch.differ.is_some_and(|since| since < time);
-        if differ || watch.good < GOOD_CYCLE && !learnt {
+        let agrees = watch.good >= GOOD_CYCLE || learnt;
+        let obeyed = watch.calm >= GOOD_CYCLE || !open.kinds.contains(&FaultKind::Platoon);
+        if differ || !agrees || !obeyed {
             return;
         }
         if learnt {
             watch.plan = std::mem::take(&mut open.fresh);
         }
         out.extend(watch.notice(time, group, FaultVerb::Closed));
+        if watch.has_platoon() {
+            watch.runs.clear(); // they are nobody's habit
+        }
         watch.fault = None;
         watch.last_good = time;
         if learnt {

@@ -136,10 +136,11 @@ class _Desk:
         return name
 
     def flood(self, about: str, district: int, begin_s: float, end_s: float) -> None:
-        """Reports while the water stands; a clerk may close the first of them while it does."""
+        """Reports while the water stands; a clerk may close the first of them while it does, for half an hour more."""
         for n in range(self.rng.randrange(1, 5)):
-            at = self.rng.uniform(begin_s + 120, max(begin_s + 180, end_s - 900))
-            wrong = n == 0 and end_s - at > 3900 and self.rng.random() < 0.7
+            last = end_s - 900 if n else min(end_s - 900, begin_s + 1500)  # somebody speaks of it soon
+            at = self.rng.uniform(begin_s + 120, max(begin_s + 180, last))
+            wrong = n == 0 and end_s - at > 3000 and self.rng.random() < 0.7
             closed = at + self.rng.uniform(600, 1200) if wrong else end_s + self.rng.uniform(1800, 7200)
             name = self.report(about, "flood", at, district_place(district), closed_s=closed)
             if wrong and name:

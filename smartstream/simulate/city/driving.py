@@ -176,6 +176,12 @@ def _trips(world: World) -> str:
             gateway = rng.choice(GATEWAYS)
             kind, to = rng.choices(kinds, weights)[0], rng.choice(_inside(gateway))
             departures.append((WARM_UP_S + t, kind, f"{gateway}_far", to, "base"))
+    for crowd in world.of("going_home"):
+        t = crowd.begin_s
+        while (t := t + rng.expovariate(crowd.more["more_per_hour"] / 3600)) < crowd.end_s:
+            source = rng.choice(inner)
+            kind, to = rng.choices(kinds, weights)[0], rng.choice(_reached(source))
+            departures.append((WARM_UP_S + t, kind, source, to, "random"))
     for duty in world.of("duty"):
         begin, to = duty.more["route"]
         departures.append((WARM_UP_S + duty.begin_s, f"car@duty/{duty.name}", f"{begin}_far", outgoing(to), "base"))

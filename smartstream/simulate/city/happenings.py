@@ -138,13 +138,14 @@ class _Draw:
         rng, hours = self.rng, self.seconds / HOUR
         slots = self._slots(round(2.5 * hours), 600, 700)
         for at in slots:
-            what = rng.choices(("crash", "jam", "breakdown"), (0.5, 0.25, 0.25))[0]
+            what = rng.choices(("crash", "jam", "breakdown"), (0.45, 0.35, 0.2))[0]
             if what == "crash":
                 injury = rng.random() < 0.5
                 lasts = rng.uniform(12, 25) * 60 if injury else rng.uniform(2, 7) * 60
                 self._add("crash", rng.choice(APPROACHES), at, lasts, injury=injury)
             elif what == "jam":
-                self._add("jam", rng.choice(("j1E", "j2W", "j2E", "j3W")), at, rng.uniform(8, 13) * 60, lanes=3)
+                # From a queue that never fills its road to one that stands back into the junction before.
+                self._add("jam", rng.choice(("j1E", "j2W", "j2E", "j3W")), at, rng.uniform(6, 28) * 60, lanes=3)
             else:
                 self._add("breakdown", rng.choice(APPROACHES), at, rng.uniform(3, 12) * 60, lanes=1)
         for _ in range(round(4 * hours)):
@@ -154,19 +155,14 @@ class _Draw:
             self._add("duty", route[0], self._begin(0.03, 0.93), 600.0, route=route)
         for _ in range(round(1.0 * hours)):
             self._add("officer", rng.choice(JUNCTIONS), self._begin(0.03, 0.93), 300.0)
-        if rng.random() < 0.7:
-            self._add(
-                "gathering",
-                "city",
-                self._begin(0.15, 0.5),
-                rng.uniform(0.8, 1.3) * HOUR,
-                more_per_hour=rng.uniform(400, 700),
-            )
+        self._crowds()
         self._add("rush", "city", self._begin(0.1, 0.8), rng.uniform(0.3, 0.7) * HOUR, factor=rng.uniform(1.2, 1.4))
         self._add("lull", "city", self._begin(0.3, 0.85), rng.uniform(10, 18) * 60, factor=0.12)
         self._add("closed", rng.choice(GATEWAYS), self._begin(0.3, 0.85), rng.uniform(10, 20) * 60)
-        if rng.random() < 0.5:
-            self._add("feed_sticks", rng.choice(JUNCTIONS), self._begin(0.3, 0.85), rng.uniform(6, 12) * 60)
+        for _ in range(round(0.8 * hours)):
+            how, late_s = rng.choice(("silent", "lossy", "late")), rng.uniform(12, 30)
+            place, lasts = rng.choice(JUNCTIONS), rng.uniform(6, 12) * 60
+            self._add("feed_fails", place, self._begin(0.3, 0.85), lasts, how=how, late_s=late_s)
         for _ in range(round(0.5 * hours)):
             self._add("hoax", rng.choice(JUNCTIONS), self._begin(0.05, 0.95), 60.0)
         for _ in range(round(0.8 * hours)):
@@ -174,6 +170,14 @@ class _Draw:
         for _ in range(round(4 * hours)):
             kind = rng.choice(("waste", "noise", "road", "street_light", "tree"))
             self._add("complaint", str(rng.randrange(DISTRICTS)), self._begin(0, 0.9), 1800.0, category=kind)
+
+    def _crowds(self) -> None:
+        """People come for something and drive home after it: more of them than the hour brings or takes otherwise."""
+        rng = self.rng
+        for kind, first, last in (("gathering", 0.0, 0.1), ("going_home", 0.55, 0.6)):
+            if rng.random() < 0.95:
+                per_hour = rng.uniform(400, 700)
+                self._add(kind, "city", self._begin(first, last), rng.uniform(0.8, 1.1) * HOUR, more_per_hour=per_hour)
 
     def cameras(self, cameras: list[str]) -> None:
         rng, hours = self.rng, self.seconds / HOUR

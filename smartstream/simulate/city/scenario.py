@@ -88,14 +88,18 @@ def _dated(line: Line) -> Line:
 
 
 def _signals(world: World, junction: str, plan: SignalPlan) -> list[Line]:
-    """What the controller's feed says; while it sticks, nothing, and the lamps go on."""
-    stuck = world.of("feed_sticks", junction)
-    lines = [
-        {"time": t, "signal": name, "state": state}
-        for name in _GROUPS
-        for t, state in plan.changes(name, 0.0, world.seconds)
-        if not any(h.holds(t) for h in stuck)
-    ]
+    """What the controller's feed says; where it fails it is silent, loses lines or tells them late. Lamps go on."""
+    rng = random.Random(f"signals {junction} {world.seed}")
+    fails = world.of("feed_fails", junction)
+    lines: list[Line] = []
+    for name in _GROUPS:
+        for t, state in plan.changes(name, 0.0, world.seconds):
+            wrong = next((h for h in fails if h.holds(t)), None)
+            how = "" if wrong is None else wrong.more["how"]
+            if how == "silent" or (how == "lossy" and rng.random() < 0.5):
+                continue
+            told = t + wrong.more["late_s"] if wrong is not None and how == "late" else t
+            lines.append({"time": told, "signal": name, "state": state})
     return sorted(lines, key=lambda line: (float(str(line["time"])), str(line["signal"])))
 
 

@@ -68,10 +68,12 @@ class Truths:
                 self._add("J-01", keys, told["at_s"], told["moved_s"], seen=seen, where=crash.place)
                 if crash.more["injury"]:
                     self._add("J-30", keys, told["at_s"], told["moved_s"], seen=seen, kind="crash")
-        for begin_s, end_s, road in spillbacks(self._driven.drives, world.seconds):
-            seen = not any(h.begin_s < end_s and begin_s < h.end_s for h in self._disturbed())
-            self._add("J-09", [road], begin_s, end_s, seen=seen)
-        for crowd in world.of("gathering"):
+        for begin_s, end_s, leaves in spillbacks(self._driven.drives, world.seconds):
+            both_ends = [c for c, approach in CAMERAS.items() if approach in (leaves, ROADS[leaves])]
+            over = [h for h in self._disturbed() if h.begin_s < end_s and begin_s < h.end_s]
+            seen = not any(h.place in both_ends for h in over)
+            self._add("J-09", [f"{leaves[:2]}→{ROADS[leaves][:2]}"], begin_s, end_s, seen=seen)
+        for crowd in world.of("gathering") + world.of("going_home"):
             blind = any(
                 c.begin_s < crowd.end_s and crowd.begin_s < c.end_s and CAMERAS[c.place] in GATEWAYS
                 for c in self._disturbed()
@@ -81,8 +83,8 @@ class Truths:
             sights = passages(self._driven.drives, duty.name)
             if sights:
                 self._add("J-13", [j for _, _, j in sights], sights[0][0], sights[-1][1])
-        for stuck in world.of("feed_sticks"):
-            self._add("J-04", [stuck.place], stuck.begin_s, stuck.end_s)
+        for wrong in world.of("feed_fails"):
+            self._add("J-04", [wrong.place], wrong.begin_s, wrong.end_s)
 
     def _disturbed(self) -> list[Happening]:
         return self._world.of("covered") + self._world.of("knocked")
@@ -157,7 +159,7 @@ def passages(drives: list[Drive], vehicle: str) -> list[tuple[float, float, str]
 
 
 def spillbacks(drives: list[Drive], seconds: float) -> list[tuple[float, float, str]]:
-    """When a queue stood for a minute and more in the first metres of a road: begin, end, road."""
+    """When a queue stood for a minute and more in the first metres of a road: begin, end, the arm it leaves by."""
     out = []
     for leaves in ROADS:
         junction, arm = leaves[:2], leaves[2]
@@ -168,7 +170,7 @@ def spillbacks(drives: list[Drive], seconds: float) -> list[tuple[float, float, 
             along, aside = x * dx + y * dy, x * dy - y * dx  # traffic keeps to the right: outbound is aside > 0
             there = (along > STOP_M) & (along < STOP_M + _ENTRY_M) & (aside > 0) & (drive.speed_mps < 0.5)
             standing[drive.first + np.flatnonzero(there)] += 1
-        out += [(a, b, f"{junction}→{ROADS[leaves][:2]}") for a, b in _spells(standing >= 2)]
+        out += [(a, b, leaves) for a, b in _spells(standing >= 2)]
     return sorted(out)
 
 

@@ -18,7 +18,7 @@ from smartstream.model.classes import VEHICLE_CLASSES
 from smartstream.model.facts import Fact
 from smartstream.model.time import NS
 from smartstream.model.tracks import PREDICTED, TrackBatch
-from smartstream.streams.joins.standing import Lane, Move, Standing
+from smartstream.streams.joins.standing import Lane, Move, Standing, unit
 from smartstream.streams.joins.view_drift import ViewDrift
 
 LANES_NS: Final = 15 * NS
@@ -31,6 +31,8 @@ _ABRUPT_MPS: Final = 5.5  # lost from one second to the next, more than half of 
 _HEIGHT_M: Final = 1.7  # of a box, where the ground is not known
 _EMPTY_NS: Final = 3600 * NS  # so long an empty street is told quarter by quarter
 _GONE_NS: Final = 5 * NS
+_JUMP: Final = 3  # vehicles that stood, at least, and nearly all of which are elsewhere a second later: the view moved
+_NEARLY_ALL: Final = 0.8
 _PEDESTRIAN: Final = VEHICLE_CLASSES.index("pedestrian")
 F64 = npt.NDArray[np.float64]
 
@@ -67,6 +69,7 @@ class _Seen(msgspec.Struct):
     speed: float = 0.0
     mps: float = 0.0
     abrupt_ns: int = 0
+    has_moved: bool = False
 
 
 class CameraWatch:
@@ -82,6 +85,8 @@ class CameraWatch:
         self._polygons = [shapely.Polygon(lane.polygon) for lane in geometry.lanes.values()]
         for polygon in self._polygons:
             shapely.prepare(polygon)
+        self._ways = [np.array(unit(lane)) for lane in geometry.lanes.values()]
+        self._middles = [_middle(lane) for lane in geometry.lanes.values()]
         self._tracks: dict[int, _Seen] = {}
         self._run: int | None = None
         self._last_ns: int | None = None
@@ -92,7 +97,7 @@ class CameraWatch:
         self._moves: list[Move] = []
         self._counts = [0] * len(VEHICLE_CLASSES)
         self._samples: list[tuple[int, int, int, float]] = []  # vehicles, still, inside, summed speed per second
-        self._lanes: dict[str, list[float]] = {}  # per lane: vehicles, still, seconds
+        self._lanes: dict[str, list[float]] = {}  # per lane: vehicles, those that stand, those in its first half
         self._blocked: set[str] = set()
 
     def signal(self, group: str, state: str, at_ns: int) -> None:
@@ -148,16 +153,32 @@ class CameraWatch:
         self._moves = []
         heights = np.maximum(box[:, 3] - box[:, 1], 1e-4)
         tracks, classes = batch.track[rows].tolist(), batch.class_code[rows].tolist()
+        if self._jumped(tracks, feet, heights):
+            self._tracks.clear()
+            self._standing.stands.clear()
         for track, class_code, (x, y), height, sure in zip(
             tracks, classes, feet.tolist(), heights.tolist(), real.tolist(), strict=True
         ):
             self._follow(now_ns, track, class_code, x, y, height, sure=sure)
         self._sample(now_ns, tracks, feet)
-        told = self._standing.look(now_ns, self._moves, _GONE_NS) + self._drift.sights(now_ns, feet[real])
+        told = self._standing.look(now_ns, self._moves, _GONE_NS)
+        if self._drift.moved is not None:  # its lanes are drawn elsewhere
+            told = [(kind, said) for kind, said in told if kind == "moved_off"]
+        told += self._drift.sights(now_ns, np.array([(m.x, m.y) for m in self._moves]).reshape(-1, 2))
         facts += [self._fact(now_ns, kind, **said) for kind, said in told]
         self._blocked.update(self._standing.blocked())
         for track in [t for t, seen in self._tracks.items() if now_ns - seen.seen_ns > _GONE_NS]:
             del self._tracks[track]
+
+    def _jumped(self, tracks: Sequence[int], feet: F64, heights: F64) -> bool:
+        """Who stands in a queue starts one after the other: when all of them move at once, the camera did."""
+        stood = [
+            (i, s) for i, t in enumerate(tracks) if (s := self._tracks.get(t)) and s.seen_ns - s.since_ns >= _STILL_NS
+        ]
+        if len(stood) < _JUMP:
+            return False
+        moved = sum(np.hypot(feet[i, 0] - s.x, feet[i, 1] - s.y) > _STILL_HEIGHTS * heights[i] for i, s in stood)
+        return bool(moved >= _NEARLY_ALL * len(stood))
 
     def _follow(
         self, now_ns: int, track: int, class_code: int, x: float, y: float, height: float, *, sure: bool
@@ -165,7 +186,6 @@ class CameraWatch:
         seen = self._tracks.get(track)
         if seen is None:
             self._tracks[track] = _Seen(class_code, now_ns, x, y, height, x, y, now_ns)
-            self._counts[class_code] += 1
             return
         span_s = (now_ns - seen.seen_ns) / NS
         if span_s <= 0 or not sure:
@@ -181,6 +201,8 @@ class CameraWatch:
         seen.speed, seen.x, seen.y, seen.height, seen.seen_ns = speed, x, y, height, now_ns
         if np.hypot(x - seen.anchor_x, y - seen.anchor_y) > _STILL_HEIGHTS * height:
             seen.anchor_x, seen.anchor_y, seen.since_ns = x, y, now_ns
+            self._counts[class_code] += not seen.has_moved  # one that stands may be found again and again
+            seen.has_moved = True
         elif now_ns - seen.since_ns >= _STILL_NS and seen.class_code != _PEDESTRIAN:
             self._standing.stand(track, seen.since_ns, now_ns, (x, y), height, seen.abrupt_ns)
 
@@ -200,14 +222,17 @@ class CameraWatch:
         vehicles = [(i, self._tracks[t]) for i, t in enumerate(tracks) if self._tracks[t].class_code != _PEDESTRIAN]
         still = sum(now_ns - seen.since_ns >= _STILL_NS for _, seen in vehicles)
         inside = np.zeros(len(feet), bool)
-        for name, polygon in zip(self._names, self._polygons, strict=True):
+        stands = np.zeros(len(feet), bool)
+        stands[[i for i, seen in vehicles if now_ns - seen.since_ns >= _STILL_NS]] = True
+        counted = np.zeros(len(feet), bool)
+        counted[[i for i, _ in vehicles]] = True
+        for name, polygon, way, middle in zip(self._names, self._polygons, self._ways, self._middles, strict=True):
             held = shapely.contains_xy(polygon, feet[:, 0], feet[:, 1]) if len(feet) else inside
             inside |= held
-            sums = self._lanes.setdefault(name, [0.0, 0.0])
-            for i, seen in vehicles:
-                if held[i]:
-                    sums[0] += 1
-                    sums[1] += now_ns - seen.since_ns >= _STILL_NS
+            sums = self._lanes.setdefault(name, [0.0, 0.0, 0.0])
+            sums[0] += int((held & counted).sum())
+            sums[1] += int((held & stands).sum())
+            sums[2] += int((held & stands & (feet @ way <= middle)).sum())
         within = sum(bool(inside[i]) for i, _ in vehicles)
         self._samples.append((len(vehicles), still, within, sum(seen.speed for _, seen in vehicles)))
 
@@ -224,7 +249,8 @@ class CameraWatch:
             seen=vehicles,
             speed=round(speed / vehicles, 3) if vehicles else None,
             counts={name: count for name, count in zip(VEHICLE_CLASSES, self._counts, strict=True) if count},
-            lanes={name: [round(v / n, 3), round(s / n, 3)] for name, (v, s) in self._lanes.items()},
+            lanes={name: [round(v / n, 3), round(s / n, 3)] for name, (v, s, _) in self._lanes.items()},
+            at_begin={name: round(first / n, 3) for name, (_, _, first) in self._lanes.items() if first},
             obstacles=self._standing.in_the_way,
             blocked=sorted(self._blocked),
         )
@@ -244,6 +270,7 @@ class CameraWatch:
             speed=None,
             counts={},
             lanes={},
+            at_begin={},
             obstacles=0,
             blocked=[],
             silent=True,
@@ -279,3 +306,9 @@ class CameraWatch:
         self._standing.restore(state["standing"])
         self._drift.restore(state["drift"])
         self._counts, self._samples, self._lanes = list(state["counts"]), list(state["samples"]), dict(state["lanes"])
+
+
+def _middle(lane: Lane) -> float:
+    """How far the middle of a lane lies along its direction."""
+    along = np.array(lane.polygon) @ np.array(unit(lane))
+    return float(along.min() + along.max()) / 2

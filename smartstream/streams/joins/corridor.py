@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from smartstream.streams.joins.roads import Road
 _ETA_S: Final = 90.0
 _LOST_NS: Final = 180 * NS
 _SLACK: Final = 4.0  # times the free travel after which it is not the same drive; sirens stand in queues, too
+_HOPS: Final = 2  # roads between two sights: one junction on the way may not have heard it
 
 
 class Corridor(Join):
@@ -57,7 +59,17 @@ class Corridor(Join):
         if junction == fact.junction:
             return fact.time_ns - at_ns <= _LOST_NS
         took = (fact.time_ns - at_ns) / NS
-        return any(r.end == fact.junction and took <= _SLACK * r.travel_s + 30 for r in self._from.get(junction, ()))
+        free_s = self._travel_s(junction, str(fact.junction))
+        return free_s is not None and took <= _SLACK * free_s + 30
+
+    def _travel_s(self, junction: str, to: str) -> float | None:
+        """Free travel by the shortest way of at most so many roads."""
+        reached = {junction: 0.0}
+        for _ in range(_HOPS):
+            for at, before_s in list(reached.items()):
+                for road in self._from.get(at, ()):
+                    reached[road.end] = min(before_s + road.travel_s, reached.get(road.end, inf))
+        return reached.get(to)
 
     def _requests(self, junction: str, came_from: str | None) -> list[dict[str, Any]]:
         reached: dict[str, float] = {junction: 0.0}

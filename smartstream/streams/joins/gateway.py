@@ -19,6 +19,10 @@ from smartstream.streams.windows import WindowAggregate
 
 _WIDTH_NS: Final = 300 * NS
 _HOUR: Final = 12  # windows
+_LEARNT: Final = 3  # windows before a camera's usual is known
+_FEW, _MANY = 0.1, 0.5  # shares of the usual: a camera that counts so few while another one does so many is blind
+_USUAL: Final = 10.0  # vehicles in a window, at least, that nobody fails to come by chance
+_MEMORY: Final = 12
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -33,7 +37,8 @@ class Gateway(msgspec.Struct, frozen=True):
 class GatewayBalance(Join):
     """``indicator.gateway_balance.updated`` every five minutes, with its denominator.
 
-    An incident opens when the city fills or empties by more than a limit within an hour, all of which was seen.
+    An incident opens when the city fills or empties by more than a limit within an hour, all of which was seen. What a
+    camera counts while it is dark, looks elsewhere, or counts next to nobody while others do, was not seen.
 
     Args:
         gateways: Of the cordon.
@@ -43,7 +48,7 @@ class GatewayBalance(Join):
     name, kind, title = "J-10", "gateway_balance", "mất cân bằng lưu lượng cửa ngõ"
     prompt: ClassVar[frozenset[SideKind]] = frozenset()
     needs: ClassVar[frozenset[SideKind]] = frozenset({"verdict", "camera"})
-    state = ("_windows_state", "_dark", "_sums", "_next")
+    state = ("_windows_state", "_dark", "_away", "_usual", "_sums", "_next")
 
     def __init__(
         self,
@@ -61,6 +66,8 @@ class GatewayBalance(Join):
         self._windows = WindowAggregate(width_ns=_WIDTH_NS)
         self._dark: dict[str, int | None] = {}  # camera: dark since
         self._lost: dict[int, dict[str, int]] = {}  # window: camera: nanoseconds not seen
+        self._away: set[str] = set()  # cameras that look elsewhere
+        self._usual: dict[str, tuple[float, int]] = {}  # camera: vehicles in a window, windows that say so
         self._sums: list[tuple[int, int, bool]] = []  # start, net, complete
         self._next: int | None = None
         self._windows_state: Any = None
@@ -89,12 +96,39 @@ class GatewayBalance(Join):
             self._windows.take(Rows.of([(fact.time_ns, key, 1)]), MIN_NS)
         elif fact.kind == "dark":
             self._dark[fact.entity] = fact.more["since_ns"]
+        elif fact.kind == "moved" and any(fact.entity == g.camera for g in self._list):
+            self._away.add(fact.entity)
+            self._doubt(fact.more["since_ns"])
+        elif fact.kind == "settled":
+            self._away.discard(fact.entity)
         elif fact.kind == "back":
             since = self._dark.pop(fact.entity, None) or fact.more["since_ns"]
             for window in range(max(since, self._next) // _WIDTH_NS, fact.time_ns // _WIDTH_NS + 1):
                 begin, end = max(since, window * _WIDTH_NS), min(fact.time_ns, (window + 1) * _WIDTH_NS)
                 lost = self._lost.setdefault(window, {})
                 lost[fact.entity] = lost.get(fact.entity, 0) + end - begin
+
+    def _doubt(self, since_ns: int) -> None:
+        """Windows told since then were not seen whole, as it turns out."""
+        self._sums = [(at, net, seen and at + _WIDTH_NS <= since_ns) for at, net, seen in self._sums]
+
+    def _not_counting(self, start: int, totals: Mapping[str, int]) -> set[str]:
+        """Cameras whose count of a window says nothing; of the others it is their usual."""
+        shares = {
+            camera: totals[camera] / usual
+            for camera, (usual, windows) in self._usual.items()
+            if windows >= _LEARNT and usual >= _USUAL
+        }
+        best = max(shares.values(), default=0.0)
+        blind = {c for c, share in shares.items() if share <= _FEW and best >= _MANY}
+        if blind:
+            self._doubt(start - _WIDTH_NS)  # it may have begun within the window before
+        for camera, total in totals.items():
+            if camera not in blind | self._away:
+                usual, windows = self._usual.get(camera, (0.0, 0))
+                windows = min(windows + 1, _MEMORY)
+                self._usual[camera] = (usual + (total - usual) / windows, windows)
+        return blind | self._away
 
     def over(self) -> None:
         """The window that the input ends in is told as far as it goes."""
@@ -111,11 +145,17 @@ class GatewayBalance(Join):
         classes = len(VEHICLE_CLASSES)
         rows, seen_ns, net = [], 0, 0
         lost = self._lost.pop(start // _WIDTH_NS, {})
+        totals = dict.fromkeys((gateway.camera for gateway in self._list), 0)
+        for key, count in counts.items():
+            totals[self._list[key // classes // 2].camera] += count
+        not_counting = self._not_counting(start, totals)
         for i, gateway in enumerate(self._list):
             dark = self._dark.get(gateway.camera)
             blind = lost.get(gateway.camera, 0) + (
                 max(0, start + _WIDTH_NS - max(dark, start)) if dark is not None else 0
             )
+            if gateway.camera in not_counting:
+                blind = _WIDTH_NS
             seen_ns += max(0, _WIDTH_NS - blind)
             sums = {
                 way: {

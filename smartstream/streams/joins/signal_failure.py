@@ -12,10 +12,14 @@ from smartstream.streams.joins.place import near
 
 _BEFORE_NS: Final = 1800 * NS
 _REPORT_M: Final = 150.0
+_AGAIN_NS: Final = 600 * NS  # believed and again not within this time: it is the same failure
 
 
 class SignalFailure(Join):
     """Opens when the rule engine finds a signal fault at a junction; ends when its last group is believed again.
+
+    A feed that is late or loses lines is right for a cycle now and then: faults that follow each other within ten
+    minutes are one failure, and its end is told when they have passed.
 
     The engine stops its light rules and takes back what rested on the fault; the watches of the cameras go by no light
     meanwhile, so that no join reasons from one that is not so.
@@ -24,11 +28,12 @@ class SignalFailure(Join):
     name, kind, title = "J-04", "signal_failure", "đèn tín hiệu hỏng"
     prompt: ClassVar[frozenset[SideKind]] = frozenset({"verdict"})
     needs: ClassVar[frozenset[SideKind]] = frozenset({"verdict", "report"})
-    state = ("_faulty", "_voices")
+    state = ("_faulty", "_believed", "_voices")
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._faulty: dict[str, set[str]] = {}  # prompt lane: groups by junction
+        self._believed: dict[str, int] = {}  # prompt lane: junction: since when all of its groups are again
         self._voices: list[tuple[int, str, Any]] = []
 
     def detect(self, fact: Fact) -> None:
@@ -38,8 +43,11 @@ class SignalFailure(Join):
         groups = self._faulty.setdefault(fact.entity, set())
         if fact.what == "closed":
             groups.discard(fact.more["group"])
-        elif fact.what == "opened":
             if not groups:
+                self._believed[fact.entity] = fact.time_ns
+        elif fact.what == "opened":
+            believed_ns = self._believed.get(fact.entity)
+            if not groups and (believed_ns is None or fact.time_ns - believed_ns > _AGAIN_NS):
                 by = Contributor("verdict", fact.entity, "signal_fault", fact.time_ns, 0.9)
                 more = {
                     "groups": [fact.more["group"]],
@@ -76,10 +84,16 @@ class SignalFailure(Join):
             still.discard(group)
         else:
             still.add(group)
+            self.timers.cancel(incident.id)
             incident.more["groups"] = sorted({*incident.more["groups"], group})
             incident.more["faults"] = sorted({*incident.more["faults"], *fact.more["faults"]})
         incident.more["open"] = sorted(still)
         if not still:
-            del incident.more["open"]
             incident.last_ns = fact.time_ns
-            self.end(incident, fact.time_ns)
+            self.timers.set(incident.id, fact.time_ns + _AGAIN_NS)
+
+    def timer(self, name: str, at_ns: int) -> None:
+        """Believed for long enough."""
+        if (incident := self.incidents.get(name)) is not None:
+            del incident.more["open"]
+            self.end(incident, at_ns)

@@ -10,19 +10,22 @@ from smartstream.model.facts import Fact, SideKind
 from smartstream.model.time import NS
 from smartstream.streams.joins.incident import Contributor
 from smartstream.streams.joins.join import Join
+from smartstream.streams.joins.place import Place
 from smartstream.streams.joins.roads import Road
 
 _FULL: Final = 0.75  # share of an approach's vehicles that stand
 _QUEUE: Final = 4.0  # vehicles on the approach, at least
 _TICKS: Final = 3
+_LONG: Final = 7  # where nobody sees the beginning of the road: longer than a red light fills an approach
+_REACHES: Final = 1.0  # vehicles that stand in the first half of an entry lane: the queue has come back to there
 _FRESH_NS: Final = 90 * NS  # a signal's cycle: there is one long green in it
 
 
 class Spillback(Join):
     """Opens when an approach has been full for three quarter minutes and its beginning is, too.
 
-    That is: who could enter it stands at a long green before it, or the camera that sees its first metres sees a
-    standing queue there.
+    That is: the camera that sees its first metres sees a standing queue that reaches back to where one enters. Where no
+    camera sees them, it takes longer, and who could enter must stand at a long green before it.
 
     ``chain`` lists the roads that are blocked one behind the other; ``gridlock`` says that they close a ring.
     Without either camera a full approach alone opens nothing.
@@ -31,7 +34,7 @@ class Spillback(Join):
     name, kind, title = "J-09", "spillback", "ùn tắc lan ngược"
     prompt: ClassVar[frozenset[SideKind]] = frozenset({"camera"})
     needs: ClassVar[frozenset[SideKind]] = frozenset({"camera"})
-    state = ("_full", "_blocked", "_at_entry", "_free", "_standing")
+    state = ("_full", "_blocked", "_at_entry", "_free", "_standing", "_away")
 
     def __init__(
         self, site: str, timezone: ZoneInfo, sides: Mapping[str, SideKind], *, roads: tuple[Road, ...]
@@ -39,21 +42,30 @@ class Spillback(Join):
         super().__init__(site, timezone, sides)
         self._roads = {road.name: road for road in roads}
         self._full: dict[str, int] = {}  # quarter minutes in a row that an approach has been full
-        self._blocked: dict[str, tuple[int, float]] = {}  # newest instant at which nobody could enter, who waited
+        self._blocked: dict[str, tuple[int, float, Place | None]] = {}  # nobody could enter: when, how many, where
         self._at_entry: dict[str, int] = {}  # quarter minutes in a row that a queue has stood in its first metres
         self._free: dict[str, int] = {}
         self._standing: set[str] = set()  # roads with an incident, prompt lane
+        self._away: set[str] = set()  # cameras that look elsewhere: what they say of their lanes is of others
 
     def detect(self, fact: Fact) -> None:
         """Lanes of both ends of each road."""
-        if fact.kind == "dark":
+        if fact.kind in ("moved", "settled"):
+            (self._away.add if fact.kind == "moved" else self._away.discard)(fact.entity)
+        if fact.kind in ("dark", "moved"):
             for name, road in self._roads.items():
                 if road.camera == fact.entity:
                     self._full[name] = 0
-        elif fact.kind == "lanes":
+                if road.entry_camera == fact.entity:
+                    self._at_entry[name] = 0
+        elif fact.kind == "lanes" and fact.entity not in self._away:
             for name, road in self._roads.items():
-                if fact.entity == road.feeder_camera and _nobody_enters(fact, road.feeder_lanes):
-                    self._blocked[name] = (fact.time_ns, _of_lanes(fact, road.feeder_lanes)[1])
+                if (
+                    not road.entry_lanes
+                    and fact.entity == road.feeder_camera
+                    and _nobody_enters(fact, road.feeder_lanes)
+                ):
+                    self._blocked[name] = (fact.time_ns, _of_lanes(fact, road.feeder_lanes)[1], fact.position)
                 if fact.entity == road.entry_camera:
                     self._entry(name, road, fact)
                 if fact.entity == road.camera:
@@ -61,27 +73,28 @@ class Spillback(Join):
 
     def _entry(self, name: str, road: Road, fact: Fact) -> None:
         vehicles, still = _of_lanes(fact, road.entry_lanes)
-        standing = vehicles >= _QUEUE and still / vehicles >= _FULL
+        first = sum(fact.more["at_begin"].get(lane, 0.0) for lane in road.entry_lanes)
+        standing = vehicles >= _QUEUE and still / vehicles >= _FULL and first >= _REACHES
         self._at_entry[name] = self._at_entry.get(name, 0) + 1 if standing else 0
         if self._at_entry[name] >= _TICKS:
-            self._blocked[name] = (fact.time_ns, still)
+            self._blocked[name] = (fact.time_ns, still, fact.position)
 
     def _approach(self, name: str, road: Road, fact: Fact) -> None:
         vehicles, still = _of_lanes(fact, road.lanes)
         full = vehicles >= _QUEUE and still / vehicles >= _FULL
         self._full[name] = self._full.get(name, 0) + 1 if full else 0
-        blocked_ns, waiting = self._blocked.get(name, (-_FRESH_NS, 0.0))
+        blocked_ns, waiting, place = self._blocked.get(name, (-_FRESH_NS, 0.0, None))
         if name in self._standing:
             self._free[name] = 0 if full else self._free.get(name, 0) + 1
             if self._free[name] >= _TICKS:
                 self._standing.discard(name)
-        elif self._full[name] >= _TICKS and fact.time_ns - blocked_ns <= _FRESH_NS:
+        elif self._full[name] >= (_TICKS if road.entry_lanes else _LONG) and fact.time_ns - blocked_ns <= _FRESH_NS:
             self._standing.add(name)
             self._free[name] = 0
             chain = self._chain(name)
             by = Contributor("camera", fact.entity, "full_approach", fact.time_ns, 0.7, vehicles)
             ring = len(chain) > 1 and self._roads[chain[-1]].end == self._roads[chain[0]].start
-            at_start = Fact(fact.time_ns, "spillback", name, junction=road.start, position=fact.position)
+            at_start = Fact(fact.time_ns, "spillback", name, junction=road.start, position=place)
             self.open(at_start, name, by, chain=chain, gridlock=ring, waiting=waiting, detail=" → ".join(chain))
 
     def _chain(self, name: str) -> list[str]:

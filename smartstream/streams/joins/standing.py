@@ -124,7 +124,7 @@ class Standing:
     def _short(self, lane: str | None, foot: Point, height: float) -> bool:
         if lane is None:
             return False
-        way = _unit(self._lanes[lane])
+        way = unit(self._lanes[lane])
         return self._ends[lane] - foot[0] * way[0] - foot[1] * way[1] >= _SHORT * height
 
     def _again(self, track: int, since_ns: int, now_ns: int, foot: Point, height: float) -> Stand | None:
@@ -182,7 +182,7 @@ class Standing:
         out: dict[str, tuple[float, Stand]] = {}
         for stand in self.stands.values():
             if stand.lane is not None:
-                way = _unit(self._lanes[stand.lane])
+                way = unit(self._lanes[stand.lane])
                 at = stand.x * way[0] + stand.y * way[1]
                 if stand.lane not in out or at > out[stand.lane][0]:
                     out[stand.lane] = (at, stand)
@@ -194,15 +194,17 @@ class Standing:
         return sorted({stand.lane or "" for stand in waiting})
 
     def _passed(self, stand: Stand, move: Move) -> bool:
-        way = _unit(self._lanes[stand.lane or ""])
+        way = unit(self._lanes[stand.lane or ""])
         along0 = (move.x0 - stand.x) * way[0] + (move.y0 - stand.y) * way[1]
         along = (move.x - stand.x) * way[0] + (move.y - stand.y) * way[1]
         aside = abs((move.x - stand.x) * way[1] - (move.y - stand.y) * way[0])
         return along0 < 0 <= along and aside <= _BESIDE * stand.height
 
     def _impact(self, now_ns: int) -> list[tuple[str, dict[str, Any]]]:
-        out = []
+        out: list[tuple[str, dict[str, Any]]] = []
         ready = [s for s in self.stands.values() if now_ns - s.since_ns >= _STANDS_NS]
+        if not any(s.stuck for s in ready):
+            return out
         for i, one in enumerate(ready):
             for other in ready[i + 1 :]:
                 first_ns = min(one.since_ns, other.since_ns)
@@ -260,7 +262,8 @@ class Standing:
         self._impacts = {name: (since_ns, list(tracks)) for name, (since_ns, tracks) in state["impacts"].items()}
 
 
-def _unit(lane: Lane) -> Point:
+def unit(lane: Lane) -> Point:
+    """The direction of a lane in the picture, of length one; (0, 0) where it has none."""
     x, y = lane.direction or (0.0, 0.0)
     length = float(np.hypot(x, y)) or 1.0
     return x / length, y / length
@@ -268,5 +271,5 @@ def _unit(lane: Lane) -> Point:
 
 def _end(lane: Lane) -> float:
     """How far a lane reaches along its direction."""
-    way = _unit(lane)
+    way = unit(lane)
     return max(x * way[0] + y * way[1] for x, y in lane.polygon)

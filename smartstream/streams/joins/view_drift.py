@@ -1,8 +1,9 @@
 """Whether a camera still looks where it looked: the street's pattern of traffic, moved as a whole.
 
-Where vehicles are seen over ten minutes is laid over where they usually are, at every small shift. A queue, a closed
-lane or an empty hour change how much is where, and fit best where they always did; a camera that was pushed aside fits
-best somewhere else. (Registration by the peak of the normalised cross-correlation.)
+Where vehicles drive over ten minutes is laid over where they usually do, at every small shift. A closed lane or an
+empty hour change how much is where, and fit best where they always did; a camera that was pushed aside fits best
+somewhere else. Who stands does not count: a jam is a pattern of its own. (Registration by the peak of the normalised
+cross-correlation.)
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ WIDE, HIGH = 64, 36
 _LEFT, _UP = 10, 4  # cells by which a view is looked for at most
 _LOOK_NS: Final = 60 * NS
 _RECENT: Final = 10  # looks that are compared with the usual
-_LEARNT: Final = 2500  # sights that make a usual
-_ENOUGH: Final = 400  # sights of the recent looks
+_LEARNT: Final = 800  # sights that make a usual
+_ENOUGH: Final = 150  # sights of the recent looks
 _BETTER: Final = 0.12  # by which another shift must fit better than none
 _AWAY: Final = 2.0  # cells
 _FADE: Final = 0.985  # of the usual, each look
@@ -40,7 +41,7 @@ class ViewDrift:
         """Shift in parts of the picture while the camera looks elsewhere."""
 
     def sights(self, now_ns: int, feet: Grid) -> list[tuple[str, dict[str, Any]]]:
-        """Where vehicles (n, 2) are at a look: ``moved`` or ``settled`` when a minute has shown that.
+        """Where vehicles that move (n, 2) are at a look: ``moved`` or ``settled`` when a minute has shown that.
 
         A minute ends with the first look after it.
         """
@@ -76,6 +77,7 @@ class ViewDrift:
             return [("moved", said | {"since_ns": (self._begun_ns or 0) - (_RECENT - 1) * _LOOK_NS})]
         if self.moved is not None and np.hypot(*shift) < _AWAY:
             self.moved = None
+            self._looks.clear()  # most of them are of the other view
             return [("settled", {})]
         return []
 

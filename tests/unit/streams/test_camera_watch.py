@@ -112,6 +112,30 @@ def test_a_view_that_moves_as_a_whole_is_told_and_a_queue_is_not():
     assert not [f for f in told if f.kind in ("moved", "settled")]
 
 
+def test_a_camera_that_is_pushed_is_no_crash_of_all_that_stand():
+    def told(jump):
+        lit = watch()
+        lit.signal("G", "green", 990 * NS)
+        stops = {1: 0.6, 2: 0.5, 3: 0.3}
+        rows = {1000 + t: [(n, 0.2, y) for n, y in stops.items()] for t in range(20)}
+        passing = {
+            t: [(90 + i, 0.35, 0.1 * (t - b)) for i, b in enumerate((30, 36, 42)) if 1 <= t - b < 9] for t in range(60)
+        }
+        for t in range(20, 60):
+            rows[1000 + t] = [(n, 0.2 + jump, y + jump) for n, y in stops.items()] + passing[t]
+        return [f for f in lit.take(batch(rows)) if f.kind == "impact"]
+
+    assert told(0.15) == told(0.0) == []
+
+
+def test_who_stands_is_counted_once_however_often_he_is_found_again():
+    cars = watch()
+    rows = {1000 + t: [(1 + t // 3, 0.2, 0.5), (70, 0.35, 0.05 + 0.01 * t)] for t in range(90)}
+    told = [f for f in cars.take(batch(rows)) if f.kind == "lanes"]
+    assert sum(sum(f.more["counts"].values()) for f in told) == 1  # who drives
+    assert all(f.more["at_begin"].get("S0", 0.0) == 0.0 or f.more["lanes"]["S0"][1] > 0 for f in told)
+
+
 def test_cuts_and_bundling_change_nothing():
     rng = np.random.default_rng(3)
     rows = {1000 + t / 2: [(int(t // 9), 0.3, float(rng.uniform(0, 1)))] for t in range(200)}

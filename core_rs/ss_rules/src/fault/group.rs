@@ -33,6 +33,8 @@ pub(super) struct GroupWatch {
     pub last_good: EventTime,
     /// Transitions in agreement since the last that was not.
     pub good: u32,
+    /// Transitions since more ran a red of the junction than usually do.
+    pub calm: u32,
     pub plan: Plan,
     pub fault: Option<Open>,
     /// Vehicles that lately ran the red: when, and where.
@@ -55,6 +57,10 @@ pub(super) struct Open {
 impl GroupWatch {
     pub fn lets_pass(&self) -> bool {
         matches!(self.state, SignalState::Green | SignalState::Amber)
+    }
+
+    pub fn has_platoon(&self) -> bool {
+        self.fault.as_ref().is_some_and(|open| open.kinds.contains(&FaultKind::Platoon))
     }
 
     /// From `time` on source and witness say this.
@@ -85,10 +91,11 @@ impl GroupWatch {
     /// The next state; answers what is wrong with that.
     pub fn change(&mut self, since: EventTime, time: EventTime, state: SignalState) -> Option<FaultKind> {
         let lasted_s = time.seconds_since(since);
+        self.calm = self.calm.saturating_add(1);
         let partial = std::mem::replace(&mut self.partial, step(self.state).is_none());
         let before = std::mem::replace(&mut self.state, state);
         self.since = Some(time);
-        if before == SignalState::Red {
+        if before == SignalState::Red && !self.has_platoon() {
             self.red_s += lasted_s;
         }
         let (from, to) = match (step(before), step(state)) {
@@ -135,14 +142,15 @@ impl GroupWatch {
         None
     }
 
-    /// One more vehicle ran the red; answers whether they are a column.
-    pub fn run(&mut self, time: EventTime, lane: Lane, now: EventTime) -> bool {
+    /// One more vehicle ran the red; answers whether they are a column. What
+    /// is `usual` is what they do while no column has been found.
+    pub fn run(&mut self, time: EventTime, lane: Lane, now: EventTime, usual: bool) -> bool {
         let at = self.runs.partition_point(|(t, _)| *t <= time);
         self.runs.insert(at, (time, lane));
         let newest = self.runs.back().map_or(time, |(t, _)| *t);
         while self.runs.front().is_some_and(|(t, _)| newest.seconds_since(*t) > PLATOON_S) {
             self.runs.pop_front();
-            self.usual_runs += 1.0;
+            self.usual_runs += f64::from(u8::from(usual));
         }
         let red_now_s = self
             .since

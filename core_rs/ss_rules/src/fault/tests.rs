@@ -152,6 +152,41 @@ fn a_column_on_two_lanes_is_no_offence_and_single_riders_are() {
 }
 
 #[test]
+fn a_feed_that_tells_its_plan_late_is_not_believed_before_nobody_runs_its_red() {
+    let (mut monitor, mut out) = cycles(4);
+    let run = |monitor: &mut FaultMonitor, s: f64, group: u16, onset: f64, lane, out: &mut Vec<Notice>| {
+        monitor.red_run(at(s), (group, at(s), at(onset)), (0, Some(lane)), out);
+    };
+    // Two in the cycle before the column, and two of the other group in each cycle after it.
+    for k in 4..12 {
+        for (s, group, state) in
+            [(0, 0, Red), (2, 1, Green), (12, 1, Amber), (15, 1, Red), (56, 0, Green), (75, 0, Amber)]
+        {
+            let time = f64::from(78 * k + s);
+            monitor.change(at(time), group, state, &mut out);
+            match (k, s) {
+                (4 | 6..=8, 15) => {
+                    run(&mut monitor, time + 5.0, 1, time, 0, &mut out);
+                    run(&mut monitor, time + 9.0, 1, time, 0, &mut out);
+                }
+                (5, 0) => {
+                    for n in 0..8_u16 {
+                        run(&mut monitor, time + 8.0 + f64::from(n), 0, time, n % 2, &mut out);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    let found = told(&out);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!((found[0].0, found[0].1, found[0].2), (FaultVerb::Opened, 0, FaultKind::Platoon));
+    assert!(found[0].4 <= 78.0 * 4.0 + 15.0, "since the red that the first of them ran");
+    assert_eq!(found[1].0, FaultVerb::Closed, "{found:?}");
+    assert!(found[1].3 > 78.0 * 9.0, "a whole cycle after the last of them: {found:?}");
+}
+
+#[test]
 fn another_plan_is_learnt_and_believed() {
     let (mut monitor, mut out) = cycles(4);
     let mut t = 312.0;
