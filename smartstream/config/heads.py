@@ -9,26 +9,26 @@ from collections.abc import Iterator
 from typing import Any
 
 from smartstream.config.mistakes import Mistake, show
+from smartstream.config.raw import Raw, tables
 
-_Raw = dict[str, Any]
 _KEYS = ("signal", "lamps", "arrow")
 
 
-def check_heads(raw: _Raw) -> list[Mistake]:
+def check_heads(raw: Raw) -> list[Mistake]:
     """Mistakes of the zones of kind ``signal_head``, and of the sources of signal groups."""
     return [*_zones(raw), *_sources(raw)]
 
 
-def _zones(raw: _Raw) -> Iterator[Mistake]:
+def _zones(raw: Raw) -> Iterator[Mistake]:
     groups = {
-        junction["id"]: [g.get("id") for _, g in _tables(junction, "signal")]
-        for _, junction in _tables(raw, "junction")
+        junction["id"]: [g.get("id") for _, g in tables(junction, "signal")]
+        for _, junction in tables(raw, "junction")
         if isinstance(junction.get("id"), str)
     }
     readers: dict[tuple[str, str], Any] = {}
-    for path, camera in _tables(raw, "camera"):
+    for path, camera in tables(raw, "camera"):
         junction = camera.get("junction")
-        for zone_path, zone in _tables(camera, "zone", path):
+        for zone_path, zone in tables(camera, "zone", path):
             if zone.get("kind") != "signal_head":
                 for key in _KEYS:
                     if zone.get(key) is not None:
@@ -49,7 +49,7 @@ def _zones(raw: _Raw) -> Iterator[Mistake]:
                     yield Mistake(f"{zone_path}.signal", found, "one camera that reads the lamps of a group")
 
 
-def _head(zone: _Raw, path: str) -> Iterator[Mistake]:
+def _head(zone: Raw, path: str) -> Iterator[Mistake]:
     points = zone.get("polygon")
     for point in points if isinstance(points, list) else ():
         numbers = [v for v in point if isinstance(v, int | float)] if isinstance(point, list) else []
@@ -65,18 +65,18 @@ def _head(zone: _Raw, path: str) -> Iterator[Mistake]:
             yield Mistake(f"{path}.lamps", show(lamps), "each colour once, and one that is not hidden")
 
 
-def _sources(raw: _Raw) -> Iterator[Mistake]:
+def _sources(raw: Raw) -> Iterator[Mistake]:
     # Lists: what stands for an id may be anything, a list too.
-    fed = [feed.get("junction") for _, feed in _tables(raw, "signal_feed")]
+    fed = [feed.get("junction") for _, feed in tables(raw, "signal_feed")]
     read = [
         (camera.get("junction"), name)
-        for _, camera in _tables(raw, "camera")
-        for _, zone in _tables(camera, "zone")
+        for _, camera in tables(raw, "camera")
+        for _, zone in tables(camera, "zone")
         if zone.get("kind") == "signal_head"
         for name in _names(zone.get("signal"))
     ]
-    for path, junction in _tables(raw, "junction"):
-        for group_path, group in _tables(junction, "signal", path):
+    for path, junction in tables(raw, "junction"):
+        for group_path, group in tables(junction, "signal", path):
             source, place = group.get("source"), f"{group_path}.source"
             if source == "lamps" and (junction.get("id"), group.get("id")) not in read:
                 yield Mistake(place, show(source), "a [[camera.zone]] of kind signal_head with this group as `signal`")
@@ -87,10 +87,3 @@ def _sources(raw: _Raw) -> Iterator[Mistake]:
 def _names(value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
     return [v for v in values if isinstance(v, str)]
-
-
-def _tables(table: _Raw, key: str, path: str = "") -> Iterator[tuple[str, _Raw]]:
-    rows = table.get(key, [])
-    for i, row in enumerate(rows if isinstance(rows, list) else ()):
-        if isinstance(row, dict):
-            yield (f"{path}.{key}[{i}]" if path else f"{key}[{i}]"), row

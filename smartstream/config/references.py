@@ -11,8 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from smartstream.config.heads import check_heads
 from smartstream.config.mistakes import Mistake, show
-
-_Raw = dict[str, Any]
+from smartstream.config.raw import Raw, tables
 
 _LINE_KINDS: Final = {
     "red_light": ("stop",),
@@ -52,30 +51,30 @@ _METRES: Final = {
 class _Ids(NamedTuple):
     """Ids of one kind of table; ``certain`` is False when one of them could not be read."""
 
-    tables: dict[str, _Raw]
+    tables: dict[str, Raw]
     certain: bool
 
 
-def check_references(raw: _Raw, *, wrong: list[str]) -> list[Mistake]:
+def check_references(raw: Raw, *, wrong: list[str]) -> list[Mistake]:
     """Mistakes between the tables; ``wrong`` are the paths that validation has already refused."""
     found: list[Mistake] = []
     junctions = _ids(raw, "junction", "junction", found)
     signals = {}
-    for path, junction in _tables(raw, "junction"):
+    for path, junction in tables(raw, "junction"):
         groups = _ids(junction, "signal", f"{path}.signal", found)
         if isinstance(junction.get("id"), str):
             signals[junction["id"]] = groups
     cameras = _ids(raw, "camera", "camera", found)
     found += _check_joins(raw, junctions, cameras, found)
-    for path, feed in _tables(raw, "signal_feed"):
+    for path, feed in tables(raw, "signal_feed"):
         found += _unknown(feed, "junction", junctions, path, "the id of a [[junction]]")
-    for path, camera in _tables(raw, "camera"):
+    for path, camera in tables(raw, "camera"):
         broken = any(w.startswith(path) for w in wrong)
         found += _unknown(camera, "junction", junctions, path, "the id of a [[junction]]")
         found += _check_source(camera, path)
         junction_id = camera.get("junction")
         if isinstance(junction_id, str) and (known := signals.get(junction_id)) is not None:
-            for lane_path, lane in _tables(camera, "lane", path):
+            for lane_path, lane in tables(camera, "lane", path):
                 wanted = f"the id of a [[junction.signal]] of {show(junction_id)}"
                 found += _unknown(lane, "signal", known, lane_path, wanted)
                 if isinstance(arrows := lane.get("movement_signal"), dict):
@@ -85,7 +84,7 @@ def check_references(raw: _Raw, *, wrong: list[str]) -> list[Mistake]:
     return found + check_heads(raw)
 
 
-def _check_source(camera: _Raw, path: str) -> Iterator[Mistake]:
+def _check_source(camera: Raw, path: str) -> Iterator[Mistake]:
     url = camera.get("url")
     first = url[0] if isinstance(url, list) and url else url
     scheme = first.partition(":")[0] if isinstance(first, str) else ""
@@ -98,17 +97,17 @@ def _check_source(camera: _Raw, path: str) -> Iterator[Mistake]:
         yield Mistake(f"{path}.model", "nothing", f"the model file of the {camera['detector']} detector")
 
 
-def _check_camera(camera: _Raw, path: str, broken: bool, found: list[Mistake]) -> None:  # noqa: FBT001
+def _check_camera(camera: Raw, path: str, broken: bool, found: list[Mistake]) -> None:  # noqa: FBT001
     lanes = _ids(camera, "lane", f"{path}.lane", found)
     lines = _ids(camera, "line", f"{path}.line", found)
     zones = _ids(camera, "zone", f"{path}.zone", found)
-    for line_path, line in _tables(camera, "line", path):
+    for line_path, line in tables(camera, "line", path):
         if line.get("movement") is not None and line.get("kind") in ("stop", "count"):
             found.append(Mistake(f"{line_path}.movement", show(line["movement"]), 'a movement on "exit" lines only'))
-    for lane_path, lane in _tables(camera, "lane", path):
+    for lane_path, lane in tables(camera, "lane", path):
         found += _check_arrows(lane, lane_path, lines)
     seen: dict[tuple[Any, ...], str] = {}
-    for rule_path, rule in _tables(camera, "rule", path):
+    for rule_path, rule in tables(camera, "rule", path):
         found += _check_rule(rule, rule_path, camera, lanes, lines, zones)
         if not broken:  # an unreadable lane or calibration may be the one that is needed
             found += _check_needs(rule, rule_path, camera, lanes)
@@ -118,7 +117,7 @@ def _check_camera(camera: _Raw, path: str, broken: bool, found: list[Mistake]) -
         seen.setdefault(what, rule_path)
 
 
-def _check_arrows(lane: _Raw, path: str, lines: _Ids) -> Iterator[Mistake]:
+def _check_arrows(lane: Raw, path: str, lines: _Ids) -> Iterator[Mistake]:
     """A movement with a light of its own must be one that the lane allows, and an exit line must show it."""
     arrows = lane.get("movement_signal")
     if not isinstance(arrows, dict) or not arrows:
@@ -135,7 +134,7 @@ def _check_arrows(lane: _Raw, path: str, lines: _Ids) -> Iterator[Mistake]:
             yield Mistake(at, "no such exit line", wanted)
 
 
-def _check_rule(rule: _Raw, path: str, camera: _Raw, lanes: _Ids, lines: _Ids, zones: _Ids) -> Iterator[Mistake]:
+def _check_rule(rule: Raw, path: str, camera: Raw, lanes: _Ids, lines: _Ids, zones: _Ids) -> Iterator[Mistake]:
     kind, of = rule.get("kind"), f"of {show(camera.get('id'))}" if "id" in camera else "of this camera"
     if not isinstance(kind, str):
         return
@@ -157,7 +156,7 @@ def _check_rule(rule: _Raw, path: str, camera: _Raw, lanes: _Ids, lines: _Ids, z
             yield Mistake(f"{path}.line", f"{show(rule['line'])} without movement u_turn", "an exit line with it")
 
 
-def _check_needs(rule: _Raw, path: str, camera: _Raw, lanes: _Ids) -> Iterator[Mistake]:
+def _check_needs(rule: Raw, path: str, camera: Raw, lanes: _Ids) -> Iterator[Mistake]:
     """What the camera must offer for the rule to work."""
     kind = rule.get("kind")
     if not isinstance(kind, str):
@@ -168,7 +167,7 @@ def _check_needs(rule: _Raw, path: str, camera: _Raw, lanes: _Ids) -> Iterator[M
     if kind in _METRES and camera.get("calibration") is None:
         yield Mistake(path, "no [camera.calibration]", f"one: {_METRES[kind]}")
     if kind == "lane_arrow":
-        exits = [t for _, t in _tables(camera, "line") if t.get("kind") == "exit" and t.get("movement") is not None]
+        exits = [t for _, t in tables(camera, "line") if t.get("kind") == "exit" and t.get("movement") is not None]
         if not exits:
             yield Mistake(path, "no exit line with `movement`", "at least one: a movement shows only there")
     for one, other in (
@@ -178,9 +177,9 @@ def _check_needs(rule: _Raw, path: str, camera: _Raw, lanes: _Ids) -> Iterator[M
             yield Mistake(path, f"neither `{one}` nor `{other}`", "one of them or both")
 
 
-def _check_joins(raw: _Raw, junctions: _Ids, cameras: _Ids, found: list[Mistake]) -> Iterator[Mistake]:
+def _check_joins(raw: Raw, junctions: _Ids, cameras: _Ids, found: list[Mistake]) -> Iterator[Mistake]:
     """What the tables of the joins name must be there; each list of lanes is of one camera."""
-    for path, road in _tables(raw, "road"):
+    for path, road in tables(raw, "road"):
         yield from _unknown(road, "start", junctions, path, "the id of a [[junction]]")
         yield from _unknown(road, "end", junctions, path, "the id of a [[junction]]")
         for key in ("approach", "feeder", "entry"):
@@ -190,32 +189,32 @@ def _check_joins(raw: _Raw, junctions: _Ids, cameras: _Ids, found: list[Mistake]
             for name in names:
                 camera, _, lane = name.partition("/")
                 table = cameras.tables.get(camera)
-                lanes = {t.get("id") for _, t in _tables(table, "lane")} if table is not None else set()
+                lanes = {t.get("id") for _, t in tables(table, "lane")} if table is not None else set()
                 if lane and cameras.certain and lane not in lanes:
                     yield Mistake(f"{path}.{key}", show(name), "camera/lane of a [[camera.lane]]")
-    for path, gateway in _tables(raw, "gateway"):
+    for path, gateway in tables(raw, "gateway"):
         yield from _unknown(gateway, "camera", cameras, path, "the id of a [[camera]]")
         table = cameras.tables.get(str(gateway.get("camera")))
-        lines = {t.get("id") for _, t in _tables(table, "line")} if table is not None else set()
+        lines = {t.get("id") for _, t in tables(table, "line")} if table is not None else set()
         if table is not None and isinstance(gateway.get("line"), str) and gateway["line"] not in lines:
             yield Mistake(f"{path}.line", show(gateway["line"]), "the id of a line of that camera")
     _ids(raw, "gateway", "gateway", found)
     nodes = _ids(raw, "network", "network", found)
-    for path, node in _tables(raw, "network"):
+    for path, node in tables(raw, "network"):
         yield from _unknown(node, "parent", nodes, path, "the id of a [[network]]")
         yield from _each(node, "cameras", cameras, path, "the id of a [[camera]]")
-    for path, gauge in _tables(raw, "gauge"):
+    for path, gauge in tables(raw, "gauge"):
         yield from _each(gauge, "junctions", junctions, path, "the id of a [[junction]]")
 
 
-def _each(table: _Raw, key: str, among: _Ids, path: str, wanted: str) -> Iterator[Mistake]:
+def _each(table: Raw, key: str, among: _Ids, path: str, wanted: str) -> Iterator[Mistake]:
     names = table.get(key, [])
     for i, name in enumerate(names if isinstance(names, list) else ()):
         if isinstance(name, str) and name not in among.tables and among.certain:
             yield Mistake(f"{path}.{key}[{i}]", show(name), wanted)
 
 
-def _wrong_kind(rule: _Raw, key: str, among: _Ids, path: str, kinds: tuple[str, ...]) -> Iterator[Mistake]:
+def _wrong_kind(rule: Raw, key: str, among: _Ids, path: str, kinds: tuple[str, ...]) -> Iterator[Mistake]:
     name = rule.get(key)
     table = among.tables.get(name) if isinstance(name, str) else None
     known = ("stop", "exit", "count", *_ROAD, "signal_head")
@@ -224,15 +223,15 @@ def _wrong_kind(rule: _Raw, key: str, among: _Ids, path: str, kinds: tuple[str, 
         yield Mistake(f"{path}.{key}", f'{show(name)} of kind "{table["kind"]}"', f"a {key} of kind {wanted}")
 
 
-def _unknown(table: _Raw, key: str, among: _Ids, path: str, wanted: str) -> Iterator[Mistake]:
+def _unknown(table: Raw, key: str, among: _Ids, path: str, wanted: str) -> Iterator[Mistake]:
     name = table.get(key)
     if isinstance(name, str) and name not in among.tables and among.certain:
         there = ", ".join(f'"{k}"' for k in list(among.tables)[:8]) or "there is none"
         yield Mistake(f"{path}.{key}", show(name), f"{wanted} ({there})")
 
 
-def _ids(table: _Raw, key: str, path: str, found: list[Mistake]) -> _Ids:
-    tables: dict[str, _Raw] = {}
+def _ids(table: Raw, key: str, path: str, found: list[Mistake]) -> _Ids:
+    tables: dict[str, Raw] = {}
     rows = table.get(key, [])
     certain = isinstance(rows, list)
     for i, row in enumerate(rows if isinstance(rows, list) else ()):
@@ -244,11 +243,3 @@ def _ids(table: _Raw, key: str, path: str, found: list[Mistake]) -> _Ids:
         else:
             tables[name] = row
     return _Ids(tables, certain)
-
-
-def _tables(table: _Raw, key: str, path: str = "") -> Iterator[tuple[str, _Raw]]:
-    """The tables of an array of tables with their paths; what is no table is passed over."""
-    rows = table.get(key, [])
-    for i, row in enumerate(rows if isinstance(rows, list) else ()):
-        if isinstance(row, dict):
-            yield (f"{path}.{key}[{i}]" if path else f"{key}[{i}]"), row

@@ -74,16 +74,25 @@ def write_network(folder: Path, netconvert: Path) -> Path:
                 '<connection from="S_in" to="S_out" fromLane="2" toLane="1" allow="custom2"'
                 f' shape="{_u_turn_shape()}"/>',
             ]
+    options = ["--no-turnarounds", "true", "--offset.disable-normalization", "true", "--junctions.corner-detail", "8"]
+    return convert(folder, "junction", (nodes, edges, links), netconvert, options)
+
+
+def convert(
+    folder: Path, name: str, parts: tuple[list[str], list[str], list[str]], netconvert: Path, options: list[str]
+) -> Path:
+    """Write nodes, edges and connections as plain files and make a network of them.
+
+    Raises:
+        InternalError: netconvert refused them.
+    """
     files = {}
-    for kind, tag, items in (("nod", "nodes", nodes), ("edg", "edges", edges), ("con", "connections", links)):
-        files[kind] = folder / f"junction.{kind}.xml"
+    for (kind, tag), items in zip((("nod", "nodes"), ("edg", "edges"), ("con", "connections")), parts, strict=True):
+        files[kind] = folder / f"{name}.{kind}.xml"
         files[kind].write_text(f"<{tag}>\n" + "\n".join(items) + f"\n</{tag}>\n")
-    net = folder / "junction.net.xml"
-    command = [
-        netconvert, "-n", files["nod"], "-e", files["edg"], "-x", files["con"], "-o", net,
-        "--no-turnarounds", "true", "--offset.disable-normalization", "true",
-        "--junctions.corner-detail", "8", "--no-warnings", "true",
-    ]  # fmt: skip
+    net = folder / f"{name}.net.xml"
+    command = [netconvert, "-n", files["nod"], "-e", files["edg"], "-x", files["con"], "-o", net, *options]
+    command += ["--no-warnings", "true"]
     result = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
     if result.returncode or not net.exists():
         raise InternalError(f"netconvert: {result.stderr.strip()[-400:]}")

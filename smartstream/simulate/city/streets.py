@@ -7,13 +7,11 @@ city's gateways. An approach is a junction and an arm, as ``j2W``.
 from __future__ import annotations
 
 import math
-import subprocess
 from pathlib import Path
 from typing import Final
 
-from smartstream.errors import InternalError
 from smartstream.simulate.layout import LANE_WIDTH_M, LANES, SOLID_M, SPEED_LIMIT_KMH, STOP_M
-from smartstream.simulate.network import ARMS
+from smartstream.simulate.network import ARMS, convert
 
 APART_M: Final = 320.0
 """Between the middles of two junctions."""
@@ -84,19 +82,8 @@ def write_streets(folder: Path, netconvert: Path) -> Path:
                 f'<connection from="{junction}{arm}_in" to="{outgoing(junction + to)}" fromLane="{a}" toLane="{b}"/>'
                 for a, to, b in ways
             ]
-    files = {}
-    for kind, tag, items in (("nod", "nodes", nodes), ("edg", "edges", edges), ("con", "connections", links)):
-        files[kind] = folder / f"city.{kind}.xml"
-        files[kind].write_text(f"<{tag}>\n" + "\n".join(items) + f"\n</{tag}>\n")
-    net = folder / "city.net.xml"
-    command = [
-        netconvert, "-n", files["nod"], "-e", files["edg"], "-x", files["con"], "-o", net, "--no-turnarounds", "true",
-        "--offset.disable-normalization", "true", "--no-warnings", "true",
-    ]  # fmt: skip
-    result = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
-    if result.returncode or not net.exists():
-        raise InternalError(f"netconvert: {result.stderr.strip()[-400:]}")
-    return net
+    options = ["--no-turnarounds", "true", "--offset.disable-normalization", "true"]
+    return convert(folder, "city", (nodes, edges, links), netconvert, options)
 
 
 def _leaves_to(approach: str) -> str:
