@@ -3,19 +3,9 @@
 //! YUV to RGB by the matrices of BT.601 and BT.709 in 16.16 fixed point, both
 //! ranges, chroma repeated and not filtered. Detection never needs it.
 
-use ss_model::{Error, Result};
+use ss_model::{ColourMatrix, ColourSpace, Error, Result};
 
-use crate::av::{ColourLayout, Component, Frame};
-
-/// Coefficients in 16.16: luma scale, Cr to red, Cb and Cr to green, Cb to blue.
-fn coefficients(layout: &ColourLayout) -> [i32; 5] {
-    match (layout.bt709, layout.full_range) {
-        (false, true) => [65_536, 91_881, 22_554, 46_802, 116_130],
-        (false, false) => [76_309, 104_597, 25_675, 53_279, 132_201],
-        (true, true) => [65_536, 103_206, 12_276, 30_679, 121_609],
-        (true, false) => [76_309, 117_489, 13_975, 34_925, 138_438],
-    }
-}
+use crate::av::{Component, Frame};
 
 /// The samples of one component.
 struct Plane<'a> {
@@ -57,12 +47,12 @@ pub fn rgb(frame: &Frame) -> Result<(usize, usize, Vec<u8>)> {
         Some([cb, cr]) => Some((plane(cb, rows_of_chroma)?, plane(cr, rows_of_chroma)?)),
         None => None,
     };
-    let black = if layout.full_range { 0 } else { 16 };
-    let [scale, red, green_b, green_r, blue] = coefficients(&layout);
+    let space = ColourSpace { full_range: layout.full_range, bt709: layout.bt709 };
+    let ColourMatrix { black, gain, red, green, blue } = space.matrix();
     let mut out = Vec::with_capacity(3 * width * height);
     for y in 0..height {
         for x in 0..width {
-            let l = (luma.at(x, y) - black) * scale + 32_768;
+            let l = (luma.at(x, y) - black) * gain + 32_768;
             let (cb, cr) = chroma.as_ref().map_or((0, 0), |(cb, cr)| {
                 let (x, y) = (x >> layout.chroma_shift.0, y >> layout.chroma_shift.1);
                 (cb.at(x, y) - 128, cr.at(x, y) - 128)
@@ -70,7 +60,7 @@ pub fn rgb(frame: &Frame) -> Result<(usize, usize, Vec<u8>)> {
             let byte = |v: i32| (v >> 16).clamp(0, 255) as u8;
             out.extend_from_slice(&[
                 byte(l + red * cr),
-                byte(l - green_b * cb - green_r * cr),
+                byte(l - green.0 * cb - green.1 * cr),
                 byte(l + blue * cb),
             ]);
         }

@@ -80,6 +80,37 @@ pub struct ColourSpace {
     pub bt709: bool,
 }
 
+/// How a colour space is turned into red, green and blue: factors in 65536ths.
+///
+/// Source: ITU-R BT.601-7 and BT.709-6, their matrices inverted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColourMatrix {
+    /// Luma of black.
+    pub black: i32,
+    /// Of luma above black, for all three.
+    pub gain: i32,
+    /// Of Cr, for red.
+    pub red: i32,
+    /// Of Cb and Cr, to be taken off green.
+    pub green: (i32, i32),
+    /// Of Cb, for blue.
+    pub blue: i32,
+}
+
+impl ColourSpace {
+    /// Its matrix.
+    pub fn matrix(self) -> ColourMatrix {
+        let (black, gain) = if self.full_range { (0, 65_536) } else { (16, 76_309) };
+        let (red, green, blue) = match (self.bt709, self.full_range) {
+            (false, true) => (91_881, (22_554, 46_802), 116_130),
+            (false, false) => (104_597, (25_675, 53_279), 132_201),
+            (true, true) => (103_206, (12_276, 30_679), 121_609),
+            (true, false) => (117_489, (13_975, 34_925), 138_438),
+        };
+        ColourMatrix { black, gain, red, green, blue }
+    }
+}
+
 /// One detected road user in one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detection {

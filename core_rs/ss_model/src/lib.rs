@@ -10,7 +10,7 @@ pub mod track;
 
 pub use class::VehicleClass;
 pub use error::{Error, ErrorKind, Result};
-pub use frame::{BoxF, Chroma, ColourSpace, Detection, LumaFrame};
+pub use frame::{BoxF, Chroma, ColourMatrix, ColourSpace, Detection, LumaFrame};
 pub use geom::{Homography, Point, Polygon, Segment};
 pub use signal::SignalState;
 pub use time::{ClockQuality, ClockReading, EventTime};

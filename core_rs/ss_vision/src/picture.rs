@@ -218,8 +218,6 @@ fn paste(plane: &[u8], [left, top, w, h]: [usize; 4], size: (usize, usize), out:
 }
 
 /// Whole-number conversion to colours, in 256ths.
-///
-/// Source: ITU-R BT.601-7 and BT.709-6, their matrices inverted.
 #[derive(Clone, Copy)]
 pub struct Mix {
     black: i32,
@@ -232,14 +230,15 @@ pub struct Mix {
 impl Mix {
     /// For samples of `space`.
     pub fn of(space: ColourSpace) -> Self {
-        let (black, gain) = if space.full_range { (0, 256) } else { (16, 298) };
-        let (red_cr, green, blue_cb) = match (space.bt709, space.full_range) {
-            (false, false) => (409, (100, 208), 516),
-            (false, true) => (359, (88, 183), 454),
-            (true, false) => (459, (55, 136), 541),
-            (true, true) => (403, (48, 120), 475),
-        };
-        Self { black, gain, red_cr, green, blue_cb }
+        let matrix = space.matrix();
+        let rounded = |factor: i32| (factor + 128) >> 8;
+        Self {
+            black: matrix.black,
+            gain: rounded(matrix.gain),
+            red_cr: rounded(matrix.red),
+            green: (rounded(matrix.green.0), rounded(matrix.green.1)),
+            blue_cb: rounded(matrix.blue),
+        }
     }
 
     /// Red, green, blue of one sample.

@@ -21,7 +21,7 @@ mod log;
 mod muxer;
 mod nvdec;
 
-pub use decoder::{ColourLayout, Component, Decoder, Frame, PixelLayout, Received};
+pub use decoder::{Component, Decoder, Frame, PixelLayout, Received};
 pub use demuxer::{Demuxer, Packet, Patience, Read, Refusal, StreamInfo};
 pub use format::StreamFormat;
 pub use log::Complaints;
