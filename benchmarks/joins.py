@@ -49,12 +49,12 @@ def main() -> None:
     """Print the table, and write it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write joins.md")
-    parser.add_argument("--seeds", type=int, nargs="+", help="other seeds, while developing")
+    parser.add_argument("--seeds", type=int, nargs="+", help="other seeds")
     parser.add_argument("--hours", type=float, default=HOURS)
     parser.add_argument("--jobs", type=int, default=1, help="cities side by side")
     parser.add_argument("--keep", type=Path, help="folder for the cities; without it they are thrown away")
     args = parser.parse_args()
-    seeds = SEEDS if args.write or not args.seeds else tuple(args.seeds)
+    seeds = tuple(args.seeds or SEEDS)
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(args.jobs) as pool:
         folder = args.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
