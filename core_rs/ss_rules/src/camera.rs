@@ -368,7 +368,8 @@ fn release(track: &TrackState, held: &mut Vec<Finding>, proven: &mut Proven, fou
                 kept.push(finding);
                 continue;
             }
-            candidate.duplicate |= candidate.doubts.is_empty() && proven.repeats(candidate, track.last);
+            candidate.duplicate |=
+                candidate.doubts.is_empty() && proven.repeats(candidate, track.class_by_size, track.last);
         }
         found.push(finding);
     }

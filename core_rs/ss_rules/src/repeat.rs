@@ -3,10 +3,10 @@
 //! A tracker loses a vehicle behind another and finds it again under a new
 //! number. When one vehicle, going on as it went, could have done both acts,
 //! the later told one is a duplicate: two people are accused only when there
-//! must have been two.
+//! must have been two. Outlines side by side may be one vehicle, too.
 
 use serde::{Deserialize, Serialize};
-use ss_model::EventTime;
+use ss_model::{EventTime, Point};
 
 use crate::outcome::{Candidate, RuleKind};
 use crate::track::Waypoint;
@@ -21,6 +21,9 @@ const KEEP_S: f64 = 120.0;
 const OFF_M: f64 = 3.0;
 /// … and this share of the way it must have come meanwhile.
 const OFF_SHARE: f64 = 0.4;
+
+/// Outlines that do the same at the same time this near to each other may be parts of one vehicle, or it and its shadow.
+const BESIDE_M: f64 = 6.0;
 
 /// The way on which an act was proved.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,24 +48,70 @@ impl Way {
         let off_m = (later.from.pos - (self.to.pos + come)).length() * self.unit_m;
         off_m <= OFF_M + OFF_SHARE * come.length() * self.unit_m
     }
+
+    /// Whether another was near on its way, half-way through the time that both took.
+    fn runs_beside(&self, other: &Self) -> bool {
+        let from = self.from.time.max(other.from.time);
+        let half_s = 0.5 * self.to.time.min(other.to.time).seconds_since(from);
+        let apart = self.at(from.plus_seconds(half_s)) - other.at(from.plus_seconds(half_s));
+        half_s >= 0.0 && apart.length() * self.unit_m <= BESIDE_M
+    }
+
+    /// Where it was at `time`, had it gone evenly.
+    fn at(&self, time: EventTime) -> Point {
+        let whole_s = self.to.time.seconds_since(self.from.time).max(1e-3);
+        self.from.pos + (self.to.pos - self.from.pos).scale(time.seconds_since(self.from.time) / whole_s)
+    }
 }
 
 /// What has been proved lately on a way.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Proven(Vec<(RuleKind, Option<u16>, Way)>);
+pub struct Proven(Vec<Told>);
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Told {
+    kind: RuleKind,
+    lane: Option<u16>,
+    way: Way,
+    is_outline: bool,
+}
 
 impl Proven {
     /// Whether the vehicle of `candidate` may be one that is accused of the
-    /// same already; if not, the candidate is remembered.
-    pub fn repeats(&mut self, candidate: &Candidate, now: EventTime) -> bool {
+    /// same already; if not, the candidate is remembered. `is_outline`: nothing but motion tells what it is.
+    pub fn repeats(&mut self, candidate: &Candidate, is_outline: bool, now: EventTime) -> bool {
         let Some(way) = candidate.way else { return false };
-        self.0.retain(|(.., w)| now.seconds_since(w.to.time) <= KEEP_S);
-        let is_told = self.0.iter().any(|(kind, lane, told)| {
-            (*kind, *lane) == (candidate.kind, candidate.lane) && (told.leads_to(&way) || way.leads_to(told))
+        self.0.retain(|told| now.seconds_since(told.way.to.time) <= KEEP_S);
+        let is_told = self.0.iter().any(|told| {
+            let same = (told.kind, told.lane) == (candidate.kind, candidate.lane);
+            let beside = told.is_outline && is_outline && told.way.runs_beside(&way);
+            same && (told.way.leads_to(&way) || way.leads_to(&told.way) || beside)
         });
         if !is_told {
-            self.0.push((candidate.kind, candidate.lane, way));
+            self.0.push(Told { kind: candidate.kind, lane: candidate.lane, way, is_outline });
         }
         is_told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(x: f64, from_s: f64, to_s: f64) -> Way {
+        let at = |s: f64| Waypoint { time: EventTime(0).plus_seconds(s), pos: Point { x, y: 5.0 * s } };
+        Way { from: at(from_s), to: at(to_s), unit_m: 1.0 }
+    }
+
+    #[test]
+    fn who_goes_alongside_at_the_same_time_runs_beside() {
+        assert!(way(0.0, 1.0, 4.0).runs_beside(&way(2.0, 2.0, 5.0)));
+        assert!(way(2.0, 2.0, 5.0).runs_beside(&way(0.0, 1.0, 4.0)));
+        assert!(!way(0.0, 1.0, 4.0).runs_beside(&way(9.0, 1.0, 4.0)), "too far aside");
+        assert!(!way(0.0, 1.0, 4.0).runs_beside(&way(0.0, 6.0, 9.0)), "afterwards");
+        let ahead = |w: Waypoint| Waypoint { pos: w.pos + Point { x: 0.0, y: 8.0 }, ..w };
+        let way_ahead =
+            Way { from: ahead(way(0.0, 1.0, 4.0).from), to: ahead(way(0.0, 1.0, 4.0).to), unit_m: 1.0 };
+        assert!(!way(0.0, 1.0, 4.0).runs_beside(&way_ahead), "too far ahead");
     }
 }
