@@ -87,8 +87,11 @@ struct Young {
 pub(crate) struct Targets {
     pub list: Vec<Target>,
     young: Vec<Young>,
+    /// Those nearer than the one that is moved, and of them those that may hide a part of it.
     #[serde(skip)]
     hidden_by: Vec<Rect>,
+    #[serde(skip)]
+    in_front: Vec<Rect>,
     #[serde(skip)]
     patch: Patch,
 }
@@ -179,9 +182,13 @@ impl Targets {
         for target in &mut self.list {
             let rect = target.rect;
             let reach = reach(&rect, camera, views.elapsed_s);
-            let hidden_by = &self.hidden_by;
+            self.in_front.clear();
+            // A point's place is rounded; whoever is near enough is asked.
+            let about = rect.grown_by(1.0);
+            self.in_front.extend(self.hidden_by.iter().filter(|r| r.intersect(&about).area() > 0.0));
+            let in_front = &self.in_front;
             self.patch.take(views.before, views.before_mask, &rect, |x, y| {
-                hidden_by.iter().any(|r| r.contains(x, y))
+                in_front.iter().any(|r| r.contains(x, y))
             });
             self.hidden_by.push(rect);
             let expected = target.velocity.map(|v| (v.0 * views.elapsed_s, v.1 * views.elapsed_s));
