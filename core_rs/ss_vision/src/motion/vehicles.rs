@@ -117,6 +117,9 @@ pub(crate) struct Explainer {
     picture: Rect,
 }
 
+/// Road users looked for in one region at most: more than stand in any queue,
+/// few enough for a camera that was turned and sees nothing but news.
+const MAX_PER_REGION: usize = 50;
 /// Feet tried in one column at most.
 const MAX_FEET: usize = 4;
 /// Mark of a hidden pixel in the window.
@@ -164,8 +167,11 @@ impl Explainer {
         self.margin = boxes.iter().flatten().map(|b| b.0 / 2.0 + 2.0).fold(0.0, f32::max) as usize;
         self.tried.clear();
         self.tried.resize(self.width / self.step + 1, Tried::default());
-        // Until nobody is left who moves.
-        while moving >= scene.min_moving * MIN_AREA_PX {
+        for _ in 0..MAX_PER_REGION {
+            // Nobody is left who moves.
+            if moving < scene.min_moving * MIN_AREA_PX {
+                break;
+            }
             self.try_columns(sizes, scene.kinds);
             let Some(Candidate { rect, class, count, .. }) = self.best() else { break };
             if count.moving >= scene.min_moving * count.foreground {
