@@ -22,8 +22,8 @@ const OFF_M: f64 = 3.0;
 /// … and this share of the way it must have come meanwhile.
 const OFF_SHARE: f64 = 0.4;
 
-/// Outlines that do the same at the same time this near to each other may be parts of one vehicle, or it and its shadow.
-const BESIDE_M: f64 = 6.0;
+/// Outlines that do the same, this near to each other, may be parts of one vehicle, or it and its shadow: a bus is as long.
+const PART_M: f64 = 11.0;
 
 /// The way on which an act was proved.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,8 +37,8 @@ pub struct Way {
 }
 
 impl Way {
-    /// Whether a vehicle on this way would have come to the start of `later`.
-    fn leads_to(&self, later: &Self) -> bool {
+    /// Whether a vehicle on this way would have come to within `near_m` of the start of `later`.
+    fn leads_to(&self, later: &Self, near_m: f64) -> bool {
         let elapsed_s = later.from.time.seconds_since(self.to.time);
         if !(-OVERLAP_S..=MEMORY_S).contains(&elapsed_s) || later.from.time <= self.from.time {
             return false;
@@ -46,7 +46,7 @@ impl Way {
         let step = self.to.pos - self.from.pos;
         let come = step.scale(elapsed_s / self.to.time.seconds_since(self.from.time));
         let off_m = (later.from.pos - (self.to.pos + come)).length() * self.unit_m;
-        off_m <= OFF_M + OFF_SHARE * come.length() * self.unit_m
+        off_m <= near_m + OFF_SHARE * come.length() * self.unit_m
     }
 
     /// Whether another was near on its way, half-way through the time that both took.
@@ -54,7 +54,7 @@ impl Way {
         let from = self.from.time.max(other.from.time);
         let half_s = 0.5 * self.to.time.min(other.to.time).seconds_since(from);
         let apart = self.at(from.plus_seconds(half_s)) - other.at(from.plus_seconds(half_s));
-        half_s >= 0.0 && apart.length() * self.unit_m <= BESIDE_M
+        half_s >= 0.0 && apart.length() * self.unit_m <= PART_M
     }
 
     /// Where it was at `time`, had it gone evenly.
@@ -84,8 +84,10 @@ impl Proven {
         self.0.retain(|told| now.seconds_since(told.way.to.time) <= KEEP_S);
         let is_told = self.0.iter().any(|told| {
             let same = (told.kind, told.lane) == (candidate.kind, candidate.lane);
-            let beside = told.is_outline && is_outline && told.way.runs_beside(&way);
-            same && (told.way.leads_to(&way) || way.leads_to(&told.way) || beside)
+            let parts = told.is_outline && is_outline;
+            let near_m = if parts { PART_M } else { OFF_M };
+            let follows = told.way.leads_to(&way, near_m) || way.leads_to(&told.way, near_m);
+            same && (follows || parts && told.way.runs_beside(&way))
         });
         if !is_told {
             self.0.push(Told { kind: candidate.kind, lane: candidate.lane, way, is_outline });
@@ -107,9 +109,9 @@ mod tests {
     fn who_goes_alongside_at_the_same_time_runs_beside() {
         assert!(way(0.0, 1.0, 4.0).runs_beside(&way(2.0, 2.0, 5.0)));
         assert!(way(2.0, 2.0, 5.0).runs_beside(&way(0.0, 1.0, 4.0)));
-        assert!(!way(0.0, 1.0, 4.0).runs_beside(&way(9.0, 1.0, 4.0)), "too far aside");
+        assert!(!way(0.0, 1.0, 4.0).runs_beside(&way(12.0, 1.0, 4.0)), "too far aside");
         assert!(!way(0.0, 1.0, 4.0).runs_beside(&way(0.0, 6.0, 9.0)), "afterwards");
-        let ahead = |w: Waypoint| Waypoint { pos: w.pos + Point { x: 0.0, y: 8.0 }, ..w };
+        let ahead = |w: Waypoint| Waypoint { pos: w.pos + Point { x: 0.0, y: 12.0 }, ..w };
         let way_ahead =
             Way { from: ahead(way(0.0, 1.0, 4.0).from), to: ahead(way(0.0, 1.0, 4.0).to), unit_m: 1.0 };
         assert!(!way(0.0, 1.0, 4.0).runs_beside(&way_ahead), "too far ahead");
