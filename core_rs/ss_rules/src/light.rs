@@ -302,9 +302,7 @@ impl LightRule {
         entry: &Entry,
         why: Option<Reason>,
     ) -> Candidate {
-        let mut doubts = entry.doubts_of_instant(Meanings::RED);
-        doubts.extend(doubt_reason(track.doubt_since(entry.crossing.from)));
-        doubts.extend(why);
+        let doubts = doubts(track, entry, Meanings::RED, why);
         let mut found = self.candidate(cx, id, track, RuleKind::RedLight, entry, doubts);
         found.explanation = found
             .explanation
@@ -323,9 +321,7 @@ impl LightRule {
         entry: &Entry,
         why: Option<Reason>,
     ) -> Candidate {
-        let mut doubts = entry.doubts_of_instant(Meanings::AMBER);
-        doubts.extend(doubt_reason(track.doubt_since(entry.crossing.from)));
-        doubts.extend(why);
+        let doubts = doubts(track, entry, Meanings::AMBER, why);
         let mut found = self.candidate(cx, id, track, RuleKind::YellowLight, entry, doubts);
         let onset = found.signal.map(|s| s.phase.since);
         if let Some((distance_m, speed_mps)) = onset.and_then(|t| self.approach(cx, track, t)) {
@@ -397,4 +393,12 @@ impl LightRule {
             ..Candidate::new(kind, c.time, id, track.class)
         }
     }
+}
+
+/// What is doubtful about a crossing whose light meant `meaning`, and `why` besides.
+fn doubts(track: &TrackState, entry: &Entry, meaning: Meanings, why: Option<Reason>) -> Vec<Reason> {
+    let mut doubts = entry.doubts_of_instant(meaning);
+    doubts.extend(doubt_reason(track.doubt_since(entry.crossing.from)));
+    doubts.extend(why);
+    doubts
 }

@@ -82,6 +82,7 @@ pub struct MotionDetector {
     foreground: Bits,
     mask: Plane,
     owner: Plane,
+    /// Where those are who are as large as road users are: see [`revise`].
     firm: Plane,
     sums: Vec<u8>,
     components: Components,

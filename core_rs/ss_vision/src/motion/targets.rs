@@ -71,6 +71,7 @@ pub(crate) struct Target {
     pub still: bool,
     /// How often in a row it has been found a part of another road user.
     pub parts: u8,
+    /// It is one in the revision that goes on.
     #[serde(skip)]
     pub found_part: bool,
 }

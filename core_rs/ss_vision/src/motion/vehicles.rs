@@ -34,7 +34,8 @@ const MAX_SHADE: f32 = 0.1;
 const MIN_LIT: f32 = 0.3;
 /// Share of foreground in a box seen from the side: it hides nothing but itself.
 const ACROSS_FILL: f32 = 0.8;
-/// Sides of a region over those of a road user's box that make it one.
+/// Sides of a region over those of a road user's box that make it one; shade
+/// and noise widen a region more than a followed box (`sizes::FITS`).
 const SINGLE_RATIO: (f32, f32) = (0.55, 1.3);
 const SINGLE_SCORE: f32 = 0.9;
 /// A road user seen for the first time, or seen but not tracked yet.
@@ -68,6 +69,12 @@ pub(crate) struct Scene<'a> {
     pub min_moving: f32,
     /// Who may be found: the first of `sizes::KINDS`.
     pub kinds: &'a [Kind],
+}
+
+impl Scene<'_> {
+    fn hides_known(&self) -> bool {
+        self.hidden.is_some_and(|(_, by)| by == Hidden::Known)
+    }
 }
 
 /// Pixels of a box by what they show.
@@ -117,8 +124,8 @@ pub(crate) struct Explainer {
     picture: Rect,
 }
 
-/// Road users looked for in one region at most: more than stand in any queue,
-/// few enough for a camera that was turned and sees nothing but news.
+/// Road users looked for in one region at most: a queue has fewer near enough
+/// to matter, and a camera that was turned, to which all is new, stays fast.
 const MAX_PER_REGION: usize = 50;
 /// Feet tried in one column at most.
 const MAX_FEET: usize = 4;
@@ -130,7 +137,7 @@ impl Explainer {
     pub fn explain(&mut self, scene: &Scene, found: &mut Vec<Found>) {
         found.clear();
         for (number, blob) in scene.components.blobs.iter().enumerate() {
-            // Nobody moves in it, or it is noise.
+            // Standing foreground and noise are nobody.
             let moves = blob.settled < blob.area || scene.min_moving == 0.0;
             if blob.area >= LEAST_REGION && moves {
                 self.explain_region(scene, number, found);
@@ -154,8 +161,8 @@ impl Explainer {
             return;
         }
         let mut moving = (blob.area - blob.settled) as f32;
-        let known = scene.hidden.is_some_and(|(_, by)| by == Hidden::Known);
-        let plain = (blob.shade as f32) < MAX_SHADE * area && !known;
+        // One of two in a region may be known: only what is left may be somebody.
+        let plain = (blob.shade as f32) < MAX_SHADE * area && !scene.hides_known();
         if plain && let Some(class) = single(&boxes, &whole, area / whole.area(), scene.kinds) {
             if moving >= scene.min_moving * area {
                 found.push(Found { rect: whole, class, score: SINGLE_SCORE });
@@ -199,7 +206,7 @@ impl Explainer {
                     .for_each(|(p, &h)| *p = if h == 0 { label::STREET } else { HIDDEN });
             }
         }
-        let known = scene.hidden.is_some_and(|(_, by)| by == Hidden::Known);
+        let known = scene.hides_known();
         for (y, x1, x2) in scene.components.runs_of(number) {
             let (row, xs) = ((y - self.y) * self.width, x1 - self.x..x2 - self.x);
             let pixels = &mut self.pixels[row..][xs];
