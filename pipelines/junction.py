@@ -37,7 +37,7 @@ from smartstream.rules.events import EventWriter
 from smartstream.rules.outcome import Violation, decode_outcomes
 from smartstream.streams.merge import SideMerge
 
-_VERSION: Final = 5
+_VERSION: Final = 6
 
 
 @dataclass(frozen=True)

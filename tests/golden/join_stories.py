@@ -70,6 +70,10 @@ def impact(t, camera, name, began):
     return fact(t, "impact", camera, **more)
 
 
+def stuck_pair(t, camera, name, began):
+    return fact(t, "stuck_pair", camera, **impact(t, camera, name, began).more)
+
+
 def moved_off(t, camera, name, stood_s):
     return fact(t, "moved_off", camera, impact=name, stood_s=stood_s)
 
@@ -155,6 +159,35 @@ STORIES = {
         },
         [("opened", "j1", 0), ("retracted", "j1", 1)],
     ),
+    "a pair that came to a stop slowly is a crash when there was a noise, and one when a citizen says so": (
+        make(Crash),
+        {
+            "cam": [
+                stuck_pair(660, "cam", "heard", 600),
+                moved_off(900, "cam", "heard", 300.0),
+                stuck_pair(3660, "cam", "nobody", 3600),
+                stuck_pair(6660, "cam", "reported", 6600),
+                moved_off(6700, "cam", "reported", 100.0),
+                stuck_pair(9660, "cam", "fled", 9600),
+                moved_off(9670, "cam", "fled", 18.0),
+                *quiet(12000),
+            ],
+            "gauges": [
+                fact(t, "reading", "mic", "noise", 96.0 if t in (610, 9620) else 70.0) for t in range(10, 12000, 30)
+            ],
+            "reports": [report(7000, "r1", "accident"), report(11000, "late", "accident")],
+        },
+        [("opened", "j1", 0), ("closed", "j1", 1), ("opened", "j1", 0), ("closed", "j1", 1)],
+    ),
+    "a pair that one camera is surer of than the other is told once": (
+        make(Crash),
+        {
+            "cam": [stuck_pair(660, "cam", "slow", 600), *quiet(3000)],
+            "cam-b": [impact(700, "cam-b", "sure", 601), moved_off(2000, "cam-b", "sure", 1300.0)],
+            "gauges": [fact(610, "reading", "mic", "noise", 96.0)],
+        },
+        [("opened", "j1", 0), ("updated", "j1", 1), ("closed", "j1", 2)],
+    ),
     "reports beside what cameras see: corroborated, contradicted, no coverage": (
         make(ReportEvidence, **SEEN),
         {
@@ -190,6 +223,27 @@ STORIES = {
         },
         [("opened", "wrong", 0), ("closed", "wrong", 1)],
     ),
+    "somebody else parks there later, and somebody never left": (
+        make(FalseClosing, **SEEN),
+        {
+            "reports": [
+                report(300, "later", "parking"),
+                report(1200, "later", "parking", status="closed"),
+                report(9300, "stays", "parking"),
+                report(10200, "stays", "parking", status="closed"),
+            ],
+            "cam": [
+                lanes(
+                    t,
+                    "cam",
+                    still=4.0,
+                    obstacles=int(t < 1000 or 2000 < t < 5000 or (t > 9000 and not 10800 < t < 10990)),
+                )
+                for t in range(15, 13000, 15)
+            ],
+        },
+        [("opened", "stays", 0), ("closed", "stays", 1)],
+    ),
     "a switch that takes its stations with it": (
         make(NetworkOutage, devices={"sw": frozenset({"a", "b", "c"}), "other": frozenset({"d", "e"})}, silent_s=600),
         {
@@ -213,6 +267,17 @@ STORIES = {
             "cam": quiet(5400),
         },
         None,
+    ),
+    "a city that fills and empties again within the hour": (
+        make(GatewayBalance, gateways=(Gateway("north", "cam", "N", "forward"),), limit=100),
+        {
+            "verdicts": [
+                fact(t, "crossing", "cam", "N", direction="forward" if t < 1800 else "backward", **{"class": "car"})
+                for t in range(0, 3600, 15)
+            ],
+            "cam": quiet(3600),
+        },
+        [("opened", "cordon/in", 0), ("opened", "cordon/out", 0), ("closed", "cordon/in", 1)],
     ),
     "a city that seems to fill: a camera was covered, and later pushed aside": (
         make(
@@ -310,6 +375,21 @@ STORIES = {
             ],
             "cam-b": [
                 lanes(t, "cam-b", junction="j2", of={"W0": [8.0, 8.0 if 60 < t < 600 else 1.0]})
+                for t in range(15, 900, 15)
+            ],
+        },
+        [("opened", "j1→j2", 0), ("closed", "j1→j2", 1)],
+    ),
+    "a queue that moves up at green and stands again; it goes from the entry before it goes from the approach": (
+        make(Spillback, roads=ENTRIES),
+        {
+            "cam": [
+                lanes(t, "cam", of={"SO": [9.0, 5.0]}, at_begin={"SO": 3.0 if still else 0.2})
+                for t in range(15, 900, 15)
+                for still in (100 < t < 145 or 160 < t < 205 or 220 < t < 300 or 600 < t < 655,)
+            ],
+            "cam-b": [
+                lanes(t, "cam-b", junction="j2", of={"W0": [8.0, 8.0 if t % 90 < 60 else 2.0]})
                 for t in range(15, 900, 15)
             ],
         },

@@ -78,7 +78,8 @@ class Truths:
                 c.begin_s < crowd.end_s and crowd.begin_s < c.end_s and CAMERAS[c.place] in GATEWAYS
                 for c in self._disturbed()
             )
-            self._add("J-10", ["cordon"], crowd.begin_s, crowd.end_s, seen=not blind)
+            keys = ["cordon/in" if crowd.kind == "gathering" else "cordon/out"]
+            self._add("J-10", keys, crowd.begin_s, crowd.end_s, seen=not blind)
         for duty in world.of("duty"):
             sights = passages(self._driven.drives, duty.name)
             if sights:

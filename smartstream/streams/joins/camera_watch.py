@@ -85,8 +85,8 @@ class CameraWatch:
         self._polygons = [shapely.Polygon(lane.polygon) for lane in geometry.lanes.values()]
         for polygon in self._polygons:
             shapely.prepare(polygon)
-        self._ways = [np.array(unit(lane)) for lane in geometry.lanes.values()]
-        self._middles = [_middle(lane) for lane in geometry.lanes.values()]
+        self._ground = None if geometry.ground is None else np.array(geometry.ground).reshape(3, 3)
+        self._halves = [self._half(lane) for lane in geometry.lanes.values()]
         self._tracks: dict[int, _Seen] = {}
         self._run: int | None = None
         self._last_ns: int | None = None
@@ -156,6 +156,7 @@ class CameraWatch:
         if self._jumped(tracks, feet, heights):
             self._tracks.clear()
             self._standing.stands.clear()
+        self._standing.frame(tracks)
         for track, class_code, (x, y), height, sure in zip(
             tracks, classes, feet.tolist(), heights.tolist(), real.tolist(), strict=True
         ):
@@ -218,6 +219,23 @@ class CameraWatch:
         ]
         return float(np.hypot(on[1][0] - on[0][0], on[1][1] - on[0][1])) if len(on) == 2 else 0.0
 
+    def _plane(self, points: F64) -> F64:
+        """Points of the picture on the ground, if that is known: half a lane in the picture is its nearest metres."""
+        if self._ground is None:
+            return points
+        on = points @ self._ground[:, :2].T + self._ground[:, 2]
+        found: F64 = on[:, :2] / np.where(on[:, 2:] == 0, np.nan, on[:, 2:])
+        return found
+
+    def _half(self, lane: Lane) -> tuple[F64, float]:
+        """A lane's way, and how far along it its middle lies; on the ground, if that is known."""
+        corners = np.array(lane.polygon)
+        centre = corners.mean(axis=0)
+        a, b = self._plane(np.stack([centre, centre + 0.01 * np.array(unit(lane))]))
+        way = (b - a) / (np.hypot(*(b - a)) or 1.0)
+        along = self._plane(corners) @ way
+        return way, float(along.min() + along.max()) / 2
+
     def _sample(self, now_ns: int, tracks: Sequence[int], feet: F64) -> None:
         vehicles = [(i, self._tracks[t]) for i, t in enumerate(tracks) if self._tracks[t].class_code != _PEDESTRIAN]
         still = sum(now_ns - seen.since_ns >= _STILL_NS for _, seen in vehicles)
@@ -226,13 +244,14 @@ class CameraWatch:
         stands[[i for i, seen in vehicles if now_ns - seen.since_ns >= _STILL_NS]] = True
         counted = np.zeros(len(feet), bool)
         counted[[i for i, _ in vehicles]] = True
-        for name, polygon, way, middle in zip(self._names, self._polygons, self._ways, self._middles, strict=True):
+        there = self._plane(feet)
+        for name, polygon, (way, middle) in zip(self._names, self._polygons, self._halves, strict=True):
             held = shapely.contains_xy(polygon, feet[:, 0], feet[:, 1]) if len(feet) else inside
             inside |= held
             sums = self._lanes.setdefault(name, [0.0, 0.0, 0.0])
             sums[0] += int((held & counted).sum())
             sums[1] += int((held & stands).sum())
-            sums[2] += int((held & stands & (feet @ way <= middle)).sum())
+            sums[2] += int((held & stands & (there @ way <= middle)).sum())
         within = sum(bool(inside[i]) for i, _ in vehicles)
         self._samples.append((len(vehicles), still, within, sum(seen.speed for _, seen in vehicles)))
 
@@ -306,9 +325,3 @@ class CameraWatch:
         self._standing.restore(state["standing"])
         self._drift.restore(state["drift"])
         self._counts, self._samples, self._lanes = list(state["counts"]), list(state["samples"]), dict(state["lanes"])
-
-
-def _middle(lane: Lane) -> float:
-    """How far the middle of a lane lies along its direction."""
-    along = np.array(lane.polygon) @ np.array(unit(lane))
-    return float(along.min() + along.max()) / 2

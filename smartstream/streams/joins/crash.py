@@ -8,7 +8,7 @@ from smartstream.model.facts import Fact, SideKind
 from smartstream.model.time import NS
 from smartstream.streams.joins.incident import Contributor, Incident
 from smartstream.streams.joins.join import Join
-from smartstream.streams.joins.place import near
+from smartstream.streams.joins.place import Place, near
 
 _SOUND_BEFORE_NS, _SOUND_AFTER_NS = 20 * NS, 30 * NS  # of the stop; the loudest of half a minute is told at its end
 _REPORT_BEFORE_NS, _REPORT_AFTER_NS = 120 * NS, 900 * NS
@@ -25,18 +25,22 @@ class Crash(Join):
     """A camera alone makes it ``possible``; a second, independent kind makes it ``suspected``.
 
     Impacts at a junction within two minutes are one crash, whichever cameras see them. Taken back when the vehicles
-    drive off within 20 s and nobody else speaks of it.
+    drive off within 20 s and nobody else speaks of it. A pair that came to a stop slowly, as in a queue that starts, is
+    none by itself: it takes a noise or a report to make it one.
     """
 
     name, kind, title = "J-01", "crash", "nghi va chạm giao thông"
     prompt: ClassVar[frozenset[SideKind]] = frozenset({"camera"})
     needs: ClassVar[frozenset[SideKind]] = frozenset({"camera", "sensor", "report"})
-    state = ("_heard", "_told")
+    state = ("_heard", "_told", "_pairs")
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._told: dict[str, tuple[int, int]] = {}  # prompt lane: newest impact by junction: began, told
         self._heard: list[tuple[int, Contributor, Any]] = []  # sounds and reports that an impact may still meet
+        self._pairs: dict[
+            str, tuple[Fact, bool]
+        ] = {}  # and whether they have gone: pairs that came to a stop slowly, and that nobody has spoken of yet
 
     def detect(self, fact: Fact) -> None:
         """An impact in the picture."""
@@ -60,6 +64,9 @@ class Crash(Join):
         """Other witnesses, and vehicles that drive off."""
         if fact.kind == "impact":
             self._another(fact)
+        elif fact.kind == "stuck_pair":
+            self._pairs[fact.more["impact"]] = (fact, False)
+            self.timers.set(f"pair/{fact.more['impact']}", fact.time_ns + _SESSION_NS)  # another camera may be surer
         elif fact.kind == "moved_off":
             self._moved_off(fact)
         elif fact.kind == "reading" and fact.what == "noise" and fact.value >= _LOUD_DBA:
@@ -81,23 +88,53 @@ class Crash(Join):
         self._heard.append((fact.time_ns, by, fact.position))
         for incident in list(self.incidents.values()):
             self._meet(incident, fact.time_ns, by, fact.position)
+        for name, (pair, _) in list(self._pairs.items()):
+            if fact.time_ns > pair.time_ns + _SESSION_NS:
+                self._believe(name, fact.time_ns)
+
+    def _believe(self, name: str, at_ns: int) -> None:
+        """A slow pair becomes a crash when somebody else speaks of one there."""
+        pair, gone = self._pairs[name]
+        began_ns = pair.more["began_ns"]
+        if any(
+            i.key == pair.junction and abs(began_ns - i.more["began_ns"]) <= _SESSION_NS
+            for i in self.incidents.values()
+        ):
+            del self._pairs[name]  # it is known
+            return
+        witnesses = [
+            by
+            for heard_ns, by, place in self._heard
+            if _speaks(by, heard_ns, place, began_ns, pair.time_ns, pair.position)
+        ]
+        if witnesses:
+            del self._pairs[name]
+            camera = Contributor("camera", pair.entity, "stuck_pair", pair.time_ns, 0.3)
+            more = {
+                "certainty": "suspected",
+                "impacts": [name],
+                "lanes_blocked": pair.more["lanes"],
+                "began_ns": began_ns,
+            }
+            now = Fact(at_ns, pair.kind, pair.entity, junction=pair.junction, position=pair.position)
+            incident = self.open_late(
+                now, str(pair.junction), [camera, *witnesses], **more, detail="nhiều nguồn độc lập"
+            )
+            self.timers.set(f"end/{incident.id}", at_ns + (_REPORT_AFTER_NS if gone else _LONGEST_NS))
+        elif at_ns > pair.time_ns + _REPORT_AFTER_NS:
+            del self._pairs[name]
 
     def _meet(self, incident: Incident, at_ns: int, by: Contributor, place: Any) -> None:
-        before, after, radius = (
-            (_SOUND_BEFORE_NS, _SOUND_AFTER_NS, _SOUND_M)
-            if by.side == "sensor"
-            else (_REPORT_BEFORE_NS, _REPORT_AFTER_NS, _REPORT_M)
-        )
         if by.side == "report" and by.source in {c.source for c in incident.contributors}:
             return
-        if incident.more["began_ns"] - before <= at_ns <= incident.since_ns + after and near(
-            place, incident.position, radius
-        ):
+        if _speaks(by, at_ns, place, incident.more["began_ns"], incident.since_ns, incident.position):
             if by.side not in incident.sides:
                 incident.more.update(certainty="suspected", detail="nhiều nguồn độc lập")
             self.support(incident, by)
 
     def _moved_off(self, fact: Fact) -> None:
+        if (pair := self._pairs.pop(fact.more["impact"], None)) is not None and fact.more["stood_s"] >= _BRIEF_S:
+            self._pairs[fact.more["impact"]] = (pair[0], True)
         incident = next((i for i in self.incidents.values() if fact.more["impact"] in i.more["impacts"]), None)
         if incident is None:
             return
@@ -117,6 +154,10 @@ class Crash(Join):
     def timer(self, name: str, at_ns: int) -> None:
         """Nobody can speak of it any more."""
         why, _, which = name.partition("/")
+        if why == "pair":
+            if which in self._pairs:
+                self._believe(which, at_ns)
+            return
         incident = self.incidents.get(which)
         if incident is None:
             return
@@ -124,3 +165,15 @@ class Crash(Join):
             self.take_back(incident, at_ns)
         else:
             self.end(incident, at_ns)
+
+
+def _speaks(
+    by: Contributor, at_ns: int, place: Place | None, began_ns: int, until_ns: int, where: Place | None
+) -> bool:
+    """Whether a sound or a report fits vehicles that stopped at an instant and were told at another."""
+    if by.side == "sensor":
+        before, after, radius = _SOUND_BEFORE_NS, _SOUND_AFTER_NS, _SOUND_M
+        until_ns = began_ns
+    else:
+        before, after, radius = _REPORT_BEFORE_NS, _REPORT_AFTER_NS, _REPORT_M
+    return began_ns - before <= at_ns <= until_ns + after and near(place, where, radius)

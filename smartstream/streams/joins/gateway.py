@@ -23,6 +23,7 @@ _LEARNT: Final = 3  # windows before a camera's usual is known
 _FEW, _MANY = 0.1, 0.5  # shares of the usual: a camera that counts so few while another one does so many is blind
 _USUAL: Final = 10.0  # vehicles in a window, at least, that nobody fails to come by chance
 _MEMORY: Final = 12
+_SAID: Final = {"in": "vào", "out": "ra"}
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -37,8 +38,9 @@ class Gateway(msgspec.Struct, frozen=True):
 class GatewayBalance(Join):
     """``indicator.gateway_balance.updated`` every five minutes, with its denominator.
 
-    An incident opens when the city fills or empties by more than a limit within an hour, all of which was seen. What a
-    camera counts while it is dark, looks elsewhere, or counts next to nobody while others do, was not seen.
+    An incident opens when the city fills or empties by more than a limit within an hour: a sum of windows up to now,
+    all of which were seen. What flowed the other way before does not count against it. What a camera counts while it is
+    dark, looks elsewhere, or counts next to nobody while others do, was not seen.
 
     Args:
         gateways: Of the cordon.
@@ -208,20 +210,28 @@ class GatewayBalance(Join):
         self._judge(at_ns, hour)
 
     def _judge(self, at_ns: int, hour: int) -> None:
-        """Only hours that were seen whole open or close anything."""
-        complete = len(self._sums) == _HOUR and all(seen for _, _, seen in self._sums)
-        told = next(iter(self.incidents.values()), None)
-        if not complete:
-            return
-        over = abs(hour) >= self._limit
-        if told is None and over:
-            by = Contributor("verdict", "cordon", "net_hour", at_ns, 0.9, hour)
-            way = "vào" if hour > 0 else "ra"
-            detail = f"chênh lệch {abs(hour)} xe theo chiều {way} trong một giờ"
-            self.open_late(Fact(at_ns, "window", "cordon"), "cordon", [by], net_hour=hour, detail=detail)
-        elif told is not None and abs(hour) < self._limit / 2:  # half of it, so that it does not flicker
-            told.more["net_hour"] = hour
-            self.end(told, at_ns)
-        elif told is not None and abs(hour) >= abs(told.more["net_hour"]) + self._limit // 2:
-            told.more["net_hour"] = hour
-            self.support(told, Contributor("verdict", "cordon", "net_hour", at_ns, 0.9, hour))
+        """Only spans that were seen whole open anything: the largest sum of windows up to now, an hour at most."""
+        into, out = self._reached()
+        for way, gathered in (("in", into), ("out", out)):
+            told = next((i for i in self.incidents.values() if i.more["way"] == way), None)
+            if told is None and gathered >= self._limit:
+                by = Contributor("verdict", "cordon", "net", at_ns, 0.9, gathered)
+                detail = f"chênh lệch {gathered} xe theo chiều {_SAID[way]} trong vòng một giờ"
+                more = {"way": way, "net": gathered, "net_hour": hour, "detail": detail}
+                self.open_late(Fact(at_ns, "window", "cordon"), f"cordon/{way}", [by], **more)
+            elif told is not None and gathered < self._limit / 2 and self._sums[-1][2]:  # half: it must not flicker
+                told.more["net"], told.more["net_hour"] = gathered, hour
+                self.end(told, at_ns)
+            elif told is not None and gathered >= told.more["net"] + self._limit // 2:
+                told.more["net"], told.more["net_hour"] = gathered, hour
+                self.support(told, Contributor("verdict", "cordon", "net", at_ns, 0.9, gathered))
+
+    def _reached(self) -> tuple[int, int]:
+        """By how much the city has filled, and emptied, within the last hour: since its least and its most."""
+        net = into = out = 0
+        for _, windows_net, seen in reversed(self._sums):
+            if not seen:
+                break
+            net += windows_net
+            into, out = max(into, net), max(out, -net)
+        return into, out

@@ -14,6 +14,7 @@ from smartstream.streams.joins.place import Place, metres, near
 
 MINUTE: Final = 60 * NS
 _BEFORE_NS, _AFTER_NS = 30 * MINUTE, 10 * MINUTE
+_FREE_NS: Final = 5 * MINUTE  # longer than it takes to find again who was hidden
 _RADIUS_M: Final = 150.0
 _GAUGE_M: Final = 500.0
 _SHOWN: Final = frozenset({"accident", "parking"})
@@ -169,19 +170,20 @@ class FalseClosing(_BesideReports):
     """J-15: a report is closed as dealt with, and gauges or citizens go on showing that it is not.
 
     Opens when, from ten minutes to a day after the closing, a gauge stands at its alarm for three readings, a camera
-    sees somebody in the way for ten minutes, or two others report the same; a gauge that shows the water gone settles
-    it.
+    sees somebody in the way for ten minutes, or two others report the same. A gauge that shows the water gone settles
+    it; a camera that has seen the road free for five minutes since the closing sees somebody else later.
     """
 
     name, kind, title = "J-15", "false_closing", "phản ánh đóng khi chưa xử lý xong"
     kept_ns = 20 * MINUTE
-    state = ("_open", "_closed", "_count", "_seen", "_places")
+    state = ("_open", "_closed", "_count", "_free", "_seen", "_places")
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._open: dict[str, Fact] = {}
         self._closed: dict[str, tuple[Fact, int]] = {}  # by report: its first line, when it was closed
         self._count: dict[str, dict[str, list[int]]] = {}  # by report and witness: instants that speak against
+        self._free: dict[str, dict[str, tuple[int, int]]] = {}  # by report and camera: the road was free from, to
 
     def settle(self, fact: Fact) -> None:
         """Closings, and what speaks against them."""
@@ -193,17 +195,28 @@ class FalseClosing(_BesideReports):
             return
         source, what, strength = shown
         for report, (first, closed_ns) in list(self._closed.items()):
-            if fact.time_ns < closed_ns + _AFTER_NS or first.position is None:
+            if first.position is None or source not in self._evidence.witnesses(first.what, first.position):
                 continue
-            if source not in self._evidence.witnesses(first.what, first.position):
+            if what == "obstacle" and self._was_free(report, source, fact.time_ns, seen=strength > 0):
                 continue
-            wrong = what == "water" and strength > 0 and first.what == "flood"
-            wrong |= what == "obstacle" and strength > 0 and first.what == "parking"
-            wrong |= what == "impact" and first.what == "accident"
+            if fact.time_ns < closed_ns + _AFTER_NS or what == "impact":
+                continue  # a new impact is another accident
+            wrong = strength > 0
             side = "sensor" if what == "water" else "camera"
             self._witness(
                 report, first, fact, Contributor(side, source, what, fact.time_ns, 0.5, strength), wrong=wrong
             )
+
+    def _was_free(self, report: str, camera: str, at_ns: int, *, seen: bool) -> bool:
+        """Whether a camera has seen the road free since the closing: who stands there now came later."""
+        free = self._free.setdefault(report, {})
+        begin_ns, end_ns = free.get(camera, (at_ns, at_ns))
+        if end_ns - begin_ns < _FREE_NS and seen:
+            free.pop(camera, None)
+            return False
+        if not seen:
+            free[camera] = (begin_ns, max(at_ns, end_ns))
+        return end_ns - begin_ns >= _FREE_NS
 
     def _report(self, fact: Fact) -> None:
         if fact.more.get("status") == "open" and fact.entity not in self._closed:
@@ -261,6 +274,7 @@ class FalseClosing(_BesideReports):
     def _forget(self, report: str) -> None:
         self._closed.pop(report, None)
         self._count.pop(report, None)
+        self._free.pop(report, None)
         self.timers.cancel(report)
 
 

@@ -7,7 +7,7 @@ abrupt stop alone is only somebody who brakes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
@@ -101,12 +101,17 @@ class Standing:
         self._ends = {name: _end(lane) for name, lane in lanes.items()}
         self._shown: dict[str, tuple[str, int]] = {}  # by group: state, since when
         self._looked_ns: int | None = None
+        self._here: frozenset[int] = frozenset()
         self.stands: dict[int, Stand] = {}
-        self._impacts: dict[str, tuple[int, list[int]]] = {}  # by name: since when they stand, their tracks
+        self._impacts: dict[str, tuple[int, list[int], int]] = {}  # by name: from when, who, until when they stand
 
     def signal(self, group: str, state: str, at_ns: int) -> None:
         """A group shows something else."""
         self._shown[group] = (state, at_ns)
+
+    def frame(self, tracks: Iterable[int]) -> None:
+        """Everybody in the picture at this look: who is still there was not lost, and nobody takes his place."""
+        self._here = frozenset(tracks)
 
     def stand(self, track: int, since_ns: int, now_ns: int, foot: Point, height: float, abrupt_ns: int) -> None:
         """A vehicle stands at this look."""
@@ -131,11 +136,11 @@ class Standing:
         """Who stood here until a moment ago, under another number."""
         for number, lost in list(self.stands.items()):
             here = np.hypot(lost.x - foot[0], lost.y - foot[1]) <= _AGAIN * height
-            if number != track and lost.seen_ns < now_ns and here and 0.6 < lost.height / height < 1.6:
+            if number not in self._here and lost.seen_ns < now_ns and here and 0.6 < lost.height / height < 1.6:
                 del self.stands[number]
-                for _, tracks in self._impacts.values():
+                for _, tracks, _ in self._impacts.values():
                     tracks[:] = [track if t == number else t for t in tracks]
-                lost.track, lost.own_ns = track, since_ns
+                lost.track, lost.own_ns, lost.seen_ns = track, since_ns, now_ns
                 self.stands[track] = lost
                 return lost
         return None
@@ -156,26 +161,41 @@ class Standing:
         for stand in self.stands.values():
             light = self._light(stand, now_ns)
             if light == "stop":
-                stand.greens += stand.is_short and stand.free_s >= _GREEN_S
+                stand.greens += stand.is_short and stand.lit and stand.free_s >= _GREEN_S
                 stand.free_s = 0.0
             elif heads.get(stand.lane or "") is stand and stand.seen_ns == now_ns:
                 stand.lit = light == "go"
                 stand.free_s += passed_s
                 if stand.is_short and stand.free_s >= _STARTS_S:
-                    stand.passes += sum(self._passed(stand, move) for move in moves)
+                    passed = [move for move in moves if self._passed(stand, move)]
+                    stand.passes += sum(light != "unknown" or self._same_light(stand, move) for move in passed)
             elif stand.seen_ns == now_ns:
                 stand.free_s = 0.0
         return [*self._moved_off(now_ns), *self._impact(now_ns), *self._obstacles(now_ns)]
 
-    def _light(self, stand: Stand, now_ns: int) -> Literal["go", "stop", "none"]:
-        """What a vehicle's light says; in the middle of a junction one waits for others to pass."""
+    def _light(self, stand: Stand, now_ns: int) -> Literal["go", "stop", "none", "unknown"]:
+        """What a vehicle's light says; in the middle of a junction one waits for others to pass.
+
+        Where nobody knows what it shows, those who drive by the same light tell.
+        """
         lane = self._lanes.get(stand.lane or "")
         if lane is None or lane.direction is None:
             return "stop"
         if lane.group is None:
             return "none"
         state, since_ns = self._shown.get(lane.group, ("unknown", now_ns))
+        if state == "unknown":
+            return "unknown"
         return "go" if state == "green" and now_ns - since_ns >= _STARTS_NS else "stop"
+
+    def _same_light(self, stand: Stand, move: Move) -> bool:
+        """Whether a vehicle drives in a lane of the same signal group."""
+        group = self._lanes[stand.lane or ""].group
+        return any(
+            shapely.contains_xy(polygon, move.x, move.y)
+            for name, polygon in self._polygons.items()
+            if self._lanes[name].group == group
+        )
 
     def _heads(self) -> dict[str, Stand]:
         """By lane the one before whom nobody stands."""
@@ -201,8 +221,9 @@ class Standing:
         return along0 < 0 <= along and aside <= _BESIDE * stand.height
 
     def _impact(self, now_ns: int) -> list[tuple[str, dict[str, Any]]]:
+        """Pairs that stopped against each other: abruptly, or so slowly that it may as well be two that broke down."""
         out: list[tuple[str, dict[str, Any]]] = []
-        ready = [s for s in self.stands.values() if now_ns - s.since_ns >= _STANDS_NS]
+        ready = [s for s in self.stands.values() if now_ns - s.since_ns >= _STANDS_NS and s.seen_ns == now_ns]
         if not any(s.stuck for s in ready):
             return out
         for i, one in enumerate(ready):
@@ -212,25 +233,28 @@ class Standing:
                 if one.lane != other.lane:
                     near = _BESIDES * min(one.height, other.height)
                 touching = np.hypot(one.x - other.x, one.y - other.y) <= near
-                abrupt_ns = max(one.abrupt_ns, other.abrupt_ns)
                 at_once = abs(one.since_ns - other.since_ns) <= _AT_ONCE_NS
-                if not at_once or not touching or abrupt_ns < first_ns - 3 * NS or not (one.stuck or other.stuck):
+                if not at_once or not touching or not (one.stuck or other.stuck):
                     continue
-                if any({one.track, other.track} & set(tracks) for _, tracks in self._impacts.values()):
+                if any({one.track, other.track} & set(tracks) for _, tracks, _ in self._impacts.values()):
                     continue  # a third one that ran into them
                 name = f"{self._camera}/{min(one.track, other.track)}+{max(one.track, other.track)}/{first_ns // NS}"
-                self._impacts[name] = (first_ns, [one.track, other.track])
+                self._impacts[name] = (first_ns, [one.track, other.track], now_ns)
                 lanes = sorted({s.lane for s in (one, other) if s.lane is not None})
                 said = {"impact": name, "tracks": [one.track, other.track], "lanes": lanes, "began_ns": first_ns}
-                out.append(("impact", said))
+                abrupt = max(one.abrupt_ns, other.abrupt_ns) >= first_ns - 3 * NS
+                out.append(("impact" if abrupt else "stuck_pair", said))
         return out
 
     def _moved_off(self, now_ns: int) -> list[tuple[str, dict[str, Any]]]:
         out = []
-        for name, (since_ns, tracks) in list(self._impacts.items()):
-            if not all(track in self.stands for track in tracks):
+        for name, (since_ns, tracks, until_ns) in list(self._impacts.items()):
+            stands = [self.stands[track] for track in tracks if track in self.stands]
+            if len(stands) == len(tracks):
+                self._impacts[name] = (since_ns, tracks, max(until_ns, min(stand.seen_ns for stand in stands)))
+            else:  # for some seconds nobody knew whether they had only been hidden
                 del self._impacts[name]
-                out.append(("moved_off", {"impact": name, "stood_s": round((now_ns - since_ns) / NS, 1)}))
+                out.append(("moved_off", {"impact": name, "stood_s": round((until_ns - since_ns) / NS, 1)}))
         return out
 
     def _obstacles(self, now_ns: int) -> list[tuple[str, dict[str, Any]]]:
@@ -252,14 +276,18 @@ class Standing:
             "stands": [msgspec.structs.astuple(stand) for stand in self.stands.values()],
             "shown": dict(self._shown),
             "looked_ns": self._looked_ns,
-            "impacts": {name: (since_ns, list(tracks)) for name, (since_ns, tracks) in self._impacts.items()},
+            "impacts": {
+                name: (since_ns, list(who), until_ns) for name, (since_ns, who, until_ns) in self._impacts.items()
+            },
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from ``snapshot``."""
         self.stands = {stand[0]: Stand(*stand) for stand in state["stands"]}
         self._shown, self._looked_ns = dict(state["shown"]), state["looked_ns"]
-        self._impacts = {name: (since_ns, list(tracks)) for name, (since_ns, tracks) in state["impacts"].items()}
+        self._impacts = {
+            name: (since_ns, list(who), until) for name, (since_ns, who, until) in state["impacts"].items()
+        }
 
 
 def unit(lane: Lane) -> Point:

@@ -44,11 +44,15 @@ def test_frames_that_stop_are_darkness_and_lines_that_stop_an_empty_street():
     assert sum(bool(f.more.get("silent")) for f in told) == 5  # 1020 to 1095
 
 
-def drive(watch, seconds, stops, *, passing=()):
+def drive(watch, seconds, stops, *, passing=(), speed=0.36, leave=1000):
     """Cars that come down the lane and stop: {track: (second it stops, where)}; others drive past beside them."""
     rows = {}
     for t in range(seconds):
-        here = [(n, 0.2, min(where, where - 0.36 * (at - t))) for n, (at, where) in stops.items() if t >= at - 5]
+        here = [
+            (n, 0.2, min(where, where - speed * (at - t)) + 0.2 * max(0, t - leave))
+            for n, (at, where) in stops.items()
+            if t >= at - 5
+        ]
         here += [(90 + i, 0.35, 0.05 + 0.1 * (t - begin)) for i, begin in enumerate(passing) if 0 <= t - begin < 9]
         rows[1000 + t] = here
     return watch.take(batch(rows))
@@ -71,6 +75,67 @@ def test_a_queue_at_red_is_none_nor_who_brakes_and_drives_on():
     green = watch()
     green.signal("G", "green", 990 * NS)
     assert not [f for f in drive(green, 14, {1: (6, 0.6), 2: (8, 0.5)}, passing=(9, 10)) if f.kind == "impact"]
+
+
+def kinds(told):
+    return [f.kind for f in told if f.kind in ("impact", "stuck_pair", "moved_off")]
+
+
+def test_a_pair_that_comes_to_a_stop_slowly_is_no_impact_by_itself():
+    lit = watch()
+    lit.signal("G", "green", 990 * NS)
+    assert kinds(drive(lit, 60, {1: (6, 0.6), 2: (8, 0.5)}, passing=(20, 26, 32), speed=0.1)) == ["stuck_pair"]
+
+
+def test_who_moves_off_is_told_with_how_long_he_stood_and_is_no_impact_any_more():
+    lit, late = watch(), watch()
+    for one in (lit, late):
+        one.signal("G", "green", 990 * NS)
+    told = drive(lit, 60, {1: (6, 0.6), 2: (8, 0.5)}, passing=(20, 26, 32), leave=40)
+    assert kinds(told) == ["impact", "moved_off"]
+    stood = next(f for f in told if f.kind == "moved_off").more["stood_s"]
+    assert 31 <= stood <= 35  # not the seconds that it took to be sure
+    # On their way when the quarter minute is over that makes them a pair: they braked, and that was all.
+    assert kinds(drive(late, 60, {1: (6, 0.6), 2: (8, 0.5)}, passing=(20, 26, 32), leave=22)) == []
+
+
+def test_where_nobody_knows_the_light_those_who_drive_by_the_same_one_tell():
+    lanes = LANE | {"S1": Lane(((0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 1.0)), (0.0, 1.0), "H")}
+
+    def told(x):
+        dark = CameraWatch(CameraGeometry("cam", "j1", (21.0, 105.0), lanes))
+        rows = {}
+        for t in range(90):
+            here = [(n, 0.4, min(y, y - 0.36 * (at - t))) for n, at, y in ((1, 6, 0.6), (2, 8, 0.5)) if t >= at - 5]
+            here += [(90 + i, x, 0.05 + 0.1 * (t - b)) for i, b in enumerate((30, 36, 42)) if 0 <= t - b < 9]
+            rows[1000 + t] = here
+        return kinds(dark.take(batch(rows)))
+
+    assert told(0.3) == ["impact"]
+    assert told(0.6) == []  # another light
+
+
+def test_who_pulls_up_behind_somebody_does_not_take_his_place():
+    """Far from the camera metres are small: in the picture the second stands nearly where the first does."""
+    lit = watch()
+    lit.signal("G", "green", 990 * NS)
+    stop = {1: (30, 0.58), 2: (6, 0.6), 3: (20, 0.56)}  # who comes last is looked at first
+    drive(lit, 50, stop)
+    stands = lit.snapshot()["standing"]["stands"]
+    assert {stand[0]: round(stand[1] / NS - 1000) for stand in stands} == {2: 6, 3: 20, 1: 30}
+
+
+def test_half_a_lane_is_half_of_it_on_the_ground():
+    """A picture in which the far half of the road takes up a tenth of the lane's height."""
+    # (x, y) -> (x, y) / (11 - 10 y): y from 0 to 1 is 0 to 1 on the ground, its half is y = 11/12.
+    ground = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, -10.0, 11.0)
+
+    def first(y, ground):
+        cars = watch(ground=ground)
+        facts = cars.take(batch({1000 + t: [(1, 0.2, y)] for t in range(60)}))
+        return [f.more["at_begin"].get("S0", 0.0) for f in facts if f.kind == "lanes"][-1]
+
+    assert (first(0.45, None), first(0.85, None), first(0.85, ground), first(0.95, ground)) == (1, 0, 1, 0)
 
 
 def test_who_stands_on_green_for_minutes_is_in_the_way_and_keeps_his_name_when_the_track_breaks():
