@@ -159,7 +159,7 @@ STORIES = {
         },
         [("opened", "j1", 0), ("retracted", "j1", 1)],
     ),
-    "a pair that came to a stop slowly is a crash when there was a noise, and one when a citizen says so": (
+    "a pair that came to a stop slowly is a crash when there was a noise, and when two citizens say so": (
         make(Crash),
         {
             "cam": [
@@ -175,7 +175,10 @@ STORIES = {
             "gauges": [
                 fact(t, "reading", "mic", "noise", 96.0 if t in (610, 9620) else 70.0) for t in range(10, 12000, 30)
             ],
-            "reports": [report(7000, "r1", "accident"), report(11000, "late", "accident")],
+            "reports": [
+                *(report(t, f"r{t}", "accident") for t in (3700, 7000, 7100)),
+                report(11000, "late", "accident"),
+            ],
         },
         [("opened", "j1", 0), ("closed", "j1", 1), ("opened", "j1", 0), ("closed", "j1", 1)],
     ),

@@ -16,7 +16,7 @@ from smartstream.simulate.city.driving import Drive, drive, plans_of
 from smartstream.simulate.city.happenings import SWITCHES, World, draw_world
 from smartstream.simulate.city.stations import Line, alarms, readings
 from smartstream.simulate.city.streets import GATEWAYS, JUNCTIONS, ROADS, centre, group, position
-from smartstream.simulate.city.truths import Truths, passages
+from smartstream.simulate.city.truths import CROWD, GATE_M, Truths, passages
 from smartstream.simulate.city.views import CAMERAS, View, film
 from smartstream.simulate.files import CALIBRATION_M
 from smartstream.simulate.layout import HALF_WIDTH_M, LANES_JUDGED, STOP_LINE, Point
@@ -25,8 +25,6 @@ from smartstream.simulate.traffic import sumo_home
 
 T0: Final = 1_790_000_400.0
 """Event time of the begin: 21 September 2026, 21:20 in Vietnam."""
-_GATE_M: Final = 80.0
-"""From the middle of the junction to the counting line of a gateway."""
 _GROUPS: Final = ("NS-through", "NS-left", "EW-through", "EW-left")
 Progress = Callable[[str, float], None]
 
@@ -151,7 +149,7 @@ def _site(world: World, views: dict[str, View]) -> str:
         out.append(f'[[gauge]]\nstation = "{station}"\nalarm_m = {alarm_m}{lifts}')
     for switch, devices in SWITCHES.items():
         out.append(f'[[network]]\nid = "{switch}"\nstations = {json.dumps(list(devices))}')
-    out.append('[[join]]\nkind = "camera_drift"')
+    out.append(f'[[join]]\nkind = "camera_drift"\n\n[[join]]\nkind = "gateway_balance"\nlimit = {CROWD}')
     return "\n".join(out) + "\n"
 
 
@@ -178,8 +176,8 @@ def _camera(name: str, view: View) -> str:
             f'[[camera.lane]]\nid = "{lane.id}"\npolygon = {picture(lane.polygon)}\ndirection = {direction}{signal}'
         )
     gates: tuple[tuple[str, tuple[Point, Point]], ...] = (
-        ("gate-in", ((0.2, -_GATE_M), (HALF_WIDTH_M, -_GATE_M))),
-        ("gate-out", ((-HALF_WIDTH_M, -_GATE_M), (-0.2, -_GATE_M))),
+        ("gate-in", ((0.2, -GATE_M), (HALF_WIDTH_M, -GATE_M))),
+        ("gate-out", ((-HALF_WIDTH_M, -GATE_M), (-0.2, -GATE_M))),
     )
     for id_, kind, points in ((STOP_LINE.id, "stop", STOP_LINE.points), *((g, "count", ends) for g, ends in gates)):
         out.append(f'[[camera.line]]\nid = "{id_}"\nkind = "{kind}"\npoints = {picture(points)}')

@@ -23,6 +23,12 @@ from smartstream.simulate.network import ARMS
 SEVERE_DEPTH_M: Final = 0.3
 """Water in which motorcycles stall: what people are warned of. Floods are drawn well below or from here on."""
 SEVERE_DUST: Final = 85.0
+GATE_M: Final = 80.0
+"""From the middle of a junction to the counting line of a gateway."""
+CYCLE_S: Final = 90.0
+"""About a cycle of the city's signals."""
+CROWD: Final = 300
+"""Vehicles by which the city fills or empties before its operators want to know: the site file says so, too."""
 _ENTRY_M: Final = 30.0
 """First metres of a road: a queue that stands here has reached back to the junction before."""
 Entry = dict[str, Any]
@@ -78,8 +84,11 @@ class Truths:
                 c.begin_s < crowd.end_s and crowd.begin_s < c.end_s and CAMERAS[c.place] in GATEWAYS
                 for c in self._disturbed()
             )
+            way = 1 if crowd.kind == "gathering" else -1
+            net = way * net_inward(self._driven.drives, crowd.begin_s, crowd.end_s)
+            felt = net >= CROWD  # who stands in a jam has not come; who fills the streets makes up for those who leave
             keys = ["cordon/in" if crowd.kind == "gathering" else "cordon/out"]
-            self._add("J-10", keys, crowd.begin_s, crowd.end_s, seen=not blind)
+            self._add("J-10", keys, crowd.begin_s, crowd.end_s, seen=felt and not blind)
         for duty in world.of("duty"):
             sights = passages(self._driven.drives, duty.name)
             if sights:
@@ -159,6 +168,17 @@ def passages(drives: list[Drive], vehicle: str) -> list[tuple[float, float, str]
     return sorted(out)
 
 
+def net_inward(drives: list[Drive], begin_s: float, end_s: float) -> int:
+    """Vehicles that entered through the gateways within a span, less those that left."""
+    reach = np.array([centre(JUNCTIONS[-1])[0] + GATE_M, GATE_M])
+    net = 0
+    for drive in drives:
+        inside = np.all(np.abs(drive.place_m) < reach, axis=1).astype(np.int64)
+        ticks = slice(max(0, round(begin_s / TICK_S) - drive.first), max(0, round(end_s / TICK_S) - drive.first))
+        net += int(np.diff(inside)[ticks].sum())
+    return net
+
+
 def spillbacks(drives: list[Drive], seconds: float) -> list[tuple[float, float, str]]:
     """When a queue stood for a minute and more in the first metres of a road: begin, end, the arm it leaves by."""
     out = []
@@ -176,11 +196,11 @@ def spillbacks(drives: list[Drive], seconds: float) -> list[tuple[float, float, 
 
 
 def _spells(so: Any) -> list[tuple[float, float]]:
-    """Spans of a minute and more, in seconds; half a minute without does not end one."""
+    """Spans of a minute and more, in seconds; a signal's cycle without does not end one: at green every queue moves."""
     ticks = np.flatnonzero(so)
     if not len(ticks):
         return []
-    cuts = np.flatnonzero(np.diff(ticks) > 30 / TICK_S)
+    cuts = np.flatnonzero(np.diff(ticks) > CYCLE_S / TICK_S)
     begins, ends = ticks[np.r_[0, cuts + 1]], ticks[np.r_[cuts, len(ticks) - 1]]
     return [
         (a * TICK_S, b * TICK_S) for a, b in zip(begins.tolist(), ends.tolist(), strict=True) if (b - a) * TICK_S >= 60

@@ -16,6 +16,7 @@ _KEPT_NS: Final = 900 * NS  # an impact is proved some minutes after the stop
 _SESSION_NS: Final = 120 * NS
 _BRIEF_S: Final = 20.0
 _LONGEST_NS: Final = 2 * 3600 * NS
+_CALLERS: Final = 2  # that make a crash of a pair that may as well stand in a jam
 _LOUD_DBA: Final = 88.0
 _REPORT_M: Final = 150.0
 _SOUND_M: Final = 300.0
@@ -26,7 +27,7 @@ class Crash(Join):
 
     Impacts at a junction within two minutes are one crash, whichever cameras see them. Taken back when the vehicles
     drive off within 20 s and nobody else speaks of it. A pair that came to a stop slowly, as in a queue that starts, is
-    none by itself: it takes a noise or a report to make it one.
+    none by itself: it takes a noise or two reports to make it one.
     """
 
     name, kind, title = "J-01", "crash", "nghi va chạm giao thông"
@@ -95,19 +96,16 @@ class Crash(Join):
     def _believe(self, name: str, at_ns: int) -> None:
         """A slow pair becomes a crash when somebody else speaks of one there."""
         pair, gone = self._pairs[name]
-        began_ns = pair.more["began_ns"]
-        if any(
-            i.key == pair.junction and abs(began_ns - i.more["began_ns"]) <= _SESSION_NS
-            for i in self.incidents.values()
-        ):
+        if any(i.key == pair.junction for i in self.incidents.values()):
             del self._pairs[name]  # it is known
             return
+        began_ns = pair.more["began_ns"]
         witnesses = [
             by
             for heard_ns, by, place in self._heard
             if _speaks(by, heard_ns, place, began_ns, pair.time_ns, pair.position)
         ]
-        if witnesses:
+        if any(by.side == "sensor" for by in witnesses) or len(witnesses) >= _CALLERS:
             del self._pairs[name]
             camera = Contributor("camera", pair.entity, "stuck_pair", pair.time_ns, 0.3)
             more = {

@@ -199,8 +199,8 @@ class FalseClosing(_BesideReports):
                 continue
             if what == "obstacle" and self._was_free(report, source, fact.time_ns, seen=strength > 0):
                 continue
-            if fact.time_ns < closed_ns + _AFTER_NS or what == "impact":
-                continue  # a new impact is another accident
+            if fact.time_ns < closed_ns + _AFTER_NS or first.what == "accident":
+                continue  # who stands there need not be those who collided, and a new impact is another accident
             wrong = strength > 0
             side = "sensor" if what == "water" else "camera"
             self._witness(

@@ -23,8 +23,8 @@ _TICKS: Final = 3  # quarter minutes in which an approach moves again
 _LONG: Final = 7  # where nobody sees the beginning of the road: longer than a red light fills an approach
 _REACHES: Final = 2.0  # vehicles that stand in the first half of an entry lane: the queue has come back to there
 _STANDS_NS: Final = 60 * NS  # that a queue reaches back before it is told
-_BREAK_NS: Final = 45 * NS  # without a queue at the entry: it has gone
-_FRESH_NS: Final = 90 * NS  # a signal's cycle: there is one long green in it, and one red that fills an approach
+_STILL: Final = 1.0  # it has not gone before fewer stand there
+_FRESH_NS: Final = 90 * NS  # a signal's cycle: one long green, one red that fills an approach, one move of a queue
 
 
 class _Queue(msgspec.Struct):
@@ -87,9 +87,10 @@ class _Queue(msgspec.Struct):
 
     def _entry(self, road: Road, fact: Fact) -> None:
         self.heard_ns = fact.time_ns
-        if sum(fact.more["at_begin"].get(lane, 0.0) for lane in road.entry_lanes) < _REACHES:
+        standing = sum(fact.more["at_begin"].get(lane, 0.0) for lane in road.entry_lanes)
+        if standing < (_STILL if self.told else _REACHES):
             return
-        if fact.time_ns - self.stood_ns >= _BREAK_NS:
+        if fact.time_ns - self.stood_ns >= _FRESH_NS:
             self.begun_ns = fact.time_ns - LANES_NS
         self.stood_ns, self.place = fact.time_ns, fact.position
         self.waiting = _of_lanes(fact, road.entry_lanes)[1]
@@ -109,8 +110,8 @@ class _Queue(msgspec.Struct):
 
     def _gone(self, road: Road, fact: Fact) -> bool:
         """Nobody stands where one enters; by the approach where nobody sees that."""
-        if road.entry_lanes and fact.time_ns - self.heard_ns <= _FRESH_NS:
-            return fact.time_ns - self.stood_ns >= _BREAK_NS
+        if road.entry_lanes and fact.time_ns - self.heard_ns <= _TICKS * LANES_NS:
+            return fact.time_ns - self.stood_ns >= _FRESH_NS
         return fact.entity == road.camera and self.free >= _TICKS
 
 

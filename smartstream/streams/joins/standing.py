@@ -24,6 +24,7 @@ _STARTS_NS: Final = 6 * NS  # of green before anything counts: some start faster
 _STARTS_S: Final = 6.0  # since the last one before him drove off
 _SHORT: Final = 0.6  # heights between a vehicle and the end of its lane that it has stopped short of
 _STANDS_NS: Final = 15 * NS  # before a pair that is passed has stopped against each other
+_SLOW_NS: Final = 90 * NS  # before one that came to a stop slowly has: a signal's cycle
 _AT_ONCE_NS: Final = 4 * NS
 _BEHIND, _BESIDES = 1.3, 0.9  # heights between two feet that can have touched: in one lane, across lanes
 _PARKED_NS: Final = 180 * NS  # before a single vehicle is in the way
@@ -49,7 +50,7 @@ class Stand(msgspec.Struct):
         passes: Vehicles that drove past it while it could go.
         free_s: How long it has stood on this green though it could go, as far as its light is known.
         lit: Its lane has a light of which it is known what it shows.
-        greens: Greens that came and went while it stood and could have gone.
+        greens: Greens that came and went while it stood first in its lane.
         lane: Where, if in a lane.
         is_short: It stopped short of the lane's end.
         told: It has been told as an obstacle.
@@ -74,8 +75,12 @@ class Stand(msgspec.Struct):
     @property
     def stuck(self) -> bool:
         """It has another reason to stand than a light or a queue."""
-        free = self.lit and (self.free_s >= _FREE_S or self.greens > 0)
-        return self.is_short and (self.passes >= _PASSES or free)
+        return self.is_short and (self.passes >= _PASSES or self.lets_green_pass)
+
+    @property
+    def lets_green_pass(self) -> bool:
+        """It stood first in its lane while it was green for long."""
+        return self.lit and (self.free_s >= _FREE_S or self.greens > 0)
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -161,7 +166,7 @@ class Standing:
         for stand in self.stands.values():
             light = self._light(stand, now_ns)
             if light == "stop":
-                stand.greens += stand.is_short and stand.lit and stand.free_s >= _GREEN_S
+                stand.greens += stand.lit and stand.free_s >= _GREEN_S
                 stand.free_s = 0.0
             elif heads.get(stand.lane or "") is stand and stand.seen_ns == now_ns:
                 stand.lit = light == "go"
@@ -224,7 +229,7 @@ class Standing:
         """Pairs that stopped against each other: abruptly, or so slowly that it may as well be two that broke down."""
         out: list[tuple[str, dict[str, Any]]] = []
         ready = [s for s in self.stands.values() if now_ns - s.since_ns >= _STANDS_NS and s.seen_ns == now_ns]
-        if not any(s.stuck for s in ready):
+        if not any(s.stuck or s.lets_green_pass for s in ready):
             return out
         for i, one in enumerate(ready):
             for other in ready[i + 1 :]:
@@ -233,8 +238,14 @@ class Standing:
                 if one.lane != other.lane:
                     near = _BESIDES * min(one.height, other.height)
                 touching = np.hypot(one.x - other.x, one.y - other.y) <= near
-                at_once = abs(one.since_ns - other.since_ns) <= _AT_ONCE_NS
-                if not at_once or not touching or not (one.stuck or other.stuck):
+                if abs(one.since_ns - other.since_ns) > _AT_ONCE_NS or not touching:
+                    continue
+                if max(one.abrupt_ns, other.abrupt_ns) >= first_ns - 3 * NS:
+                    kind, fits = "impact", any(s.stuck or s.lets_green_pass for s in (one, other))
+                else:
+                    kind, fits = "stuck_pair", now_ns - first_ns >= _SLOW_NS
+                    fits &= any(s.is_short and s.lets_green_pass for s in (one, other))
+                if not fits:
                     continue
                 if any({one.track, other.track} & set(tracks) for _, tracks, _ in self._impacts.values()):
                     continue  # a third one that ran into them
@@ -242,8 +253,7 @@ class Standing:
                 self._impacts[name] = (first_ns, [one.track, other.track], now_ns)
                 lanes = sorted({s.lane for s in (one, other) if s.lane is not None})
                 said = {"impact": name, "tracks": [one.track, other.track], "lanes": lanes, "began_ns": first_ns}
-                abrupt = max(one.abrupt_ns, other.abrupt_ns) >= first_ns - 3 * NS
-                out.append(("impact" if abrupt else "stuck_pair", said))
+                out.append((kind, said))
         return out
 
     def _moved_off(self, now_ns: int) -> list[tuple[str, dict[str, Any]]]:

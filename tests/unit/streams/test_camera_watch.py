@@ -84,7 +84,21 @@ def kinds(told):
 def test_a_pair_that_comes_to_a_stop_slowly_is_no_impact_by_itself():
     lit = watch()
     lit.signal("G", "green", 990 * NS)
-    assert kinds(drive(lit, 60, {1: (6, 0.6), 2: (8, 0.5)}, passing=(20, 26, 32), speed=0.1)) == ["stuck_pair"]
+    assert kinds(drive(lit, 80, {1: (6, 0.6), 2: (8, 0.5)}, passing=(20, 26, 32), speed=0.1)) == []
+    lit = watch()
+    lit.signal("G", "green", 990 * NS)
+    assert kinds(drive(lit, 120, {1: (6, 0.6), 2: (8, 0.5)}, passing=(20, 26, 32), speed=0.1)) == ["stuck_pair"]
+
+
+def test_a_pair_at_the_line_is_an_impact_when_it_lets_a_green_pass():
+    def told(begin):
+        lit = watch()
+        lit.signal("G", "red", 990 * NS)
+        lit.signal("G", "green", begin * NS)
+        return kinds(drive(lit, 60, {1: (6, 0.97), 2: (8, 0.87)}, passing=(20, 26, 32)))
+
+    assert told(1010) == ["impact"]
+    assert told(1045) == []
 
 
 def test_who_moves_off_is_told_with_how_long_he_stood_and_is_no_impact_any_more():
