@@ -10,7 +10,8 @@ use ss_model::{EventTime, Point, VehicleClass};
 use crate::context::{Context, Seen};
 use crate::hours::Window;
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
-use crate::track::TrackState;
+use crate::repeat::Way;
+use crate::track::{TrackState, Waypoint};
 use crate::verdict::doubt_reason;
 
 /// Away for no longer than this is still there: a foot point trembles.
@@ -86,10 +87,34 @@ struct Stay {
     since: EventTime,
     last: EventTime,
     start: Point,
+    /// Where it was last.
+    here: Point,
+    unit_m: f64,
     /// Furthest from the start.
     path_m: f64,
     gait: Gait,
     proof: Option<Proof>,
+}
+
+impl Stay {
+    fn new(lane: Option<u16>, seen: &Seen<'_>) -> Self {
+        Self {
+            lane,
+            since: seen.now,
+            last: seen.now,
+            start: seen.place.pos,
+            here: seen.place.pos,
+            unit_m: seen.place.unit_m,
+            path_m: 0.0,
+            gait: Gait::default(),
+            proof: None,
+        }
+    }
+
+    fn way(&self) -> Way {
+        let from = Waypoint { time: self.since, pos: self.start };
+        Way { from, to: Waypoint { time: self.last, pos: self.here }, unit_m: self.unit_m }
+    }
 }
 
 /// How an outline moves. Part of a large vehicle, left behind and caught up again, sticks and jumps.
@@ -140,15 +165,13 @@ impl DwellRule {
                 return self.leave(seen.id, seen.track, state);
             }
             (None, Some(lane)) if self.window.holds(cx.calendar, seen.now) => {
-                let (now, start) = (seen.now, seen.place.pos);
-                let gait = Gait::default();
-                state.stay =
-                    Some(Stay { lane, since: now, last: now, start, path_m: 0.0, gait, proof: None });
+                state.stay = Some(Stay::new(lane, seen));
             }
             _ => {}
         }
         let stay = state.stay.as_mut()?;
         if here.is_some() {
+            stay.here = seen.place.pos;
             stay.path_m = stay.path_m.max((seen.place.pos - stay.start).length() * seen.place.unit_m);
             stay.gait.observe(seen);
         }
@@ -210,8 +233,8 @@ impl DwellRule {
     }
 
     fn leave(&self, id: u32, track: &TrackState, state: &mut DwellState) -> Option<Candidate> {
-        let stay = state.stay.take()?;
-        let proof = stay.proof?;
+        let mut stay = state.stay.take()?;
+        let proof = stay.proof.take()?;
         state.done = true;
         let mut doubts = proof.doubts;
         // An accusation that rests on the class, or on where the sides of a vehicle are, needs more than an
@@ -237,16 +260,17 @@ impl DwellRule {
         if self.min_path_m > 0.0 {
             explanation = explanation.threshold("min_path_m", self.min_path_m);
         }
-        let (line, zone) = match self.place {
-            Where::OverLine(line) => (Some(line), None),
-            Where::Zone(zone) => (None, Some(zone)),
-            Where::Lanes(_) => (None, None),
+        let (line, zone, way) = match self.place {
+            Where::OverLine(line) => (Some(line), None, None),
+            Where::Zone(zone) => (None, Some(zone), Some(stay.way())),
+            Where::Lanes(_) => (None, None, Some(stay.way())),
         };
         Some(Candidate {
             until: Some(stay.last),
             lane: stay.lane,
             line,
             zone,
+            way,
             doubts,
             permits: self.permits,
             explanation,

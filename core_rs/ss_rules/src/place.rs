@@ -13,6 +13,10 @@ use crate::track::TrackState;
 const BOX_HEIGHT_M: f64 = 1.5;
 /// A foot point this close to a lane may belong to it.
 pub const ASTRIDE_M: f64 = 0.4;
+/// The bottom of a detected box wanders by this share of its height.
+const TREMBLE: f64 = 0.1;
+/// Near the horizon that is any number of metres; more than this is not put down to it.
+const MOST_TREMBLE_M: f64 = 2.0;
 /// As many zones as a camera can have: one bit each.
 const MAX_ZONES: usize = 32;
 /// Positions further off than this are projections from near the horizon.
@@ -32,6 +36,9 @@ pub struct Place {
     pub width: f64,
     /// Its height, the same.
     pub height: f64,
+    /// How far `pos` wanders, in metres, while the bottom of the box trembles: near the camera by little, and
+    /// further off by the more ground there is under each line of the picture.
+    pub tremble_m: f64,
 }
 
 impl Place {
@@ -100,7 +107,9 @@ impl View {
         let pos = self.position(foot)?;
         let unit_m = if self.is_metric() { 1.0 } else { BOX_HEIGHT_M / f64::from(bbox.height()) };
         let (width, height) = (f64::from(bbox.width()), f64::from(bbox.height()));
-        Some(Place { foot, pos, unit_m, width, height })
+        let above = self.position(Point { x: foot.x, y: foot.y - TREMBLE * height });
+        let tremble_m = above.map_or(MOST_TREMBLE_M, |p| (p - pos).length() * unit_m).min(MOST_TREMBLE_M);
+        Some(Place { foot, pos, unit_m, width, height, tremble_m })
     }
 }
 

@@ -1,9 +1,10 @@
 //! One vehicle, two tracks: an act is held against a vehicle once.
 //!
 //! A tracker loses a vehicle behind another and finds it again under a new
-//! number. When one vehicle, going on as it went, could have done both acts,
-//! the later told one is a duplicate: two people are accused only when there
-//! must have been two. Outlines side by side may be one vehicle, too.
+//! number. When one vehicle, going on as it went (or, in a lane or zone, more
+//! slowly), could have done both acts, the later told one is a duplicate: two
+//! people are accused only when there must have been two. Outlines side by
+//! side may be one vehicle, too.
 
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point};
@@ -25,12 +26,12 @@ const OFF_SHARE: f64 = 0.4;
 /// Outlines that do the same, this near to each other, may be parts of one vehicle, or it and its shadow: a bus is as long.
 const PART_M: f64 = 11.0;
 
-/// The way on which an act was proved.
+/// The way on which an act was done.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Way {
     /// Where it began.
     pub from: Waypoint,
-    /// Where the act was proved.
+    /// Where it was proved, or ended.
     pub to: Waypoint,
     /// Metres per unit of position.
     pub unit_m: f64,
@@ -38,14 +39,17 @@ pub struct Way {
 
 impl Way {
     /// Whether a vehicle on this way would have come to within `near_m` of the start of `later`.
-    fn leads_to(&self, later: &Self, near_m: f64) -> bool {
+    /// `may_slow`: or, having slowed down or stopped, anywhere up to there.
+    fn leads_to(&self, later: &Self, near_m: f64, may_slow: bool) -> bool {
         let elapsed_s = later.from.time.seconds_since(self.to.time);
         if !(-OVERLAP_S..=MEMORY_S).contains(&elapsed_s) || later.from.time <= self.from.time {
             return false;
         }
         let step = self.to.pos - self.from.pos;
         let come = step.scale(elapsed_s / self.to.time.seconds_since(self.from.time));
-        let off_m = (later.from.pos - (self.to.pos + come)).length() * self.unit_m;
+        let ahead = later.from.pos - self.to.pos;
+        let part = if may_slow { (ahead.dot(come) / come.dot(come).max(1e-9)).clamp(0.0, 1.0) } else { 1.0 };
+        let off_m = (ahead - come.scale(part)).length() * self.unit_m;
         off_m <= near_m + OFF_SHARE * come.length() * self.unit_m
     }
 
@@ -86,7 +90,10 @@ impl Proven {
             let same = (told.kind, told.lane) == (candidate.kind, candidate.lane);
             let parts = told.is_outline && is_outline;
             let near_m = if parts { PART_M } else { OFF_M };
-            let follows = told.way.leads_to(&way, near_m) || way.leads_to(&told.way, near_m);
+            // Who goes against a lane does not wait in it.
+            let may_slow = candidate.kind != RuleKind::WrongWay;
+            let follows =
+                told.way.leads_to(&way, near_m, may_slow) || way.leads_to(&told.way, near_m, may_slow);
             same && (follows || parts && told.way.runs_beside(&way))
         });
         if !is_told {

@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point};
 
+use crate::place::Place;
+
 /// Within this distance of where it first stood a vehicle still stands: the
-/// foot point of a detected box trembles by half a metre.
-pub const STILL_M: f64 = 0.5;
+/// foot point of a detected box trembles by half a metre, far off by more.
+const STILL_M: f64 = 0.5;
 
 /// Where and since when a track has not moved.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -21,10 +23,10 @@ impl Standstill {
         Self { since: time, anchor: pos }
     }
 
-    /// Observe; `unit_m` is the length in metres of one unit of `pos`.
-    pub fn observe(&mut self, time: EventTime, pos: Point, unit_m: f64) {
-        if (pos - self.anchor).length() * unit_m > STILL_M {
-            *self = Self::new(time, pos);
+    /// Observe.
+    pub fn observe(&mut self, time: EventTime, place: &Place) {
+        if (place.pos - self.anchor).length() * place.unit_m > STILL_M.max(place.tremble_m) {
+            *self = Self::new(time, place.pos);
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::verdict::doubt_reason;
 
 /// Not having moved for this long begins a stop.
 const STANDS_S: f64 = 1.0;
-/// A box that wanders no further than this still stands: others pass it.
+/// A box that wanders no further than this, or twice its tremble, still stands: others pass it.
 const STAYS_M: f64 = 1.0;
 /// Away for no longer than this was a slip of the tracker.
 const SLIP_S: f64 = 2.0;
@@ -60,6 +60,8 @@ struct Halt {
     free_since: Option<EventTime>,
     /// From when on it stands by its own choice.
     by_choice: Option<EventTime>,
+    /// First observation since the last doubt whose track it is.
+    sure_since: Option<EventTime>,
     /// Why it stands in the box.
     blocked: Blocked,
     proof: Option<Proof>,
@@ -100,7 +102,8 @@ impl StopRule {
             }
             return None;
         };
-        let stays = is_in && (seen.place.pos - halt.anchor).length() * seen.place.unit_m <= STAYS_M;
+        let wanders_m = (seen.place.pos - halt.anchor).length() * seen.place.unit_m;
+        let stays = is_in && wanders_m <= STAYS_M.max(2.0 * seen.place.tremble_m);
         if !stays {
             if seen.now > halt.last.plus_seconds(SLIP_S) {
                 let found = self.leave(seen.id, seen.track, state);
@@ -114,10 +117,23 @@ impl StopRule {
             RuleKind::BoxBlocking => watch_box(cx, seen, state.entered?, halt),
             _ => watch_queue(cx, seen, halt),
         };
-        if halt.proof.is_none() && counts.is_some_and(|from| seen.now >= from.plus_seconds(self.min_dwell_s))
-        {
-            let doubts = doubt_reason(seen.track.doubt_since(halt.since)).into_iter().collect();
-            halt.proof = Some(Proof { time: seen.now, doubts });
+        if seen.track.doubt_since(seen.now).is_some() {
+            halt.sure_since = None;
+        } else {
+            halt.sure_since.get_or_insert(seen.now);
+        }
+        let long = |from: EventTime| seen.now >= from.plus_seconds(self.min_dwell_s);
+        if let Some(from) = counts.filter(|&from| long(from)) {
+            let doubt = seen.track.doubt_since(halt.since);
+            // Long enough since the last doubt, too: that is a stop by itself, unless an outline may be no vehicle.
+            let again = halt.sure_since.filter(|_| !seen.track.class_by_size);
+            let sure = doubt.is_none() || again.is_some_and(|since| long(from.max(since)));
+            if sure && halt.proof.as_ref().is_none_or(|proof| !proof.doubts.is_empty()) {
+                halt.proof = Some(Proof { time: seen.now, doubts: Vec::new() });
+            } else if halt.proof.is_none() {
+                halt.proof =
+                    Some(Proof { time: seen.now, doubts: doubt_reason(doubt).into_iter().collect() });
+            }
         }
         None
     }
@@ -162,6 +178,7 @@ impl Halt {
             last: seen.now,
             free_since: None,
             by_choice: None,
+            sure_since: None,
             blocked: Blocked::Never,
             proof: None,
         }

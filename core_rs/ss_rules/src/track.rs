@@ -174,7 +174,7 @@ impl TrackState {
             }
             self.trail.push_back(Waypoint { time, pos: place.pos });
         }
-        self.standstill.observe(time, place.pos, place.unit_m);
+        self.standstill.observe(time, place);
         if time >= self.standstill.since.plus_seconds(STANDS_S) {
             self.stood = Some(time);
         }

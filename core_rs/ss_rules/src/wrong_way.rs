@@ -3,7 +3,9 @@
 //! Proved by a path, not by a heading: from where the vehicle turned against
 //! the lane it must have come a good way, straight enough and at a
 //! vehicle's speed. A box that trembles, grows or jumps between two vehicles
-//! makes no such path.
+//! makes no such path. What the track did before its identity was in doubt may
+//! have been somebody else's: the path is then measured anew from there on, and
+//! only one that never gets long enough without a doubt stays open.
 //!
 //! Source: Luật 36/2024/QH15; NĐ 168/2024 Điều 6.9.d, 7.7.a; reversing is another act (6.4.e).
 
@@ -54,6 +56,8 @@ pub struct WrongWayState {
     /// It has travelled with a lane before.
     went_with: bool,
     run: Option<Run>,
+    /// The part of the run since its identity was last in doubt.
+    sure: Option<Run>,
 }
 
 /// A path against one lane.
@@ -97,10 +101,11 @@ impl WrongWayRule {
             return self.leave(id, track, state);
         };
         let direction = cx.layout.lanes[usize::from(lane)].direction?;
+        let unit_m = seen.place.unit_m;
         match &mut state.run {
             // Straying into the lane beside it does not end a proven path.
             Some(run) if run.lane == lane || run.proof.is_some() => {
-                let against_m = -direction.dot(here.pos - run.start.pos) * seen.place.unit_m;
+                let against_m = run.against_m(here, direction, unit_m);
                 if against_m < 0.0 || against_m < run.furthest_m - BACKTRACK_M {
                     let with_m = -against_m;
                     let found = self.leave(id, track, state);
@@ -110,14 +115,27 @@ impl WrongWayRule {
                     }
                     return found;
                 }
-                run.advance(here, seen.place.unit_m, against_m);
-                if run.proof.is_none() {
-                    run.proof = self.prove(run, here, direction, seen.place.unit_m, track, state.went_with);
+                self.go_on(run, here, direction, seen, state.went_with);
+                if track.class_by_size {
+                    // A new outline after a doubt may be no vehicle at all.
+                } else if track.doubt_since(seen.now).is_none() {
+                    let sure = state.sure.get_or_insert_with(|| Run::new(lane, here));
+                    self.go_on(sure, here, direction, seen, state.went_with);
+                } else if state.sure.as_ref().is_some_and(|sure| sure.proof.is_none()) {
+                    state.sure = None;
                 }
             }
-            _ => state.run = Some(Run::new(lane, here)),
+            _ => (state.run, state.sure) = (Some(Run::new(lane, here)), None),
         }
         None
+    }
+
+    fn go_on(&self, run: &mut Run, here: Waypoint, direction: Point, seen: &Seen<'_>, went_with: bool) {
+        let unit_m = seen.place.unit_m;
+        run.advance(here, unit_m, run.against_m(here, direction, unit_m));
+        if run.proof.is_none() {
+            run.proof = self.prove(run, here, direction, unit_m, seen.track, went_with);
+        }
     }
 
     /// The track has ended: a proven path is reported.
@@ -161,7 +179,9 @@ impl WrongWayRule {
     }
 
     fn leave(&self, id: u32, track: &TrackState, state: &mut WrongWayState) -> Option<Candidate> {
-        let run = state.run.take()?;
+        let (run, sure) = (state.run.take()?, state.sure.take());
+        let is_open = run.proof.as_ref().is_none_or(|proof| !proof.doubts.is_empty());
+        let run = sure.filter(|sure| is_open && sure.proof.is_some()).unwrap_or(run);
         let proof = run.proof?;
         state.done = true;
         let explanation = Explanation::default()
@@ -197,6 +217,11 @@ impl Run {
             last: start.time,
             proof: None,
         }
+    }
+
+    /// How far against the lane from where it began.
+    fn against_m(&self, here: Waypoint, direction: Point, unit_m: f64) -> f64 {
+        -direction.dot(here.pos - self.start.pos) * unit_m
     }
 
     fn advance(&mut self, here: Waypoint, unit_m: f64, against_m: f64) {

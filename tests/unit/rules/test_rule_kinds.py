@@ -113,6 +113,19 @@ class TestWrongWay:
         trembles = Vehicle([(1.7, -10 - (i % 2) * 3, 0.5) for i in range(60)])
         assert verdicts(site(self.RULE), [drifts, trembles]) == []
 
+    def test_what_comes_after_a_doubt_is_proved_by_itself(self):
+        way = [(1.7, -5, 6), (1.7, -45, 0)]
+        doubted_once = Vehicle(way, kind="motorcycle", doubtful=[(1.0, 1.1)])
+        again_and_again = Vehicle(way, kind="motorcycle", doubtful=[(t, t) for t in (1.0, 2.0, 3.0, 4.0, 5.0)])
+        assert verdicts(site(self.RULE), [doubted_once]) == [("wrong_way", "suspected")]
+        outline = Vehicle(way, kind="motorcycle", doubtful=[(1.0, 1.1)], flags=4)
+        assert verdicts(site(self.RULE), [outline]) == [("wrong_way", "undecided", "identity_doubt")]
+        assert verdicts(site(self.RULE), [again_and_again]) == [("wrong_way", "undecided", "identity_doubt")]
+
+    def test_who_was_somebody_else_before_the_doubt_is_held_to_what_followed(self):
+        jumps = Vehicle([(1.7, -5, 2), (1.7, -13, 0.1), (-1.7, -18, 4), (-1.7, -12, 0)], doubtful=[(2.1, 2.1)])
+        assert verdicts(site(self.RULE), [jumps]) == []
+
     def test_reversing_is_another_act(self):
         reverses = Vehicle([(1.7, -40, 5), (1.7, -10, 2), (1.7, -10, 8), (1.7, -25, 0)])
         assert verdicts(site(self.RULE), [reverses]) == [("wrong_way", "undecided", "maybe_reversing")]
@@ -125,6 +138,14 @@ class TestLanes:
     def test_a_class_that_is_not_allowed(self):
         found = verdicts(site(self.RULE, lanes=self.LANES), [straight(-1.7), straight(-1.7, kind="motorcycle", at=20)])
         assert found == [("wrong_lane", "suspected")]
+
+    def test_one_car_under_two_track_numbers_is_accused_once(self):
+        lost = Vehicle([(-1.7, -40, 5), (-1.7, -20, 0)])
+        found = Vehicle([(-1.7, -18, 8), (-1.7, 10, 0)], at=7)
+        another = Vehicle([(-1.7, -45, 8), (-1.7, 10, 0)], at=6)
+        once = [("wrong_lane", "suspected"), ("wrong_lane", "suppressed", "duplicate")]
+        assert verdicts(site(self.RULE, lanes=self.LANES), [lost, found]) == once
+        assert verdicts(site(self.RULE, lanes=self.LANES), [lost, another]) == [("wrong_lane", "suspected")] * 2
 
     def test_half_beside_the_lane_or_passing_through_it_is_nothing(self):
         astride = straight(-0.2)
@@ -206,6 +227,19 @@ class TestStopping:
         assert self.illegal([parked], [(0, "green")]) == [("illegal_stop", "suspected")]
         assert self.illegal([parked], RED) == [("illegal_stop", "suspected")], "30 m before the line, nobody ahead"
         assert self.illegal([self.stopping(1.7, -30, 12)], RED) == []
+
+    def test_long_enough_after_a_doubt_is_a_stop_by_itself(self):
+        way = [(1.7, -48, 3), (1.7, -30, 24), (1.7, -30, 3), (1.7, 20, 0)]
+        doubted = {"once": [(6, 6)], "again": [(6, 6), (14, 14), (22, 22)]}
+        found = {k: self.illegal([Vehicle(way, doubtful=v)], [(0, "green")]) for k, v in doubted.items()}
+        assert found["once"] == [("illegal_stop", "suspected")]
+        assert found["again"] == [("illegal_stop", "undecided", "identity_doubt")]
+
+    def test_the_bottom_of_a_box_trembles_with_its_height(self):
+        for height_m, found in ((10, [("illegal_stop", "suspected")]), (1.5, [])):
+            trembling = [(1.7, -30 + 0.9 * (i % 2), 0.3) for i in range(67)]
+            parked = Vehicle([(1.7, -40, 2), *trembling, (1.7, -30, 3), (1.7, 30, 0)], height_m=height_m)
+            assert self.illegal([parked], [(0, "green")]) == found
 
     def test_waiting_in_the_queue_of_a_red_light_is_lawful(self):
         queue = [self.stopping(1.7, y, 40, at=i) for i, y in enumerate((-2, -9, -16, -23, -30))]
