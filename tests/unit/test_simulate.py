@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("sumo", reason="needs the extra: pip install 'smartstream[simulate]'")
 pytest.importorskip("av", reason="needs the extra: pip install 'smartstream[simulate]'")
 
+from smartstream.cli import main
 from smartstream.errors import InvalidInputError
 from smartstream.simulate.camera import MOUNTS, Camera
 from smartstream.simulate.layout import HALF_WIDTH_M, STOP_M
@@ -158,6 +159,22 @@ def test_without_the_extra_one_message_names_it(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "sumo", None)
     with pytest.raises(InvalidInputError, match=r"pip install 'smartstream\[simulate\]'"):
         make(tmp_path / "s", seed=1)
+
+
+@pytest.mark.parametrize("scenario", ["junction", "city"])
+def test_without_the_extra_the_command_says_one_plain_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], scenario: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "sumo", None)
+    monkeypatch.setattr(
+        sys, "argv", ["smartstream", "simulate", str(tmp_path / "s"), "--scenario", scenario, "--seed", "1"]
+    )
+    with pytest.raises(SystemExit) as left:
+        main()
+    said = capsys.readouterr()
+    assert (left.value.code, said.out) == (2, "")
+    assert said.err == "smartstream: `smartstream simulate` needs its extra: pip install 'smartstream[simulate]'\n"
+    assert not (tmp_path / "s").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
