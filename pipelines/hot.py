@@ -19,6 +19,7 @@ from smartstream.model.items import Health
 
 _KEPT_NS: Final = 7 * 86_400 * 1_000_000_000
 _SWEEP: Final = 10_000
+_APART_NS: Final = 1_000_000  # events are told by the millisecond
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class HotStep(StatefulBatchLogic[CloudEvent, CloudEvent, None]):
 
     def __init__(self, spec: HotSpec) -> None:
         self._site, self._state = spec.site, shared_state(spec)
-        self._newest_ns, self._count = 0, 0
+        self._newest_ns, self._count, self._told_ns = 0, 0, 0
 
     def on_batch(self, values: list[CloudEvent]) -> tuple[list[CloudEvent], bool]:
         """Hand the events on and tell what is wrong."""
@@ -102,7 +103,9 @@ class HotStep(StatefulBatchLogic[CloudEvent, CloudEvent, None]):
             self._state.sweep(self._newest_ns - _KEPT_NS)
         out: list[CloudEvent] = []
         while (news := self._state.news()) is not None:
-            out += beside_events(self._site, Health("redis", "lost", news[0], self._newest_ns, news[1]))
+            # One event may be far ahead of the others: a second outage before the rest get there is another one.
+            self._told_ns = max(self._newest_ns, self._told_ns + _APART_NS)
+            out += beside_events(self._site, Health("redis", "lost", news[0], self._told_ns, news[1]))
         return out, StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[list[CloudEvent], bool]:

@@ -9,7 +9,9 @@ import time
 
 import pytest
 
+from pipelines.hot import HotSpec, HotStep
 from smartstream.brokers.hot_state import Entry, LocalState
+from smartstream.model.event import make_event
 from smartstream.testing.servers import RedisServer, program
 
 pytest.importorskip("redis", reason="the extra redis is not installed")
@@ -131,6 +133,30 @@ def test_a_redis_that_dies_is_built_again(server, shared):
     assert other.get("camera", "cam-49") == camera(49)
     assert other.watched("stolen", "h1")
     other.close()
+
+
+def test_every_outage_is_told_under_its_own_id(server):
+    step = HotStep(HotSpec(url_of(server), "s", ()))
+    reading = make_event(
+        site="s", entity="wl", kind=("env", "level", "observed"), subject="wl", at_ns=10**18, key="wl", data={}
+    )
+    told = []
+
+    def wait_for(verb):
+        deadline = time.monotonic() + 20
+        while not told or told[-1].type.split(".")[4] != verb:
+            assert time.monotonic() < deadline
+            told.extend(step.on_batch([reading])[0])  # the same instant again and again
+            time.sleep(0.01)
+
+    for _ in range(2):
+        server.kill()
+        wait_for("opened")
+        server.start()
+        wait_for("closed")
+    assert len(told) == len({event.id for event in told}) == 4
+    assert [event.time for event in told] == sorted(event.time for event in told)
+    step.on_eof()
 
 
 def test_a_redis_that_stalls_holds_nobody_up(server, shared):
