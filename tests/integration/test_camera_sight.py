@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -99,6 +100,23 @@ def test_stopped_anywhere_and_resumed_the_same_is_said(sites, tmp_path):
         token = run.position()
         run.close()
     assert resumed == straight
+
+
+def test_a_run_killed_while_the_camera_is_covered_says_what_one_says_that_was_not(sites, tmp_path):
+    run = [sys.executable, "-m", "smartstream", "run", str(sites["covered"]), "--no-nats", "--events"]
+    straight, told = tmp_path / "straight", tmp_path / "told"
+    subprocess.run([*run, str(straight)], check=True, capture_output=True, timeout=240)
+    resumable = [*run, str(told), "--recovery", str(tmp_path / "r")]
+    child = subprocess.Popen([*resumable, "--speed", "4x"], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (told.exists() and of(told.open(), "health", "opened")):
+        time.sleep(0.02)
+    child.kill()
+    child.wait()
+    assert not of(told.open(), "health", "closed")
+    subprocess.run(resumable, check=True, capture_output=True, timeout=240)
+    assert sorted(told.open()) == sorted(straight.open())
+    assert of(told.open(), "health", "closed")
 
 
 def test_the_joins_are_told_once_whoever_says_it_first():
