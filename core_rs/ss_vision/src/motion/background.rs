@@ -217,6 +217,11 @@ impl Background {
         self.age.data[y * self.age.width + x]
     }
 
+    /// The same for all pixels of row `y`.
+    pub fn ages(&self, y: usize) -> &[u8] {
+        self.age.row(y)
+    }
+
     /// Sizes agree with a picture of `width`×`height`; a snapshot may lie.
     pub fn fits(&self, width: usize, height: usize) -> bool {
         let planes = [&self.level, &self.low, &self.high, &self.threshold, &self.candidate, &self.age];

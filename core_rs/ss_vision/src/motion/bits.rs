@@ -28,15 +28,7 @@ impl Bits {
     pub fn mark(&mut self, plane: &Plane, flags: u8) {
         self.stride = plane.width.div_ceil(WORD);
         self.words.resize(self.stride * plane.height, 0);
-        for y in 0..plane.height {
-            let (row, (whole, rest)) = (self.row_mut(y), plane.row(y).as_chunks::<WORD>());
-            for (word, pixels) in row.iter_mut().zip(whole) {
-                *word = pack(pixels, flags);
-            }
-            if !rest.is_empty() {
-                row[whole.len()] = pack(rest, flags);
-            }
-        }
+        pulp::Arch::new().dispatch(Mark { bits: self, plane, flags, packer: Packer::new() });
     }
 
     pub fn row(&self, y: usize) -> &[u64] {
@@ -122,33 +114,84 @@ impl Bits {
     }
 }
 
-/// Bit `i` is set where pixel `i` has any of `flags`, which are among the
-/// lowest four bits; up to 64 pixels.
+/// A call of [`Bits::mark`].
+struct Mark<'a> {
+    bits: &'a mut Bits,
+    plane: &'a Plane,
+    flags: u8,
+    packer: Packer,
+}
+
+impl pulp::NullaryFnOnce for Mark<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the very point
+    fn call(self) {
+        for y in 0..self.plane.height {
+            let (row, (whole, rest)) = (self.bits.row_mut(y), self.plane.row(y).as_chunks::<WORD>());
+            for (word, pixels) in row.iter_mut().zip(whole) {
+                *word = self.packer.pack(pixels, self.flags);
+            }
+            if !rest.is_empty() {
+                let mut last = [0; WORD];
+                last[..rest.len()].copy_from_slice(rest);
+                row[whole.len()] = self.packer.pack(&last, self.flags);
+            }
+        }
+    }
+}
+
+/// Makes bits of bytes, by one instruction where the machine has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packer {
+    #[cfg(target_arch = "x86_64")]
+    simd: Option<pulp::x86::V3>,
+}
+
+impl Packer {
+    pub fn new() -> Self {
+        Self {
+            #[cfg(target_arch = "x86_64")]
+            simd: pulp::x86::V3::try_new(),
+        }
+    }
+
+    /// Bit `i` is set where pixel `i` has any of `flags`, which are among the
+    /// lowest four bits. To be called in what `pulp` dispatches.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched function
+    pub fn pack(self, pixels: &[u8; WORD], flags: u8) -> u64 {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = self.simd {
+            let half = |pixels: [u8; WORD / 2]| {
+                let all =
+                    simd.avx2._mm256_and_si256(pulp::cast(pixels), simd.avx._mm256_set1_epi8(flags as i8));
+                let set = simd.avx2._mm256_cmpgt_epi8(all, simd.avx._mm256_setzero_si256());
+                u64::from(simd.avx2._mm256_movemask_epi8(set) as u32)
+            };
+            let [low, high]: [[u8; WORD / 2]; 2] = pulp::cast(*pixels);
+            return half(low) | half(high) << (WORD / 2);
+        }
+        pack(pixels, flags)
+    }
+}
+
+/// The same with plain arithmetic.
 #[inline]
-pub(crate) fn pack(pixels: &[u8], flags: u8) -> u64 {
+fn pack(pixels: &[u8; WORD], flags: u8) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let eight = |bytes: [u8; 8]| {
-        let mut any = u64::from_le_bytes(bytes) & (ONES * u64::from(flags));
-        any |= any >> 2;
-        any |= any >> 1;
-        // Moves byte i's lowest bit to bit 56 + i; no two products meet, so nothing carries.
-        (any & ONES).wrapping_mul(0x0102_0408_1020_4080) >> 56
-    };
     // Most of a picture is street; the compiler makes vector code of this.
     if pixels.iter().fold(0, |all, &pixel| all | pixel) & flags == 0 {
         return 0;
     }
-    let (chunks, rest) = pixels.as_chunks::<8>();
-    let mut word = 0;
-    for (i, &chunk) in chunks.iter().enumerate() {
-        word |= eight(chunk) << (8 * i);
-    }
-    if !rest.is_empty() {
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        word |= eight(last) << (8 * chunks.len());
-    }
-    word
+    pixels.as_chunks::<8>().0.iter().enumerate().fold(0, |word, (i, &bytes)| {
+        let mut any = u64::from_le_bytes(bytes) & (ONES * u64::from(flags));
+        any |= any >> 2;
+        any |= any >> 1;
+        // Moves byte i's lowest bit to bit 56 + i; no two products meet, so nothing carries.
+        word | ((any & ONES).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i)
+    })
 }
 
 /// Call `each` with the place of every set bit, lowest first.
@@ -190,6 +233,8 @@ mod tests {
             let plane = Plane { width, height: 3, data };
             let mut bits = Bits::default();
             bits.mark(&plane, flags);
+            let pixels = std::array::from_fn(|i| plane.data[i % plane.data.len()]);
+            prop_assert_eq!(Packer::new().pack(&pixels, flags), pack(&pixels, flags));
             let set = |x: usize, y: usize| plane.row(y)[x] & flags != 0;
             let xs = from.min(width)..to.clamp(from.min(width), width);
             for y in 0..3 {

@@ -2,6 +2,7 @@
 
 use super::background::label;
 use super::bits::Bits;
+use super::camera::Rect;
 use super::reduce::Plane;
 
 /// A connected region of foreground.
@@ -17,6 +18,13 @@ pub(crate) struct Blob {
     pub settled: usize,
     /// Pixels that may be shadow or a dark part of it, not counted in `area`.
     pub shade: usize,
+}
+
+impl Blob {
+    /// The box around it.
+    pub fn rect(&self) -> Rect {
+        Rect { x1: self.x1 as f32, y1: self.y1 as f32, x2: self.x2 as f32, y2: self.y2 as f32 }
+    }
 }
 
 /// A run of foreground pixels `x1..x2` in one row.

@@ -83,6 +83,7 @@ pub(crate) fn street(
         mask: &mask,
         hidden: None,
         sizes: Some(sizes),
+        about: None,
         min_moving: 0.0,
         kinds: &KINDS[..4],
     };

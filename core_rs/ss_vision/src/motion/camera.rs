@@ -49,14 +49,6 @@ impl Rect {
         Self { x1: self.x1.max(o.x1), y1: self.y1.max(o.y1), x2: self.x2.min(o.x2), y2: self.y2.min(o.y2) }
     }
 
-    /// Around both; an empty one counts for nothing.
-    pub fn union(&self, o: &Self) -> Self {
-        if self.area() == 0.0 {
-            return *o;
-        }
-        Self { x1: self.x1.min(o.x1), y1: self.y1.min(o.y1), x2: self.x2.max(o.x2), y2: self.y2.max(o.y2) }
-    }
-
     /// Every side moved outward by `margin`.
     pub fn grown_by(&self, margin: f32) -> Self {
         Self { x1: self.x1 - margin, y1: self.y1 - margin, x2: self.x2 + margin, y2: self.y2 + margin }

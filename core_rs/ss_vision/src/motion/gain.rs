@@ -55,13 +55,13 @@ impl Gain {
         if plain >= ORDINARY {
             return None;
         }
-        let gain = Self::fitted(picture, street)?;
+        let gain = Self::fitted(picture, street, arch)?;
         (share(Some(&gain)) >= MIN_EXPLAINED.max(plain + MIN_GAINED)).then_some(gain)
     }
 
     /// The line that most of the pixels lie on: the difference that most of
     /// them have, then the least squares of those near the line so far.
-    fn fitted(picture: &Plane, street: &Plane) -> Option<Self> {
+    fn fitted(picture: &Plane, street: &Plane, arch: pulp::Arch) -> Option<Self> {
         let mut differences = [0u32; 511];
         for (picture, street) in rows(picture, street) {
             picture
@@ -74,23 +74,21 @@ impl Gain {
         let usual = sums.enumerate().max_by_key(|&(_, sum)| sum)?.0 + usize::from(NEAR[0]);
         let mut gain = Self { slope: 1 << Self::BITS, offset: (255 - usual as i32) << Self::BITS };
         for near in NEAR {
-            gain = gain.refined(picture, street, near)?;
+            gain = gain.refined(picture, street, near, arch)?;
         }
         Some(gain)
     }
 
     /// Least squares of the pixels that this line explains to within `near` levels.
-    fn refined(&self, picture: &Plane, street: &Plane, near: u8) -> Option<Self> {
-        let [mut n, mut sum_i, mut sum_b, mut sum_ii, mut sum_ib] = [0i64; 5];
+    fn refined(&self, picture: &Plane, street: &Plane, near: u8, arch: pulp::Arch) -> Option<Self> {
+        let mut sums = [0i64; 5];
         for (picture, street) in rows(picture, street) {
-            for (&i, &b) in picture.iter().zip(street) {
-                if self.level(i).abs_diff(b) <= near {
-                    let (i, b) = (i64::from(i), i64::from(b));
-                    (n, sum_i, sum_b) = (n + 1, sum_i + i, sum_b + b);
-                    (sum_ii, sum_ib) = (sum_ii + i * i, sum_ib + i * b);
-                }
+            for (picture, street) in picture.chunks(SUMMED).zip(street.chunks(SUMMED)) {
+                let part = arch.dispatch(Moments { gain: self, picture, street, near });
+                sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += i64::from(part));
             }
         }
+        let [n, sum_i, sum_b, sum_ii, sum_ib] = sums;
         let spread = n * sum_ii - sum_i * sum_i;
         let slope = if spread >= n * n * MIN_VARIANCE {
             (n * sum_ib - sum_i * sum_b) as f64 / spread as f64
@@ -138,6 +136,39 @@ impl pulp::NullaryFnOnce for Count<'_> {
             None => pairs.map(|(&i, &b)| u32::from(i.abs_diff(b) <= SAME)).sum(),
             Some(gain) => pairs.map(|(&i, &b)| u32::from(gain.level(i).abs_diff(b) <= SAME)).sum(),
         }
+    }
+}
+
+/// Pixels whose squares are summed in 32 bits: `SUMMED`·255² stays below 2³¹.
+const SUMMED: usize = 1 << 14;
+
+/// Of the pixels that a line explains to within `near` levels: how many, the
+/// sums of picture and street, of the picture's squares and of the products.
+struct Moments<'a> {
+    gain: &'a Gain,
+    picture: &'a [u8],
+    street: &'a [u8],
+    near: u8,
+}
+
+impl pulp::NullaryFnOnce for Moments<'_> {
+    type Output = [i32; 5];
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the very point
+    fn call(self) -> [i32; 5] {
+        let [mut n, mut sum_i, mut sum_b, mut sum_ii, mut sum_ib] = [0; 5];
+        for (&i, &b) in self.picture.iter().zip(self.street) {
+            let is_near = i32::from(self.gain.level(i).abs_diff(b) <= self.near);
+            // What is not near counts as black, which adds nothing.
+            let (i, b) = (i32::from(i) * is_near, i32::from(b) * is_near);
+            n += is_near;
+            sum_i += i;
+            sum_b += b;
+            sum_ii += i * i;
+            sum_ib += i * b;
+        }
+        [n, sum_i, sum_b, sum_ii, sum_ib]
     }
 }
 

@@ -1,10 +1,12 @@
 //! Settled foreground that is no road user: the street that a vehicle had
 //! hidden since the first picture, or litter that nobody tracks.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::background::{Background, label};
-use super::bits::{Bits, any_in};
+use super::bits::{Bits, any_in, for_each_set};
 use super::camera::Rect;
 use super::reduce::Plane;
 
@@ -51,61 +53,96 @@ impl Ghosts {
         background: &mut Background,
         (picture, labels, foreground): (&Plane, &Plane, &Bits),
         (frame, elapsed_s, hold_s): (u64, f32, f32),
-        spared: impl Fn(usize, usize) -> bool,
+        spared: &Spared,
     ) {
         let turn = frame as usize % TURNS;
         let columns = picture.width.div_ceil(TILE);
         let mut any = Vec::new();
-        for (i, waited_s) in self.waited_s.iter_mut().enumerate() {
-            let (row, column) = (i / columns, i % columns);
-            let xs = column * TILE..((column + 1) * TILE).min(picture.width);
+        for (row, tiles) in self.waited_s.chunks_mut(columns).enumerate() {
             let ys = row * TILE..((row + 1) * TILE).min(picture.height);
-            if column == 0 {
-                foreground.any_of(ys.clone(), &mut any);
-            }
-            if (row + column) % TURNS != turn {
-                continue;
-            }
-            // Most tiles show nothing but street.
-            if !any_in(&any, &xs) {
-                *waited_s = 0.0;
-                continue;
-            }
-            // What shows revealed street may look like its shadow.
-            let settled = |x: usize, y: usize| {
-                labels.row(y)[x] & !label::SHADOW == label::SETTLED
-                    && background.age(x, y) >= JUDGE_TICKS
-                    && !spared(x, y)
-            };
-            let count: usize = ys.clone().map(|y| xs.clone().filter(|&x| settled(x, y)).count()).sum();
-            if count < MIN_SETTLED {
-                *waited_s = 0.0;
-                continue;
-            }
-            *waited_s += elapsed_s * TURNS as f32;
-            let tile =
-                Rect { x1: xs.start as f32, y1: ys.start as f32, x2: xs.end as f32, y2: ys.end as f32 };
-            let overdue = *waited_s >= hold_s;
-            let revealed = overdue || is_revealed(background, picture, foreground, &tile);
-            let back = |x: usize, y: usize| settled(x, y) && background.is_recurrent(x, y);
-            let recurrent: usize = ys.clone().map(|y| xs.clone().filter(|&x| back(x, y)).count()).sum();
-            let recurrent = 2 * recurrent >= count;
-            // The rim that passes for street by the tolerance for shake goes, too.
-            let rim = if revealed { RIM as f32 } else { 0.0 };
-            let (xs, ys) = tile.grown_by(rim).pixels(picture.width, picture.height);
-            for y in ys {
-                for x in xs.clone() {
-                    if background.age(x, y) < JUDGE_TICKS || spared(x, y) {
-                        continue;
-                    }
-                    let untrusted = revealed && !background.is_trusted(x, y);
-                    if overdue || untrusted || recurrent && background.is_recurrent(x, y) {
-                        background.absorb(y, x, x + 1);
+            foreground.any_of(ys.clone(), &mut any);
+            let first = (TURNS + turn - row % TURNS) % TURNS;
+            for column in (first..columns).step_by(TURNS) {
+                let waited_s = &mut tiles[column];
+                let xs = column * TILE..((column + 1) * TILE).min(picture.width);
+                // Most tiles show nothing but street.
+                if !any_in(&any, &xs) {
+                    *waited_s = 0.0;
+                    continue;
+                }
+                let mut settled = [0; TILE];
+                for (settled, y) in settled.iter_mut().zip(ys.clone()) {
+                    *settled =
+                        settled_in(&labels.row(y)[xs.clone()], &background.ages(y)[xs.clone()], || {
+                            spared.row(y, &xs)
+                        });
+                }
+                let count: usize = settled.iter().map(|row| row.count_ones() as usize).sum();
+                if count < MIN_SETTLED {
+                    *waited_s = 0.0;
+                    continue;
+                }
+                *waited_s += elapsed_s * TURNS as f32;
+                let tile =
+                    Rect { x1: xs.start as f32, y1: ys.start as f32, x2: xs.end as f32, y2: ys.end as f32 };
+                let overdue = *waited_s >= hold_s;
+                let revealed = overdue || is_revealed(background, picture, foreground, &tile);
+                let mut recurrent = 0;
+                for (&settled, y) in settled.iter().zip(ys.clone()) {
+                    for_each_set(settled.into(), |i| {
+                        recurrent += usize::from(background.is_recurrent(xs.start + i, y));
+                    });
+                }
+                let recurrent = 2 * recurrent >= count;
+                if !revealed && !recurrent {
+                    continue;
+                }
+                // The rim that passes for street by the tolerance for shake goes, too.
+                let rim = if revealed { RIM as f32 } else { 0.0 };
+                let (xs, ys) = tile.grown_by(rim).pixels(picture.width, picture.height);
+                for y in ys {
+                    for x in xs.clone() {
+                        if background.age(x, y) < JUDGE_TICKS || spared.holds(x, y) {
+                            continue;
+                        }
+                        let untrusted = revealed && !background.is_trusted(x, y);
+                        if overdue || untrusted || recurrent && background.is_recurrent(x, y) {
+                            background.absorb(y, x, x + 1);
+                        }
                     }
                 }
             }
         }
     }
+}
+
+/// Pixels held on to, as road users that stand there are tracked.
+pub(crate) struct Spared<'a> {
+    /// Whose place each pixel is, and of whom it is held.
+    pub owner: &'a Plane,
+    pub held: &'a [bool; 256],
+}
+
+impl Spared<'_> {
+    fn holds(&self, x: usize, y: usize) -> bool {
+        self.held[usize::from(self.owner.row(y)[x])]
+    }
+
+    /// Bit `i` for the `i`th of at most eight columns `xs` of row `y`.
+    fn row(&self, y: usize, xs: &Range<usize>) -> u8 {
+        let owners = self.owner.row(y)[xs.clone()].iter();
+        owners.enumerate().fold(0, |bits, (i, &o)| bits | u8::from(self.held[usize::from(o)]) << i)
+    }
+}
+
+/// Bit `i` for the `i`th of at most eight pixels: it has settled for long
+/// enough and is not among the `spared`. What shows revealed street may look
+/// like its shadow.
+fn settled_in(labels: &[u8], ages: &[u8], spared: impl FnOnce() -> u8) -> u8 {
+    let settled = labels.iter().zip(ages).enumerate().fold(0, |bits, (i, (&label, &age))| {
+        bits | u8::from(label & !label::SHADOW == label::SETTLED && age >= JUDGE_TICKS) << i
+    });
+    if settled == 0 { 0 } else { settled & !spared() }
 }
 
 /// The outline of the foreground in `rect` is in the model but not in the

@@ -20,6 +20,7 @@ mod shadow;
 mod sizes;
 mod targets;
 mod vehicles;
+mod window;
 
 use serde::{Deserialize, Serialize};
 use ss_model::{BoxF, Detection, Error, EventTime, Homography, LumaFrame, Result, Track, VehicleClass};
@@ -29,9 +30,9 @@ use bits::Bits;
 use blobs::{Components, majority};
 use camera::{Camera, Rect};
 use gain::Gain;
-use ghosts::{Ghosts, is_revealed};
+use ghosts::{Ghosts, Spared, is_revealed};
 use reduce::{Plane, Reducer};
-use revise::{mark_firm, revise};
+use revise::{doubtful, mark_firm, revise};
 use shadow::Shadow;
 use sizes::{KINDS, Sizes};
 use targets::{Target, Targets, Views};
@@ -84,6 +85,8 @@ pub struct MotionDetector {
     owner: Plane,
     /// Where those are who are as large as road users are: see [`revise`].
     firm: Plane,
+    /// Where those are who are not.
+    doubted: Vec<Rect>,
     sums: Vec<u8>,
     components: Components,
     explainer: Explainer,
@@ -147,6 +150,7 @@ impl MotionDetector {
             mask: Plane::new(w, h, 0),
             owner: Plane::new(w, h, 0),
             firm: Plane::new(w, h, 0),
+            doubted: Vec::new(),
             sums: vec![0; w],
             components: Components::default(),
             explainer: Explainer::default(),
@@ -199,17 +203,23 @@ impl MotionDetector {
         if let Some(sizes) = &self.sizes
             && state.frames.is_multiple_of(REVISE_TURNS)
         {
-            mark_firm(&state.targets.list, sizes, frame.time, &mut self.firm);
-            self.components.find(&self.mask);
-            let scene = Scene {
-                components: &self.components,
-                mask: &self.mask,
-                hidden: Some((&self.firm, Hidden::Known)),
-                sizes: Some(sizes),
-                min_moving: 0.0,
-                kinds: &KINDS,
-            };
-            self.explainer.explain(&scene, &mut self.found);
+            doubtful(&state.targets.list, sizes, frame.time, &mut self.doubted);
+            if self.doubted.is_empty() {
+                self.found.clear();
+            } else {
+                mark_firm(&state.targets.list, sizes, frame.time, &mut self.firm);
+                self.components.find(&self.mask);
+                let scene = Scene {
+                    components: &self.components,
+                    mask: &self.mask,
+                    hidden: Some((&self.firm, Hidden::Known)),
+                    sizes: Some(sizes),
+                    about: Some(&self.doubted),
+                    min_moving: 0.0,
+                    kinds: &KINDS,
+                };
+                self.explainer.explain(&scene, &mut self.found);
+            }
             revise(&mut state.targets.list, &self.found, sizes, frame.time);
         }
         report(&state.targets.list, self.sizes.as_ref(), scale, frame.time, out);
@@ -225,6 +235,7 @@ impl MotionDetector {
             mask: &self.mask,
             hidden: Some((&self.owner, Hidden::Before)),
             sizes: self.sizes.as_ref(),
+            about: None,
             min_moving: MIN_MOVING,
             kinds: &KINDS,
         };
@@ -237,18 +248,18 @@ impl MotionDetector {
             class: f.class,
             flags: Track::CLASS_BY_SIZE,
         }));
-        let (targets, owner, hold_s) = (&state.targets.list, &self.owner, self.config.hold_s);
-        let spared = |x: usize, y: usize| {
-            let place = usize::from(owner.row(y)[x]);
-            place > 0
-                && targets[place - 1].seen == frame.time
-                && frame.time.seconds_since(targets[place - 1].moved) < hold_s
-        };
+        // By the mark in `owner`: whose place is held on to.
+        let (owner, hold_s) = (&self.owner, self.config.hold_s);
+        let mut held = [false; 256];
+        for (held, t) in held[1..].iter_mut().zip(&state.targets.list) {
+            *held = t.seen == frame.time && frame.time.seconds_since(t.moved) < hold_s;
+        }
+        let spared = Spared { owner, held: &held };
         state.ghosts.absorb(
             &mut state.background,
             (&self.picture, &self.labels, &self.foreground),
             (state.frames, elapsed_s as f32, hold_s as f32),
-            spared,
+            &spared,
         );
         let raw = if gain.is_some() { &self.raw } else { &self.picture };
         self.foreground.mark(&state.before_mask, label::MOVING | label::SETTLED | label::SHADOW);
@@ -380,10 +391,13 @@ fn claim(target: &Target, now: EventTime, mask: &mut Plane) {
     let margin = (0.08 * target.rect.width().min(target.rect.height())).max(1.0);
     let (xs, ys) = target.rect.grown_by(margin).pixels(mask.width, mask.height);
     for y in ys {
-        for pixel in &mut mask.row_mut(y)[xs.clone()] {
-            if !stands || *pixel != label::MOVING {
-                *pixel = label::STREET;
+        let pixels = &mut mask.row_mut(y)[xs.clone()];
+        if stands {
+            for pixel in pixels {
+                *pixel = if *pixel == label::MOVING { *pixel } else { label::STREET };
             }
+        } else {
+            pixels.fill(label::STREET);
         }
     }
 }

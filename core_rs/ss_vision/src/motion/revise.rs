@@ -36,6 +36,14 @@ pub(crate) fn mark_firm(targets: &[Target], sizes: &Sizes, now: EventTime, firm:
     }
 }
 
+/// Fill `rects` with where those of `targets` are, reported at `now`, who are
+/// not as large as road users are: only about them does [`revise`] ask.
+pub(crate) fn doubtful(targets: &[Target], sizes: &Sizes, now: EventTime, rects: &mut Vec<Rect>) {
+    rects.clear();
+    let doubted = targets.iter().filter(|t| t.is_reported(now) && !sizes.fits(&t.rect));
+    rects.extend(doubted.map(|t| t.rect));
+}
+
 /// Make whole the `targets` that are parts of the road users in `found`, as
 /// seen at `now`; of several parts of one the largest stays.
 pub(crate) fn revise(targets: &mut [Target], found: &[Found], sizes: &Sizes, now: EventTime) {

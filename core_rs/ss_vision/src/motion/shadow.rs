@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::background::label;
-use super::bits::{Bits, for_each_set, pack};
+use super::bits::{Bits, Packer, for_each_set};
 use super::blobs::Components;
 use super::reduce::Plane;
 
@@ -79,6 +79,7 @@ impl Shadow {
             range,
             histogram: &mut self.histogram,
             found: (&mut self.shaded, &mut self.objects),
+            packer: Packer::new(),
         });
         self.find_peak();
         if range.0 < range.1 {
@@ -153,12 +154,13 @@ struct Look<'a> {
     histogram: &'a mut [u32],
     /// Shaded, and objects.
     found: (&'a mut Bits, &'a mut Bits),
+    packer: Packer,
 }
 
 /// What the level of a foreground pixel says, as flags.
 mod says {
-    /// Darker than a street on which ratios mean something.
-    pub const DARKER: u8 = 1;
+    /// Moves and is darker than a street on which ratios mean something.
+    pub const MOVING: u8 = 1;
     /// As dark as a shadow.
     pub const SHADED: u8 = 2;
     /// Lighter than a shadow, darker than the street: the rim of a shadow.
@@ -179,10 +181,10 @@ impl pulp::NullaryFnOnce for Look<'_> {
                 let columns = 64 * k..(64 * k + 64).min(labels.len());
                 let (picture, street) = (&picture[columns.clone()], &street[columns.clone()]);
                 let mut said = [0; 64];
-                compare(picture, street, self.range, &mut said);
-                shaded[k] = pack(&said, says::SHADED) & set;
-                objects[k] = !pack(&said, says::SHADED | says::RIM) & set;
-                let moving = pack(&said, says::DARKER) & set & pack(&labels[columns], label::MOVING);
+                compare(picture, street, &labels[columns], self.range, &mut said);
+                shaded[k] = self.packer.pack(&said, says::SHADED) & set;
+                objects[k] = !self.packer.pack(&said, says::SHADED | says::RIM) & set;
+                let moving = self.packer.pack(&said, says::MOVING) & set;
                 for_each_set(moving, |x| self.histogram[bin(picture[x], street[x])] += self.weight);
             }
         }
@@ -192,17 +194,19 @@ impl pulp::NullaryFnOnce for Look<'_> {
 /// Flags of up to 64 pixels.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
-fn compare(picture: &[u8], street: &[u8], range: (u8, u8), said: &mut [u8; 64]) {
+fn compare(picture: &[u8], street: &[u8], labels: &[u8], range: (u8, u8), said: &mut [u8; 64]) {
     let (first, end) = (u16::from(range.0), u16::from(range.1));
     let known = u8::from(first < end);
-    for ((said, &i), &b) in said.iter_mut().zip(picture).zip(street) {
+    for (((said, &i), &b), &label) in said.iter_mut().zip(picture).zip(street).zip(labels) {
         let darker = u8::from(i < b) & u8::from(b >= MIN_LEVEL);
         // In `first..end` without dividing: i·BINS / b ≥ n when i·BINS ≥ n·b.
         let level = u16::from(i) * BINS as u16;
         let reaches = u8::from(level >= first * u16::from(b));
         let beyond = u8::from(level >= end * u16::from(b));
-        *said =
-            darker * (says::DARKER + known * (says::SHADED * (reaches & (1 - beyond)) + says::RIM * beyond));
+        let moving = label & label::MOVING;
+        *said = darker
+            * (says::MOVING * moving
+                + known * (says::SHADED * (reaches & (1 - beyond)) + says::RIM * beyond));
     }
 }
 

@@ -350,6 +350,7 @@ mod explaining {
             mask,
             hidden,
             sizes: Some(sizes),
+            about: None,
             min_moving: 0.3,
             kinds: &KINDS,
         };

@@ -18,6 +18,7 @@ use super::blobs::{Blob, Components};
 use super::camera::Rect;
 use super::reduce::Plane;
 use super::sizes::{Boxes, Kind, Sizes};
+use super::window::{Count, HIDDEN, Window, is_foreground};
 
 /// Least area of anything reported, reduced pixels: below that noise and
 /// vehicles cannot be told apart.
@@ -65,6 +66,8 @@ pub(crate) struct Scene<'a> {
     /// Not 0 where the street is hidden, and by whom.
     pub hidden: Option<(&'a Plane, Hidden)>,
     pub sizes: Option<&'a Sizes>,
+    /// Only regions near one of these are looked at.
+    pub about: Option<&'a [Rect]>,
     /// Share of a newcomer's pixels that must move.
     pub min_moving: f32,
     /// Who may be found: the first of `sizes::KINDS`.
@@ -77,51 +80,59 @@ impl Scene<'_> {
     }
 }
 
-/// Pixels of a box by what they show.
-#[derive(Clone, Copy, Debug, Default)]
-struct Count {
-    foreground: f32,
-    moving: f32,
-    /// Covered by a tracked road user.
-    hidden: f32,
-    /// Shadow, or something as dark.
-    shade: f32,
-}
-
 /// A box that may be a road user.
-#[derive(Clone, Copy, Debug)]
-struct Candidate {
-    gain: f32,
+#[derive(Clone, Debug)]
+struct Trial {
     rect: Rect,
+    /// Columns and rows of the window in it.
+    part: (Range<usize>, Range<usize>),
+    /// In the picture.
+    area: f32,
+    /// Foreground that makes anybody there, and share of a box that makes one of this kind.
+    least: f32,
+    min_fill: f32,
     class: VehicleClass,
     count: Count,
 }
 
-/// What was tried in one column.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tried {
-    /// Nothing about it has changed since.
-    known: bool,
-    best: Option<Candidate>,
-    /// Around every box of the column.
-    about: Rect,
+impl Trial {
+    /// Foreground in the box less the street in it, if it may be anybody.
+    fn gain(&self) -> Option<f32> {
+        let foreground = self.count.foreground as f32;
+        let visible = self.area - self.count.hidden as f32;
+        let lit = visible - self.count.shade as f32;
+        (self.is_left() && foreground >= MIN_LIT * visible && foreground >= self.min_fill * lit)
+            .then_some(2.0 * foreground - lit)
+    }
+
+    /// Enough is left of it; removals only take away from that.
+    fn is_left(&self) -> bool {
+        let visible = self.area - self.count.hidden as f32;
+        self.count.foreground as f32 >= self.least && visible >= MIN_VISIBLE * self.area
+    }
 }
 
-/// Window around one region; buffers are kept between frames.
+/// What was tried in one column.
+#[derive(Clone, Debug, Default)]
+struct Column {
+    trials: Vec<Trial>,
+    /// Columns of the window that say where feet are, and how many of them are
+    /// foreground in each row.
+    strip: Range<usize>,
+    rows: Vec<u8>,
+    /// Gain and place of the best of `trials`.
+    best: Option<(f32, usize)>,
+}
+
+/// Buffers are kept between frames.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Explainer {
-    x: usize,
-    y: usize,
-    width: usize,
-    height: usize,
-    pixels: Vec<u8>,
-    sums: Sums,
-    /// Every how many columns a foot is tried.
+    window: Window,
+    /// Every how many columns a foot is tried, and what was.
     step: usize,
-    /// Half of the widest box.
-    margin: usize,
-    tried: Vec<Tried>,
-    picture: Rect,
+    columns: Vec<Column>,
+    /// How many of `columns` are in use.
+    tried: usize,
 }
 
 /// Road users looked for in one region at most: a queue has fewer near enough
@@ -129,9 +140,6 @@ pub(crate) struct Explainer {
 const MAX_PER_REGION: usize = 50;
 /// Feet tried in one column at most.
 const MAX_FEET: usize = 4;
-/// Mark of a hidden pixel in the window.
-const HIDDEN: u8 = 255;
-
 impl Explainer {
     /// Fill `found` with the road users in every region of `scene`.
     pub fn explain(&mut self, scene: &Scene, found: &mut Vec<Found>) {
@@ -139,7 +147,9 @@ impl Explainer {
         for (number, blob) in scene.components.blobs.iter().enumerate() {
             // Standing foreground and noise are nobody.
             let moves = blob.settled < blob.area || scene.min_moving == 0.0;
-            if blob.area >= LEAST_REGION && moves {
+            let asked =
+                || scene.about.is_none_or(|r| r.iter().any(|r| blob.rect().intersect(r).area() > 0.0));
+            if blob.area >= LEAST_REGION && moves && asked() {
                 self.explain_region(scene, number, found);
             }
         }
@@ -147,7 +157,7 @@ impl Explainer {
 
     fn explain_region(&mut self, scene: &Scene, number: usize, found: &mut Vec<Found>) {
         let blob = scene.components.blobs[number];
-        let whole = Rect { x1: blob.x1 as f32, y1: blob.y1 as f32, x2: blob.x2 as f32, y2: blob.y2 as f32 };
+        let whole = blob.rect();
         let area = blob.area as f32;
         let Some(sizes) = scene.sizes else {
             if area >= 2.0 * MIN_AREA_PX {
@@ -171,35 +181,36 @@ impl Explainer {
         }
         self.load(&blob, scene, number);
         self.step = ((boxes[0][0].0 / 4.0) as usize).max(1);
-        self.margin = boxes.iter().flatten().map(|b| b.0 / 2.0 + 2.0).fold(0.0, f32::max) as usize;
-        self.tried.clear();
-        self.tried.resize(self.width / self.step + 1, Tried::default());
+        self.tried = self.window.width / self.step + 1;
+        if self.columns.len() < self.tried {
+            self.columns.resize(self.tried, Column::default());
+        }
+        let picture = Rect { x1: 0.0, y1: 0.0, x2: scene.mask.width as f32, y2: scene.mask.height as f32 };
+        for (i, column) in self.columns[..self.tried].iter_mut().enumerate() {
+            column.try_feet(&self.window, (i * self.step, self.step), (sizes, scene.kinds), &picture);
+        }
         for _ in 0..MAX_PER_REGION {
             // Nobody is left who moves.
             if moving < scene.min_moving * MIN_AREA_PX {
                 break;
             }
-            self.try_columns(sizes, scene.kinds);
-            let Some(Candidate { rect, class, count, .. }) = self.best() else { break };
-            if count.moving >= scene.min_moving * count.foreground {
-                let fill = count.foreground / (rect.area() - count.hidden - count.shade).max(1.0);
+            let Some(Trial { rect, class, count, .. }) = self.best().cloned() else { break };
+            let (foreground, moves) = (count.foreground as f32, count.moving as f32);
+            if moves >= scene.min_moving * foreground {
+                let fill = foreground / (rect.area() - count.hidden as f32 - count.shade as f32).max(1.0);
                 found.push(Found { rect: self.tighten(&rect), class, score: 0.5 + 0.5 * fill.min(1.0) });
             }
-            self.remove(&rect);
-            moving -= count.moving;
+            self.remove(&rect, (sizes, scene.kinds), &picture);
+            moving -= moves;
         }
     }
 
     fn load(&mut self, blob: &Blob, scene: &Scene, number: usize) {
-        let mask = scene.mask;
-        self.picture = Rect { x1: 0.0, y1: 0.0, x2: mask.width as f32, y2: mask.height as f32 };
-        (self.x, self.y) = (blob.x1, blob.y1);
-        (self.width, self.height) = (blob.x2 - blob.x1, blob.y2 - blob.y1);
-        self.pixels.clear();
-        self.pixels.resize(self.width * self.height, label::STREET);
+        let (mask, window) = (scene.mask, &mut self.window);
+        window.open(blob.x1..blob.x2, blob.y1..blob.y2);
         if let Some((hidden, _)) = scene.hidden {
-            for (y, pixels) in (blob.y1..blob.y2).zip(self.pixels.chunks_exact_mut(self.width)) {
-                let hidden = &hidden.row(y)[blob.x1..blob.x2];
+            for y in blob.y1..blob.y2 {
+                let (pixels, hidden) = (window.row_mut(y - blob.y1), &hidden.row(y)[blob.x1..blob.x2]);
                 pixels
                     .iter_mut()
                     .zip(hidden)
@@ -208,134 +219,139 @@ impl Explainer {
         }
         let known = scene.hides_known();
         for (y, x1, x2) in scene.components.runs_of(number) {
-            let (row, xs) = ((y - self.y) * self.width, x1 - self.x..x2 - self.x);
-            let pixels = &mut self.pixels[row..][xs];
+            let pixels = &mut window.row_mut(y - blob.y1)[x1 - blob.x1..x2 - blob.x1];
             for (pixel, &shown) in pixels.iter_mut().zip(&mask.row(y)[x1..x2]) {
                 *pixel = if known && *pixel == HIDDEN { HIDDEN } else { shown };
             }
         }
-    }
-
-    /// The window's columns and rows inside `rect`.
-    fn clip(&self, rect: &Rect) -> (Range<usize>, Range<usize>) {
-        rect.shifted(-(self.x as f32), -(self.y as f32)).pixels(self.width, self.height)
+        window.seal();
     }
 
     /// The box that explains most: foreground in it, less the street in it.
-    fn best(&self) -> Option<Candidate> {
-        let candidates = self.tried.iter().filter_map(|t| t.best);
+    fn best(&self) -> Option<&Trial> {
+        let columns = self.columns[..self.tried].iter();
+        let candidates = columns.filter_map(|c| c.best.map(|(gain, i)| (gain, &c.trials[i])));
         // The first of equal ones.
-        candidates.reduce(|best, c| if c.gain > best.gain { c } else { best })
-    }
-
-    /// Try what is not known, summing up only the pixels about it.
-    fn try_columns(&mut self, sizes: &Sizes, kinds: &[Kind]) {
-        let mut tried = std::mem::take(&mut self.tried);
-        let unknown = |t: &Tried| !t.known;
-        let (first, last) = (tried.iter().position(unknown), tried.iter().rposition(unknown));
-        if let Some((first, last)) = first.zip(last) {
-            let columns = first * self.step..(last * self.step + 1).min(self.width);
-            let xs = columns.start.saturating_sub(self.margin)..(columns.end + self.margin).min(self.width);
-            self.sums.fill(&self.pixels, self.width, xs, 0..self.height);
-            for (i, tried) in tried.iter_mut().enumerate().filter(|(_, t)| !t.known) {
-                *tried = self.try_column(i * self.step, sizes, kinds);
-            }
-        }
-        self.tried = tried;
-    }
-
-    /// The best box that stands in column `u`: at each of the lowest ends that
-    /// its foreground has, as one of them may be the rim of a shadow.
-    fn try_column(&self, u: usize, sizes: &Sizes, kinds: &[Kind]) -> Tried {
-        let mut tried = Tried { known: true, ..Tried::default() };
-        let x = (self.x + u) as f32;
-        let (mut feet, mut reach, mut stood) = (0, self.step, false);
-        for y in (0..self.height).rev() {
-            let columns = u.saturating_sub(reach)..(u + reach).min(self.width);
-            let stands = 2 * self.sums.foreground(columns.clone(), y) as usize > columns.len();
-            if stands && !stood {
-                let foot = (self.y + y + 1) as f32;
-                let Some(boxes) = sizes.at(x, foot) else { break };
-                tried.best = self.better(tried.best, (x, foot), &boxes, kinds);
-                let most =
-                    |side: fn(&(f32, f32)) -> f32| boxes.iter().flatten().map(side).fold(0.0, f32::max);
-                tried.about = tried.about.union(&standing(x, foot, (most(|b| b.0), most(|b| b.1))));
-                reach = ((boxes[0][0].0 / 4.0) as usize).max(1);
-                feet += 1;
-                if feet == MAX_FEET {
-                    break;
-                }
-            }
-            stood = stands;
-        }
-        tried
-    }
-
-    /// The best of `best` and the boxes with their foot at `(x, y)`.
-    fn better(
-        &self,
-        mut best: Option<Candidate>,
-        (x, y): (f32, f32),
-        boxes: &Boxes,
-        kinds: &[Kind],
-    ) -> Option<Candidate> {
-        let least = least(boxes);
-        for (kind, pair) in kinds.iter().zip(boxes) {
-            for (size, min_fill) in pair.iter().zip([kind.min_fill, ACROSS_FILL]) {
-                let rect = standing(x, y, *size);
-                let (xs, ys) = self.clip(&rect);
-                let count = self.sums.count(xs, ys);
-                let area = rect.intersect(&self.picture).area();
-                let visible = area - count.hidden;
-                let lit = visible - count.shade;
-                let gain = 2.0 * count.foreground - lit;
-                if count.foreground >= least
-                    && visible >= MIN_VISIBLE * area
-                    && count.foreground >= MIN_LIT * visible
-                    && count.foreground >= min_fill * lit
-                    && best.is_none_or(|b| gain > b.gain)
-                {
-                    best = Some(Candidate { gain, rect, class: kind.class, count });
-                }
-            }
-        }
-        best
+        candidates.reduce(|best, c| if c.0 > best.0 { c } else { best }).map(|(_, trial)| trial)
     }
 
     /// The part of `rect` whose outer rows and columns hold foreground.
     fn tighten(&self, rect: &Rect) -> Rect {
-        let (xs, ys) = self.clip(rect);
-        let row = |y: usize| {
-            self.pixels[y * self.width..][..self.width][xs.clone()]
-                .iter()
-                .filter(|&&p| is_foreground(p))
-                .count()
-        };
-        let column =
-            |x: usize| ys.clone().filter(|&y| is_foreground(self.pixels[y * self.width + x])).count();
+        let window = &self.window;
+        let (xs, ys) = window.clip(rect);
+        let row = |y: usize| window.row(y)[xs.clone()].iter().filter(|&&p| is_foreground(p)).count();
+        let column = |x: usize| ys.clone().filter(|&y| is_foreground(window.row(y)[x])).count();
         let (wide, tall) = (xs.len() / 5 + 1, ys.len() / 5 + 1);
         let y1 = ys.clone().find(|&y| row(y) >= wide).unwrap_or(ys.start);
         let y2 = ys.clone().rev().find(|&y| row(y) >= wide).map_or(ys.end, |y| y + 1);
         let x1 = xs.clone().find(|&x| column(x) >= tall).unwrap_or(xs.start);
         let x2 = xs.clone().rev().find(|&x| column(x) >= tall).map_or(xs.end, |x| x + 1);
-        Rect {
-            x1: (self.x + x1) as f32,
-            y1: (self.y + y1) as f32,
-            x2: (self.x + x2) as f32,
-            y2: (self.y + y2) as f32,
+        let ((x1, y1), (x2, y2)) = (window.place(x1, y1), window.place(x2, y2));
+        Rect { x1, y1, x2, y2 }
+    }
+
+    /// Hide what is in `rect`, and take it off what was tried.
+    fn remove(&mut self, rect: &Rect, who: (&Sizes, &[Kind]), picture: &Rect) {
+        let part = self.window.clip(rect);
+        self.window.remove(part.clone());
+        for (i, column) in self.columns[..self.tried].iter_mut().enumerate() {
+            if meet(&column.strip, &part.0) {
+                column.try_feet(&self.window, (i * self.step, self.step), who, picture);
+            } else {
+                column.lose(&self.window, &part);
+            }
+        }
+    }
+}
+
+impl Column {
+    /// The boxes that stand in column `u` of `window`: at each of the lowest ends
+    /// that its foreground has, as one of them may be the rim of a shadow.
+    fn try_feet(
+        &mut self,
+        window: &Window,
+        (u, step): (usize, usize),
+        (sizes, kinds): (&Sizes, &[Kind]),
+        picture: &Rect,
+    ) {
+        self.trials.clear();
+        // A strip's counts are bytes; no rider is half as wide as that.
+        let strip = |reach: usize| u.saturating_sub(reach.min(127))..(u + reach.min(127)).min(window.width);
+        let (mut columns, mut end, mut stood) = (strip(step), window.height, false);
+        self.strip = columns.clone();
+        for _ in 0..MAX_FEET {
+            window.foreground(columns.clone(), &mut self.rows);
+            // The lowest row that stands with one below it that does not.
+            let foot = self.rows[..end].iter().rposition(|&n| {
+                let stands = 2 * usize::from(n) > columns.len();
+                let is_foot = stands && !stood;
+                stood = stands;
+                is_foot
+            });
+            let Some(y) = foot else { break };
+            let (x, foot) = window.place(u, y + 1);
+            let Some(boxes) = sizes.at(x, foot) else { break };
+            self.try_foot(window, (x, foot), (&boxes, kinds), picture);
+            columns = strip(((boxes[0][0].0 / 4.0) as usize).max(1));
+            self.strip = self.strip.start.min(columns.start)..self.strip.end.max(columns.end);
+            end = y;
+        }
+        self.choose();
+    }
+
+    /// Try all sizes with the foot at `(x, y)` of the picture.
+    fn try_foot(
+        &mut self,
+        window: &Window,
+        (x, y): (f32, f32),
+        (boxes, kinds): (&Boxes, &[Kind]),
+        picture: &Rect,
+    ) {
+        let least = least(boxes);
+        for (kind, pair) in kinds.iter().zip(boxes) {
+            for (size, min_fill) in pair.iter().zip([kind.min_fill, ACROSS_FILL]) {
+                let rect = standing(x, y, *size);
+                let part = window.clip(&rect);
+                let (count, area) = (window.count(&part.0, &part.1), rect.intersect(picture).area());
+                let trial = Trial { rect, part, area, least, min_fill, class: kind.class, count };
+                if trial.is_left() {
+                    self.trials.push(trial);
+                }
+            }
         }
     }
 
-    fn remove(&mut self, rect: &Rect) {
-        for tried in &mut self.tried {
-            // A pixel of both may be cut by rounding.
-            tried.known &= tried.about.intersect(&rect.grown_by(2.0)).area() == 0.0;
+    /// Take what the latest removal, columns and rows `part`, has taken off every box.
+    fn lose(&mut self, window: &Window, part: &(Range<usize>, Range<usize>)) {
+        let mut changed = false;
+        for trial in &mut self.trials {
+            let (xs, ys) = &trial.part;
+            if meet(xs, &part.0) && meet(ys, &part.1) {
+                trial.count.lose(window.lost(xs, ys));
+                changed = true;
+            }
         }
-        let (xs, ys) = self.clip(rect);
-        for y in ys {
-            self.pixels[y * self.width..][..self.width][xs.clone()].fill(HIDDEN);
+        if changed {
+            self.choose();
         }
     }
+
+    /// The first of the best.
+    fn choose(&mut self) {
+        self.best = None;
+        for (i, trial) in self.trials.iter().enumerate() {
+            if let Some(gain) = trial.gain()
+                && self.best.is_none_or(|(best, _)| gain > best)
+            {
+                self.best = Some((gain, i));
+            }
+        }
+    }
+}
+
+/// Two ranges have something in common.
+fn meet(a: &Range<usize>, b: &Range<usize>) -> bool {
+    a.start < b.end && b.start < a.end
 }
 
 /// The box of the given size whose foot is at `(x, y)`.
@@ -347,75 +363,6 @@ fn standing(x: f32, y: f32, (w, h): (f32, f32)) -> Rect {
 fn least(boxes: &Boxes) -> f32 {
     let (w, h) = boxes[0][0];
     MIN_AREA_PX.max(MIN_SHARE * w * h)
-}
-
-/// Summed-area table of a part of the window, one row and column larger:
-/// foreground, moving, hidden, shade.
-#[derive(Clone, Debug, Default)]
-struct Sums {
-    xs: Range<usize>,
-    ys: Range<usize>,
-    table: Vec<[u32; 4]>,
-}
-
-impl Sums {
-    /// Of columns `xs` and rows `ys` of `pixels`, rows of `width`.
-    fn fill(&mut self, pixels: &[u8], width: usize, xs: Range<usize>, ys: Range<usize>) {
-        let w = xs.len() + 1;
-        self.table.resize(w * (ys.len() + 1), [0; 4]);
-        self.table[..w].fill([0; 4]);
-        for (i, y) in ys.clone().enumerate() {
-            let (above, below) = self.table[i * w..(i + 2) * w].split_at_mut(w);
-            let mut row = [0; 4];
-            below[0] = row;
-            let pixels = &pixels[y * width..][..width][xs.clone()];
-            for ((sum, above), &pixel) in below[1..].iter_mut().zip(&above[1..]).zip(pixels) {
-                row = plus(row, COUNTED[usize::from(pixel)]);
-                *sum = plus(*above, row);
-            }
-        }
-        (self.xs, self.ys) = (xs, ys);
-    }
-
-    /// Foreground in columns `xs` of row `y`.
-    fn foreground(&self, xs: Range<usize>, y: usize) -> u32 {
-        let xs = xs.start.max(self.xs.start)..xs.end.min(self.xs.end);
-        let row = |y: usize| &self.table[(y - self.ys.start) * (self.xs.len() + 1)..];
-        let (above, below, a, b) = (row(y), row(y + 1), xs.start - self.xs.start, xs.end - self.xs.start);
-        below[b][0] + above[a][0] - below[a][0] - above[b][0]
-    }
-
-    /// Of columns `xs` and rows `ys`, as far as they lie inside.
-    fn count(&self, xs: Range<usize>, ys: Range<usize>) -> Count {
-        let cut = |r: Range<usize>, to: &Range<usize>| {
-            r.start.clamp(to.start, to.end)..r.end.clamp(to.start, to.end)
-        };
-        let (xs, ys) = (cut(xs, &self.xs), cut(ys, &self.ys));
-        let at =
-            |x: usize, y: usize| self.table[(y - self.ys.start) * (self.xs.len() + 1) + x - self.xs.start];
-        let [a, b, c, d] =
-            [at(xs.end, ys.end), at(xs.start, ys.start), at(xs.start, ys.end), at(xs.end, ys.start)];
-        let part = |i: usize| (a[i] + b[i] - c[i] - d[i]) as f32;
-        Count { foreground: part(0), moving: part(1), hidden: part(2), shade: part(3) }
-    }
-}
-
-/// What a pixel adds to each count of the table, by its label.
-const COUNTED: [[u32; 4]; 256] = {
-    let mut counted = [[1, 0, 0, 0]; 256];
-    counted[label::STREET as usize] = [0; 4];
-    counted[label::MOVING as usize] = [1, 1, 0, 0];
-    counted[HIDDEN as usize] = [0, 0, 1, 0];
-    counted[label::SHADOW as usize] = [0, 0, 0, 1];
-    counted
-};
-
-fn plus(a: [u32; 4], b: [u32; 4]) -> [u32; 4] {
-    [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
-}
-
-fn is_foreground(pixel: u8) -> bool {
-    pixel == label::MOVING || pixel == label::SETTLED
 }
 
 /// The class of a region that is as large as one road user, and as solid.
