@@ -27,6 +27,7 @@ def run(site: Path, events: Path, model: Path | None) -> None:
     if model is not None:
         detector = f'detector = "onnx"\nmodel = "{model.resolve()}"'
         site.write_text(site.read_text().replace('detector = "motion"', detector))
+    events.unlink(missing_ok=True)
     command = [*SMARTSTREAM, "run", str(site), "--no-nats", "--events", str(events)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -77,12 +78,14 @@ def simulated(seeds: list[int], folder: Path, *, tracks: bool, model: Path | Non
         light = "day" if seed % 2 else "night"
         more = ["--no-video"] if tracks else []
         command = [*SMARTSTREAM, "simulate", str(out), "--seed", str(seed), "--seconds", "90", "--scene", light, *more]
-        subprocess.run(command, check=True, capture_output=True)
-        if tracks:
-            site = out / "site.toml"
-            site.write_text(site.read_text().replace("file:scene.mp4", "tracks:tracks.ndjson.gz"))
-        run(out / "site.toml", out / "events.ndjson", model)
-        pairs.append((out / "truth.json", out / "events.ndjson"))
+        if not (out / "truth.json").is_file():
+            subprocess.run(command, check=True, capture_output=True)
+        looked = "tracks" if tracks else "motion" if model is None else model.stem
+        site, events = out / f"{looked}.toml", out / f"{looked}.ndjson"
+        text = (out / "site.toml").read_text()
+        site.write_text(text.replace("file:scene.mp4", "tracks:tracks.ndjson.gz") if tracks else text)
+        run(site, events, model)
+        pairs.append((out / "truth.json", events))
     return pairs
 
 
@@ -93,6 +96,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[901, 902, 903, 904, 905])
     parser.add_argument("--tracks", action="store_true", help="perfect tracks instead of the picture")
     parser.add_argument("--model", type=Path, help="a detection model instead of the motion detector")
+    parser.add_argument("--scenes", type=Path, help="folder in which the simulated scenes stay, for another run")
     parser.add_argument("--write", action="store_true", help="also write benchmarks/scenes*.md")
     args = parser.parse_args()
     looked = "motion detector" if args.model is None else args.model.name
@@ -103,7 +107,8 @@ def main() -> None:
             pairs = shared_scenes(args.shared, Path(name), tracks=args.tracks, model=args.model)
             parts += section("Scenes that came with the task, pooled", pairs)
         if args.seeds:
-            pairs = simulated(args.seeds, Path(name), tracks=args.tracks, model=args.model)
+            scenes = args.scenes or Path(name)
+            pairs = simulated(args.seeds, scenes, tracks=args.tracks, model=args.model)
             parts += section(f"Our simulator, seeds {args.seeds}, pooled", pairs)
     text = "\n".join(parts)
     print(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from smartstream.vision.detector import Detections, DetectorSettings, Wants
 from smartstream.vision.service import DetectorService, look_config
 
 SHARED = Path(__file__).parents[3] / "shared/data"
+SIMULATED = Path(__file__).parents[2] / "benchmarks/models/simulated.onnx"
 CLIP = Path(__file__).parents[2] / "smartstream/demo/clip/scene.mp4"
 
 
@@ -191,6 +193,32 @@ def test_tensorrt_without_a_gpu_is_refused_in_one_line(tmp_path: Path) -> None:
     ) as e:
         run_site(tmp_path, SITE.format(clip=CLIP, detector="tensorrt", more='model = "m.onnx"'))
     assert str(e.value).count("\n") == 1  # the heading, and the line
+
+
+def test_a_model_trained_on_simulated_streets_sees_who_is_in_one() -> None:
+    pytest.importorskip("onnxruntime")
+    service = DetectorService(seam.open_detector("onnx", DetectorSettings(model=SIMULATED)), "simulated")
+    run = _core.CameraRun(camera(service, CLIP, rate_hz=1.0, gate=False), hub=service.hub)
+    batches = [TrackBatch.from_bytes(item[3]) for item in follow(run) if item[0] == "tracks"]
+    service.close()
+    seen: dict[int, npt.NDArray[np.float32]] = {}
+    for batch in batches:
+        for at, rows in zip(batch.frame_no, np.split(batch.box, batch.row_end[:-1]), strict=True):
+            seen[int(at)] = rows
+    truth = json.loads((CLIP.parent / "truth.json").read_text())
+    there = found = 0
+    with gzip.open(CLIP.parent / "tracks.ndjson.gz", "rt") as lines:
+        for row in map(json.loads, lines):
+            rows = seen.get(round((row["time"] - truth["t0"]) * truth["fps"]))
+            x1, y1, x2, y2 = box = np.clip(row["box"], 0, 1)
+            if rows is None or y2 - y1 < 0.04:
+                continue
+            both = np.clip(np.minimum(rows[:, 2:], box[2:]) - np.maximum(rows[:, :2], box[:2]), 0, None).prod(axis=1)
+            either = (rows[:, 2:] - rows[:, :2]).prod(axis=1) + (x2 - x1) * (y2 - y1) - both
+            there += 1
+            found += bool((both > 0.5 * either).any())
+    assert there > 100
+    assert found > 0.7 * there, (found, there)  # some stand behind a bus
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="../shared is not there")
