@@ -19,7 +19,7 @@ from smartstream.model.time import NS
 Point = tuple[float, float]
 _PASSES: Final = 2  # others that drove past while he could go
 _FREE_S: Final = 15.0  # of standing though he could go, at a stretch
-_GREEN_S: Final = 3.0  # of a green that he let pass
+_GREEN_S: Final = 1.0  # of a green that he let pass, beyond those in which others start: an arrow's is short
 _STARTS_NS: Final = 6 * NS  # of green before anything counts: some start faster than others
 _STARTS_S: Final = 6.0  # since the last one before him drove off
 _SHORT: Final = 0.6  # heights between a vehicle and the end of its lane that it has stopped short of
@@ -139,16 +139,18 @@ class Standing:
 
     def _again(self, track: int, since_ns: int, now_ns: int, foot: Point, height: float) -> Stand | None:
         """Who stood here until a moment ago, under another number."""
-        for number, lost in list(self.stands.items()):
-            here = np.hypot(lost.x - foot[0], lost.y - foot[1]) <= _AGAIN * height
-            if number not in self._here and lost.seen_ns < now_ns and here and 0.6 < lost.height / height < 1.6:
-                del self.stands[number]
-                for _, tracks, _ in self._impacts.values():
-                    tracks[:] = [track if t == number else t for t in tracks]
-                lost.track, lost.own_ns, lost.seen_ns = track, since_ns, now_ns
-                self.stands[track] = lost
-                return lost
-        return None
+        lost = [s for n, s in self.stands.items() if n not in self._here and s.seen_ns < now_ns]
+        near = [(float(np.hypot(s.x - foot[0], s.y - foot[1])), s) for s in lost if 0.6 < s.height / height < 1.6]
+        far, found = min(near, key=lambda at: at[0], default=(np.inf, None))
+        if found is None or far > _AGAIN * height:
+            return None
+        number = found.track
+        del self.stands[number]
+        for _, tracks, _ in self._impacts.values():
+            tracks[:] = [track if t == number else t for t in tracks]
+        found.track, found.own_ns, found.seen_ns = track, since_ns, now_ns
+        self.stands[track] = found
+        return found
 
     def look(self, now_ns: int, moves: list[Move], gone_ns: int) -> list[tuple[str, dict[str, Any]]]:
         """Who was passed, and what follows from it: kinds of facts and what they say.

@@ -25,7 +25,7 @@ _ENOUGH: Final = 150  # sights of the recent looks
 _BETTER: Final = 0.12  # by which another shift must fit better than none
 _AWAY: Final = 2.0  # cells
 _FADE: Final = 0.985  # of the usual, each look
-_KNOWN: Final = 0.55  # a pattern that nowhere fits so well says nothing
+_KNOWN: Final = 0.6  # a pattern that nowhere fits so well says nothing: one lane alone fits another one nearly so
 Grid = npt.NDArray[np.float64]
 
 

@@ -90,6 +90,34 @@ def test_a_pair_that_comes_to_a_stop_slowly_is_no_impact_by_itself():
     assert kinds(drive(lit, 120, {1: (6, 0.6), 2: (8, 0.5)}, passing=(20, 26, 32), speed=0.1)) == ["stuck_pair"]
 
 
+def test_the_short_green_of_an_arrow_is_one_that_was_let_pass():
+    def told(green):
+        lit = watch()
+        stops = {1: (6, 0.6), 2: (8, 0.5)}
+        told = []
+        rows = {}
+        for t in range(60):
+            rows[t] = [(n, 0.2, min(where, where - 0.36 * (at - t))) for n, (at, where) in stops.items() if t >= at - 5]
+        for t in range(60):
+            state = {0: "red", 20: "green", 20 + green: "amber", 23 + green: "red"}.get(t)
+            if state:
+                lit.signal("G", state, (1000 + t) * NS)
+            told += lit.take(batch({1000 + t: rows[t]}))
+        return kinds(told)
+
+    assert told(8) == ["impact"]
+    assert told(5) == []  # too short for anybody to start
+
+
+def test_who_is_lost_is_found_again_where_he_stood_and_not_where_another_one_did():
+    lit = watch()
+    lit.take(batch({1000 + t: [(1, 0.2, 0.6), (2, 0.2, 0.56)] for t in range(20)}))
+    lit.take(batch({1020 + t: [(7, 0.2, 0.562)] for t in range(5)}))
+    stood = {stand[0]: round(stand[5], 3) for stand in lit.snapshot()["standing"]["stands"]}
+    assert stood[7] == 0.56
+    assert 2 not in stood
+
+
 def test_a_pair_at_the_line_is_an_impact_when_it_lets_a_green_pass():
     def told(begin):
         lit = watch()
