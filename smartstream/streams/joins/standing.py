@@ -243,7 +243,9 @@ class Standing:
                 if abs(one.since_ns - other.since_ns) > _AT_ONCE_NS or not touching:
                     continue
                 if max(one.abrupt_ns, other.abrupt_ns) >= first_ns - 3 * NS:
-                    kind, fits = "impact", any(s.stuck or s.lets_green_pass for s in (one, other))
+                    # At their lines side by side all stand; one against the other, in one lane, nobody does.
+                    kind, fits = "impact", one.stuck or other.stuck
+                    fits |= one.lane == other.lane and (one.lets_green_pass or other.lets_green_pass)
                 else:
                     kind, fits = "stuck_pair", now_ns - first_ns >= _SLOW_NS
                     fits &= any(s.is_short and s.lets_green_pass for s in (one, other))

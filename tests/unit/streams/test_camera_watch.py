@@ -127,6 +127,14 @@ def test_a_pair_at_the_line_is_an_impact_when_it_lets_a_green_pass():
 
     assert told(1010) == ["impact"]
     assert told(1045) == []
+    lanes = {"S0": Lane(((0.0, 0.0), (0.25, 0.0), (0.25, 1.0), (0.0, 1.0)), (0.0, 1.0), "G")}
+    lanes["S1"] = Lane(((0.25, 0.0), (0.5, 0.0), (0.5, 1.0), (0.25, 1.0)), (0.0, 1.0), "H")
+    beside = CameraWatch(CameraGeometry("cam", "j1", (21.0, 105.0), lanes))
+    beside.signal("G", "green", 990 * NS)
+    beside.signal("H", "red", 990 * NS)
+    pair = ((1, 0.22, 6), (2, 0.28, 7))
+    rows = {t: [(n, x, min(0.97, 0.97 - 0.36 * (at - t))) for n, x, at in pair if t >= at - 2] for t in range(60)}
+    assert kinds(beside.take(batch({1000 + t: row for t, row in rows.items()}))) == []
 
 
 def test_who_moves_off_is_told_with_how_long_he_stood_and_is_no_impact_any_more():
