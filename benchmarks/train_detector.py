@@ -309,7 +309,8 @@ def write(network: Network, model: Path) -> None:
     new = model.with_suffix(".new")
     torch.onnx.export(exported, (torch.zeros(2, 3, HEIGHT, WIDTH),), str(new), opset_version=17, dynamo=False, **names)
     made = onnx.load(str(new))
-    onnx.helper.set_model_props(made, {"names": str(dict(enumerate(CLASSES))), "trained_on": "smartstream simulate"})
+    about = {"names": str(dict(enumerate(CLASSES))), "riders": "within", "trained_on": "smartstream simulate"}
+    onnx.helper.set_model_props(made, about)
     onnx.save(made, str(new))
     new.rename(model)
 

@@ -268,8 +268,9 @@ class Detect(Table):
     provider: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the `onnx` detector runs; `auto`: CUDA where there is one. `tensorrt` knows only GPUs."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """What only this detector knows; `onnx`, `tensorrt`: `size`, the [width, height] of a model that leaves them open;
-    `tensorrt`: `batch`, the numbers of pictures in one go ([16]), of a model that leaves it open."""
+    """What only this detector knows; `onnx`, `tensorrt`: `size`, the [width, height] of a model that leaves them open,
+    `riders_apart` = false where the boxes of two-wheelers include their riders; `tensorrt`: `batch`, the numbers of
+    pictures in one go ([16]), of a model that leaves it open."""
 
 
 class Camera(Table):

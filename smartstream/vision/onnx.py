@@ -13,7 +13,7 @@ from smartstream.errors import InvalidInputError
 from smartstream.observe.logging import get_logger
 from smartstream.vision.detector import Detections, DetectorSettings, Wants
 from smartstream.vision.layouts import Port, picture_size, recognise
-from smartstream.vision.readout import Readout
+from smartstream.vision.readout import Readout, riders_apart
 
 _CUDA_BATCH: Final = 16
 _log = get_logger("onnx")
@@ -27,13 +27,12 @@ class OnnxDetector:
 
     Args:
         settings: ``model`` is needed; ``options``: ``size`` = ``[width, height]`` of a model that leaves its
-            picture open (640 x 640).
+            picture open (640 x 640); ``riders_apart`` = false of a model whose two-wheelers include their riders
+            (one that carries ``riders: within`` says so itself).
 
     Raises:
         InvalidInputError: No onnxruntime, no model, or a layout that is not known.
     """
-
-    riders_apart: Final = True
 
     def __init__(self, settings: DetectorSettings) -> None:
         runtime = _onnxruntime()
@@ -53,6 +52,7 @@ class OnnxDetector:
         inputs = [_port(i) for i in self._session.get_inputs()]
         stated = self._session.get_modelmeta().custom_metadata_map
         self._size = picture_size(self._name, inputs, settings.options.get("size"), stated.get("imgsz"))
+        self.riders_apart: Final[bool] = riders_apart(settings, stated.get("riders"))
         outputs = [_port(o) for o in self._session.get_outputs()]
         self._layout = recognise(self._name, inputs, outputs, self._size, settings.format)
         self._readout = Readout(self._name, self._layout, settings, stated.get("names"))

@@ -85,6 +85,22 @@ class Readout:
         return Detections(box[kept], score[kept], code[kept])
 
 
+def riders_apart(settings: DetectorSettings, stated: str | None) -> bool:
+    """Whether a model finds a rider and his vehicle as two, to be made one; most do.
+
+    Args:
+        settings: ``options.riders_apart`` says it.
+        stated: The model's own ``riders``: ``within`` where the box of a two-wheeler includes them.
+
+    Raises:
+        InvalidInputError: The option is no truth value.
+    """
+    apart = settings.options.get("riders_apart", stated != "within")
+    if not isinstance(apart, bool):
+        raise InvalidInputError(f"detector options: found riders_apart = {apart!r}, expected true or false")
+    return apart
+
+
 def nothing() -> Detections:
     """No detections."""
     empty: npt.NDArray[np.float32] = np.zeros(0, np.float32)

@@ -197,8 +197,10 @@ def test_tensorrt_without_a_gpu_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_a_model_trained_on_simulated_streets_sees_who_is_in_one() -> None:
     pytest.importorskip("onnxruntime")
-    service = DetectorService(seam.open_detector("onnx", DetectorSettings(model=SIMULATED)), "simulated")
-    run = _core.CameraRun(camera(service, CLIP, rate_hz=1.0, gate=False), hub=service.hub)
+    detector = seam.open_detector("onnx", DetectorSettings(model=SIMULATED))
+    assert not detector.riders_apart, "the model says that a motorcycle's box includes its rider"
+    service = DetectorService(detector, "simulated")
+    run = _core.CameraRun(camera(service, CLIP, rate_hz=4.0, gate=False), hub=service.hub)
     batches = [TrackBatch.from_bytes(item[3]) for item in follow(run) if item[0] == "tracks"]
     service.close()
     seen: dict[int, npt.NDArray[np.float32]] = {}
@@ -218,7 +220,7 @@ def test_a_model_trained_on_simulated_streets_sees_who_is_in_one() -> None:
             there += 1
             found += bool((both > 0.5 * either).any())
     assert there > 100
-    assert found > 0.7 * there, (found, there)  # some stand behind a bus
+    assert found > 0.75 * there, (found, there)  # some stand behind others
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="../shared is not there")

@@ -21,7 +21,7 @@ from smartstream.vision.gpu.cuda import Device, Graph, Kernel, Memory, Pinned, S
 from smartstream.vision.gpu.engine import DEFAULT_BATCH, Plan, engine_for
 from smartstream.vision.gpu.prepare import FRAME, THREADS, compile_kernel, frame, table, to_camera
 from smartstream.vision.layouts import Layout, Port, picture_size, recognise
-from smartstream.vision.readout import Readout
+from smartstream.vision.readout import Readout, riders_apart
 
 _KERNEL: Final = (c_void_p, c_void_p, c_void_p, c_int, c_int, c_int, c_int)
 _log = get_logger("tensorrt")
@@ -43,13 +43,13 @@ class TensorrtDetector:
 
     Args:
         settings: ``model`` is needed; ``options``: ``batch`` = sizes of batches ([16]), of a model that leaves its
-            batch open; ``size`` = ``[width, height]`` of one that leaves its picture open (640 x 640).
+            batch open; ``size`` = ``[width, height]`` of one that leaves its picture open (640 x 640);
+            ``riders_apart`` = false of one whose two-wheelers include their riders.
 
     Raises:
         InvalidInputError: No GPU, no TensorRT, no model, or a layout that is not known.
     """
 
-    riders_apart: Final = True
     wants: Final[Wants] = Wants("nv12")
 
     def __init__(self, settings: DetectorSettings) -> None:
@@ -57,6 +57,7 @@ class TensorrtDetector:
             raise InvalidInputError("detector tensorrt: found no model, expected its file")
         if settings.provider == "cpu":
             raise InvalidInputError('detector tensorrt: found provider "cpu", expected "auto" or "cuda"')
+        self.riders_apart: Final[bool] = riders_apart(settings, None)
         library = find_library()
         try:
             self._device = Device()

@@ -16,7 +16,7 @@ from smartstream.model.classes import CLASS_CODE
 from smartstream.vision.detector import DetectorSettings
 from smartstream.vision.labels import class_codes
 from smartstream.vision.layouts import FORMATS, Port, recognise
-from smartstream.vision.readout import Readout
+from smartstream.vision.readout import Readout, riders_apart
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -113,3 +113,18 @@ def test_class_names_decide_what_a_class_is(
     else:
         assert not isinstance(codes, str)
         assert CLASS_CODE["car"] in codes
+
+
+class TestRiders:
+    @pytest.mark.parametrize(("options", "stated", "apart"), [
+        ({}, None, True), ({}, "within", False), ({"riders_apart": False}, None, False),
+        ({"riders_apart": True}, "within", True),
+    ])  # fmt: skip
+    def test_apart_unless_the_site_or_the_model_says_within(
+        self, options: dict[str, bool], stated: str | None, apart: bool
+    ) -> None:
+        assert riders_apart(DetectorSettings(options=options), stated) is apart
+
+    def test_anything_but_a_truth_value_is_refused(self) -> None:
+        with pytest.raises(InvalidInputError, match="found riders_apart = 'no', expected true or false"):
+            riders_apart(DetectorSettings(options={"riders_apart": "no"}), None)
