@@ -28,6 +28,7 @@ from pipelines.joins import CitySpec
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
 from pipelines.line_sources import desk_spec, flood_spec, media_spec, sector_spec, station_spec
+from pipelines.panics import HeldPanics
 from pipelines.rings import Rings
 from pipelines.sources import junction_sides, site_sides
 from smartstream.brokers.nats_access import NatsAccess
@@ -129,19 +130,22 @@ def execute(plan: Plan, index: int | None) -> None:
             evidence=evidence_spec(site, RINGS.get if lent is None else lent.get),
         )
     )
+    recovery = None if plan.recovery is None else RecoveryConfig(str(Path(plan.recovery) / "epochs"))
     try:
-        cli_main(
-            flow,
-            workers_per_process=plan.workers,
-            process_id=index,
-            addresses=list(plan.addresses) or None,
-            epoch_interval=EPOCH,
-            recovery_config=None if plan.recovery is None else RecoveryConfig(str(Path(plan.recovery) / "epochs")),
-        )
-    except BytewaxRuntimeError as e:
-        if (cause := _cause(e)) is not None:
-            raise cause from None
-        raise
+        with HeldPanics():
+            try:
+                cli_main(
+                    flow,
+                    workers_per_process=plan.workers,
+                    process_id=index,
+                    addresses=list(plan.addresses) or None,
+                    epoch_interval=EPOCH,
+                    recovery_config=recovery,
+                )
+            except BytewaxRuntimeError as e:
+                if (cause := _cause(e)) is not None:
+                    raise cause from None
+                raise
     finally:
         if lent is not None:
             lent.close()

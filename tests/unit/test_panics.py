@@ -1,0 +1,65 @@
+"""One clear message instead of what Bytewax prints about a panic."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from bytewax import operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.errors import BytewaxRuntimeError
+from bytewax.run import cli_main
+from bytewax.testing import TestingSink, TestingSource
+
+from pipelines.panics import HeldPanics
+from smartstream.errors import InvalidInputError
+
+
+def run_and_fail(error: type[Exception]) -> None:
+    """A flow whose step gives up, with what is written beside it."""
+
+    def give_up(_item: int) -> int:
+        os.write(2, b"before\n")
+        raise InvalidInputError("the reason")
+
+    flow = Dataflow("fails")
+    op.output("out", op.map("give_up", op.input("in", flow, TestingSource([1])), give_up), TestingSink([]))
+    with HeldPanics():
+        try:
+            cli_main(flow)
+        except BytewaxRuntimeError as e:
+            raise error("in plain words") from e
+
+
+@pytest.mark.parametrize("trace", ["0", "1"])
+def test_a_panic_is_held_back_where_a_message_follows(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, trace: str
+) -> None:
+    monkeypatch.setenv("RUST_BACKTRACE", trace)
+    with pytest.raises(InvalidInputError):
+        run_and_fail(InvalidInputError)
+    os.write(2, b"after\n")
+    said = capfd.readouterr().err
+    assert "before" in said
+    assert "after" in said
+    assert "panicked" not in said
+    assert "Box<dyn Any>" not in said
+
+
+def test_a_panic_nobody_expected_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError):
+        run_and_fail(RuntimeError)
+    assert "panicked at src/" in capfd.readouterr().err
+
+
+def test_what_follows_a_panic_goes_through(capfd: pytest.CaptureFixture[str]) -> None:
+    second = b"thread '<unnamed>' panicked at src/outputs.rs:383:60:\nBox<dyn Any>\n"
+
+    def speak() -> None:
+        with HeldPanics():
+            os.write(2, second + b"a line of the log\n" + second)
+            raise InvalidInputError("in plain words")
+
+    with pytest.raises(InvalidInputError):
+        speak()
+    assert capfd.readouterr().err == "a line of the log\n"
