@@ -49,7 +49,9 @@ def test_a_panic_is_held_back_where_a_message_follows(
 def test_a_panic_nobody_expected_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError):
         run_and_fail(RuntimeError)
-    assert "panicked at src/" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    # Once a cluster has run in this process, Bytewax prints the traceback instead.
+    assert "panicked at src/" in said or "Traceback" in said
 
 
 def test_what_follows_a_panic_goes_through(capfd: pytest.CaptureFixture[str]) -> None:
