@@ -39,6 +39,7 @@ const ACROSS_FILL: f32 = 0.8;
 /// and noise widen a region more than a followed box (`sizes::FITS`).
 const SINGLE_RATIO: (f32, f32) = (0.55, 1.3);
 const SINGLE_SCORE: f32 = 0.9;
+
 /// A road user seen for the first time, or seen but not tracked yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Found {
@@ -140,6 +141,7 @@ pub(crate) struct Explainer {
 const MAX_PER_REGION: usize = 50;
 /// Feet tried in one column at most.
 const MAX_FEET: usize = 4;
+
 impl Explainer {
     /// Fill `found` with the road users in every region of `scene`.
     pub fn explain(&mut self, scene: &Scene, found: &mut Vec<Found>) {
