@@ -19,6 +19,9 @@ const BACK_COS: f64 = -0.866;
 const TURNING_COS: f64 = 0.866;
 /// The way back lies beside the way in: shuffling back and forth is no turn.
 const ASIDE_M: f64 = 2.0;
+/// Tyres on dry asphalt hold a turning vehicle by no more than this, in m/s²: 0.7 g. What turns back in less
+/// time than that leaves is two vehicles that were taken for one.
+const GRIP_MPS2: f64 = 7.0;
 /// Out of the zone for longer than this is having left it.
 const BRIEFLY_AWAY_S: f64 = 0.3;
 
@@ -136,13 +139,26 @@ impl Way {
         self.cos <= BACK_COS && self.aside_m >= ASIDE_M
     }
 
+    /// Least time in which tyres bring a vehicle round on half a circle as wide as this way was, in seconds:
+    /// what pulls it inward is rate² × radius. The turn is timed from its first 30°.
+    fn least_turn_s(&self) -> f64 {
+        let timed = self.cos.clamp(-1.0, 1.0).acos() - TURNING_COS.acos();
+        timed * (self.aside_m / 2.0 / GRIP_MPS2).sqrt()
+    }
+
     fn candidate(&self, id: u32, track: &TrackState, zone: Option<u16>, line: Option<u16>) -> Candidate {
         let start = self.turning.unwrap_or(self.since);
+        let (turn_s, least_s) = (self.last.seconds_since(start), self.least_turn_s());
+        let mut doubts: Vec<Reason> = doubt_reason(track.doubt_since(self.since)).into_iter().collect();
+        if turn_s < least_s && doubts.is_empty() {
+            doubts.push(Reason::IdentityDoubt);
+        }
         let explanation = Explanation::default()
             .interval("turn", start, self.last)
             .fact("turned_deg", self.cos.clamp(-1.0, 1.0).acos().to_degrees())
             .fact("aside_m", self.aside_m)
             .fact("hits", f64::from(track.hits))
+            .threshold("min_turn_s", least_s)
             .threshold("min_turn_deg", 150.0)
             .threshold("min_aside_m", ASIDE_M);
         Candidate {
@@ -150,7 +166,7 @@ impl Way {
             lane: track.lane_remembered(self.since),
             line,
             zone,
-            doubts: doubt_reason(track.doubt_since(self.since)).into_iter().collect(),
+            doubts,
             explanation,
             ..Candidate::new(RuleKind::UTurn, start, id, track.class)
         }

@@ -187,6 +187,12 @@ class TestMovements:
         found = verdicts(site({"kind": "u_turn", **rule}, arrow), [Vehicle(list(self.U_TURN))])
         assert found == [("u_turn", "suspected")]
 
+    def test_what_turns_back_faster_than_tyres_hold_is_two_vehicles(self):
+        # In, and within a fifth of a second and two and a half metres on the way of somebody who goes out.
+        taken_for_one = Vehicle([(1.7, -30, 4), (1.7, 6, 0.2), (4.2, 5.5, 0.4), (4.2, 1, 2), (4.2, -25, 0)])
+        found = verdicts(site({"kind": "u_turn", "zone": "box"}), [taken_for_one])
+        assert found == [("u_turn", "undecided", "identity_doubt")]
+
     def test_shuffling_back_and_forth_is_no_u_turn(self):
         shuffle = Vehicle([(1.7, -30, 4), (1.7, 8, 2), (1.7, 4, 2), (1.7, 8, 2), (1.7, -5, 2), (1.7, -20, 0)])
         assert verdicts(site({"kind": "u_turn", "zone": "box"}), [shuffle]) == []
