@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
@@ -31,6 +32,18 @@ _log = get_logger("nats")
 class _State(msgspec.Struct, frozen=True):
     position: dict[str, Mark]
     thinning: Thinning
+
+
+class _Journal(msgspec.Struct, frozen=True):
+    """What is known of a run before its first commit.
+
+    Attributes:
+        name: Of its publisher.
+        position: Where the streams stood when it began.
+    """
+
+    name: str
+    position: Position
 
 
 def prepare(access: NatsAccess, limits: StreamLimits = DEFAULT_LIMITS) -> None:
@@ -61,8 +74,8 @@ class NatsSink(OnePartitionSink[CloudEvent, bytes]):
         province: Second token of every subject.
         ward: Third token; None for ``_``.
         limits: Of the streams.
-        journal: A file beside the recovery data. It keeps where a run began, for one that was killed before
-            its first commit; without it such a run relies on the server's duplicate window.
+        journal: A file beside the recovery data. It keeps the publisher's name, and where a run began for one that
+            was killed before its first commit; without it such a run relies on the server's duplicate window.
         patience_s: How long the server may be away before the flow fails; nothing commits meanwhile.
     """
 
@@ -92,23 +105,25 @@ class NatsSink(OnePartitionSink[CloudEvent, bytes]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> _Partition:
         """Connect; on resume, learn which of the events to come the streams already hold."""
+        journal = self._read_journal()
         if resume_state is None:
-            state = _State(_read_journal(self._journal), {})
+            state = _State(journal.position, {})
         elif resume_state[:1] != _VERSION:
             raise DataLossError(f"NATS sink: state of version {resume_state[0]}, expected {_VERSION[0]}")
         else:
             state = msgspec.msgpack.decode(resume_state[1:], type=_State)
-        return _Partition(self, state)
+        return _Partition(self, state, journal.name)
 
     def message(self, event: CloudEvent) -> Outgoing:
         """An event as it goes out."""
         subject = nats_subject(event.type, province=self._province, ward=self._ward)
         return Outgoing(event.id, stream_of(event.type), subject, event.to_json())
 
-    def outbox(self, position: Position | None, refused: Any) -> Outbox:
+    def outbox(self, name: str, position: Position | None, refused: Any) -> Outbox:
         """The publisher of a partition."""
         return Outbox(
             self._access,
+            name=name,
             limits=self._limits,
             scope=f"ioc.{self._province}.{self._ward or '_'}.",
             position=position,
@@ -116,21 +131,29 @@ class NatsSink(OnePartitionSink[CloudEvent, bytes]):
             refused=refused,
         )
 
-    def began(self, position: Position) -> None:
-        """Note where the streams stood when a run without a snapshot began."""
+    def began(self, name: str, position: Position) -> None:
+        """Note who publishes, and where the streams stood when a run without a snapshot began."""
         if self._journal is not None and not self._journal.exists():
             new = self._journal.with_suffix(".new")
             with new.open("wb") as file:
-                file.write(msgspec.json.encode(position))
+                file.write(msgspec.json.encode(_Journal(name, position)))
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self._journal)
+
+    def _read_journal(self) -> _Journal:
+        if self._journal is None or not self._journal.exists():
+            return _Journal(secrets.token_hex(8), {})
+        try:
+            return msgspec.json.decode(self._journal.read_bytes(), type=_Journal)
+        except msgspec.DecodeError as e:
+            raise DataLossError(f"{self._journal}: not written by this version; start anew with another folder") from e
 
 
 class _Partition(StatefulSinkPartition[CloudEvent, bytes]):
     """The worker's side; the loop runs in a thread of its own, so that pings are answered between batches."""
 
-    def __init__(self, sink: NatsSink, state: _State) -> None:
+    def __init__(self, sink: NatsSink, state: _State, name: str) -> None:
         self._sink = sink
         self._thinner = Thinner(state.thinning)
         self._refused: list[CloudEvent] = []
@@ -138,11 +161,11 @@ class _Partition(StatefulSinkPartition[CloudEvent, bytes]):
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(quiet)
         threading.Thread(target=self._loop.run_forever, name="nats", daemon=True).start()
-        self._outbox = self._call(self._build(sink.outbox(state.position or None, self._on_refused)))
+        self._outbox = self._call(self._build(name, sink.outbox(name, state.position or None, self._on_refused)))
 
-    async def _build(self, outbox: Outbox) -> Outbox:
+    async def _build(self, name: str, outbox: Outbox) -> Outbox:
         position = await outbox.start()
-        self._sink.began(position)
+        self._sink.began(name, position)
         return outbox
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
@@ -177,9 +200,3 @@ class _Partition(StatefulSinkPartition[CloudEvent, bytes]):
         count_dead_letter(stage="sinks", reason="refused_by_nats", source=message.subject, detail=reason)
         if letter is not None:
             self._refused.append(letter)
-
-
-def _read_journal(journal: Path | None) -> Position:
-    if journal is None or not journal.exists():
-        return {}
-    return msgspec.json.decode(journal.read_bytes(), type=dict[str, Mark])

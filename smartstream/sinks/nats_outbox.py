@@ -26,6 +26,7 @@ from nats.js.api import StreamInfo
 from smartstream.brokers.nats_access import NatsAccess, connect, lost
 from smartstream.errors import InvalidInputError, SmartstreamError, UnavailableError
 from smartstream.observe.logging import get_logger
+from smartstream.sinks.nats_former import stand, wait_for_former
 from smartstream.sinks.nats_ids import ids_after
 from smartstream.sinks.nats_streams import StreamLimits, ensure_streams
 
@@ -70,6 +71,7 @@ class Outbox:
 
     Args:
         access: The server.
+        name: Of this publisher, nobody else's; a restarted run keeps it.
         limits: Of the streams.
         scope: How the subjects of this run begin; nothing else is read back.
         position: Where a former run had got to; None starts behind what the streams hold.
@@ -82,6 +84,7 @@ class Outbox:
         self,
         access: NatsAccess,
         *,
+        name: str,
         limits: StreamLimits,
         scope: str,
         position: Position | None,
@@ -89,7 +92,7 @@ class Outbox:
         patience_s: float = 60.0,
         refused: Callable[[Outgoing, str], None],
     ) -> None:
-        self._access, self._limits, self._scope = access, limits, scope
+        self._access, self._name, self._limits, self._scope = access, name, limits, scope
         self.window = window
         self.done = 0
         """How many of the messages offered so far need nothing more; may be read from any thread."""
@@ -241,6 +244,9 @@ class Outbox:
 
     async def _publish(self, nc: Client) -> None:
         js = nc.jetstream(timeout=5)
+        if self._position is not None:
+            await wait_for_former(nc, self._name)
+        await stand(nc, self._name)
         await self._catch_up(js, await ensure_streams(js, self._limits))
         if self._trouble:
             _log.warning("NATS publishing again", pending=self._pending())
@@ -346,8 +352,7 @@ class Outbox:
                            found=last, publishing_again=len(again))  # fmt: skip
                 missing += again
                 mark = position[name] = Mark(created, seq)
-            if last > mark.seq:
-                held |= await ids_after(js, name, mark.seq, last=last, scope=self._scope, progress=self._progress)
+            held |= await ids_after(js, name, mark.seq, last=last, scope=self._scope, progress=self._progress)
         self._position = position
         if self._resuming:
             self._known, self._resuming = held, False

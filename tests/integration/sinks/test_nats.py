@@ -16,12 +16,14 @@ import pytest
 from conftest import Flow, ids
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, StreamConfig
+from slow_link import LateDeliveries, LatePublications
 
 from smartstream.brokers.nats_access import NatsAccess, connect
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.model.event import make_event
 from smartstream.sinks.ledger import read_ledger
 from smartstream.sinks.nats import NatsSink, prepare
+from smartstream.sinks.nats_ids import ids_after
 from smartstream.sinks.nats_streams import DEAD_LETTERS, EVENTS, StreamLimits
 from smartstream.testing.broker import Broker, core_subscriber, read_stream
 
@@ -128,6 +130,41 @@ def test_two_processes_one_stream(broker: Broker, flow: Flow, free_addresses: li
     assert len(set(written)) == 3000
     assert sorted(live) == sorted(written)
     assert read_ledger(Path(str(flow.config.summary))).sides == {f"side-{i}": {"lines": 1000} for i in range(3)}
+
+
+def test_what_a_former_connection_sent_arrives_late(broker: Broker, tmp_path: Path) -> None:
+    """Bytes of a killed run that the server has yet to read are not published a second time by the next one."""
+    events = [event_flow.event("cam", n) for n in range(8)]
+    with LatePublications(broker.access) as link, core_subscriber(broker.access) as live:
+        sink = NatsSink(link.access, province="19", ward=None, journal=tmp_path / "journal", patience_s=20)
+        killed = sink.build_part("nats", "all", None)
+        killed.write_batch(events)
+        assert wait_until(lambda: link.holding)
+        killed.close()
+        part = sink.build_part("nats", "all", None)
+        part.write_batch(events)
+        part.snapshot()
+        part.close()
+        assert wait_until(lambda: len(live) >= 8)
+    assert sorted(ids(live)) == sorted(event.id for event in events)
+
+
+def test_what_a_stream_holds_is_read_to_its_end(broker: Broker) -> None:
+    """The server's answer that nothing is pending may come before what it has sent."""
+    part = NatsSink(broker.access, province="19", ward=None).build_part("nats", "all", None)
+    part.write_batch([event_flow.event("cam", n) for n in range(5)])
+    part.snapshot()
+    part.close()
+
+    async def read(access: NatsAccess) -> set[str]:
+        nc = await connect(access)
+        try:
+            return await ids_after(nc.jetstream(), EVENTS, 0, last=5, scope="ioc.", progress=lambda: None)
+        finally:
+            await nc.close()
+
+    with LateDeliveries(broker.access, expected=5) as link:
+        assert asyncio.run(read(link.access)) == {event_flow.event("cam", n).id for n in range(5)}
 
 
 def test_an_epoch_does_not_commit_without_acknowledgement(broker: Broker) -> None:
