@@ -86,6 +86,12 @@ def dust(levels, station="aq", every=300):
     return [fact(i * every, "reading", station, "pm25", level) for i, level in enumerate(levels)]
 
 
+def lights(cycle, junction="j2", until=1200):
+    """Signals of a junction that turn green every so often; the feed says it twice."""
+    changes = [(t + s, state) for t in range(0, until, cycle) for s, state in ((1, "green"), (5, "green"), (20, "red"))]
+    return [fact(t, "signal", junction, state, junction=junction, group="W") for t, state in changes]
+
+
 def quiet(seconds, camera="cam", **how):
     return [lanes(t, camera, **how) for t in range(15, seconds, 15)]
 
@@ -182,6 +188,37 @@ STORIES = {
         },
         [("opened", "j1", 0), ("closed", "j1", 1), ("opened", "j1", 0), ("closed", "j1", 1)],
     ),
+    "two that stood for two minutes and drove on: a microphone beside them heard nothing": (
+        make(Crash),
+        {
+            "cam": [
+                impact(600, "cam", "quiet", 570),
+                moved_off(700, "cam", "quiet", 120.0),
+                impact(3600, "cam", "heard", 3570),
+                moved_off(3700, "cam", "heard", 120.0),
+                impact(6600, "cam", "deaf", 6570),
+                moved_off(6700, "cam", "deaf", 120.0),
+                impact(9600, "cam", "long", 9570),
+                moved_off(9900, "cam", "long", 320.0),
+            ],
+            "gauges": [
+                fact(t, "reading", "mic", "noise", 96.0 if t == 3580 else 70.0)
+                for t in range(10, 12000, 30)
+                if not 6000 < t < 7000
+            ],
+        },
+        [
+            ("opened", "j1", 0),
+            ("retracted", "j1", 1),
+            ("opened", "j1", 0),
+            ("updated", "j1", 1),
+            ("closed", "j1", 2),
+            ("opened", "j1", 0),
+            ("closed", "j1", 1),
+            ("opened", "j1", 0),
+            ("closed", "j1", 1),
+        ],
+    ),
     "a pair that one camera is surer of than the other is told once": (
         make(Crash),
         {
@@ -246,6 +283,16 @@ STORIES = {
             ],
         },
         [("opened", "stays", 0), ("closed", "stays", 1)],
+    ),
+    "who was reported has left, another one stops there, and then the report is closed": (
+        make(FalseClosing, **SEEN),
+        {
+            "reports": [report(300, "left", "parking"), report(2200, "left", "parking", status="closed")],
+            "cam": [
+                lanes(t, "cam", still=4.0, obstacles=int(t < 1000 or 2100 < t < 6000)) for t in range(15, 7000, 15)
+            ],
+        },
+        [],
     ),
     "a switch that takes its stations with it": (
         make(NetworkOutage, devices={"sw": frozenset({"a", "b", "c"}), "other": frozenset({"d", "e"})}, silent_s=600),
@@ -397,6 +444,56 @@ STORIES = {
             ],
         },
         [("opened", "j1→j2", 0), ("closed", "j1→j2", 1)],
+    ),
+    "a signal whose cycle is short: a queue that is back a cycle later is another one": (
+        make(Spillback, roads=ENTRIES),
+        {
+            "cam": [
+                lanes(t, "cam", of={"SO": [6.0, 5.5]}, at_begin={"SO": 2.0 if still else 0.2})
+                for t in range(15, 1200, 15)
+                for still in (400 < t < 520 or 585 < t < 700,)
+            ],
+            "cam-b": sorted(
+                [lanes(t, "cam-b", junction="j2", of={"W0": [8.0, 8.0]}) for t in range(15, 1200, 15)] + lights(60),
+                key=lambda one: one.time_ns,
+            ),
+        },
+        [("opened", "j1→j2", 0), ("closed", "j1→j2", 1), ("opened", "j1→j2", 0), ("closed", "j1→j2", 1)],
+    ),
+    "a signal whose cycle is long: its next green clears the queue": (
+        make(Spillback, roads=ENTRIES),
+        {
+            "cam": [
+                lanes(t, "cam", of={"SO": [6.0, 5.5]}, at_begin={"SO": 2.0 if 600 < t < 720 else 0.2})
+                for t in range(15, 1200, 15)
+            ],
+            "cam-b": sorted(
+                [lanes(t, "cam-b", junction="j2", of={"W0": [8.0, 8.0]}) for t in range(15, 1200, 15)] + lights(140),
+                key=lambda one: one.time_ns,
+            ),
+        },
+        [],
+    ),
+    "a queue in the picture of a camera that had been pushed aside": (
+        make(Spillback, roads=ENTRIES),
+        {
+            "cam": [
+                *(
+                    lanes(t, "cam", of={"SO": [6.0, 5.5]}, at_begin={"SO": 2.0 if still else 0.2})
+                    for t in range(15, 1200, 15)
+                    for still in (100 < t < 300 or 600 < t < 800,)
+                ),
+                fact(1200, "moved", "cam", shift=[0.1, 0.0], fit=0.9, was=0.5, since_ns=(T0 + 590) * NS),
+            ],
+            "cam-b": [lanes(t, "cam-b", junction="j2", of={"W0": [8.0, 8.0]}) for t in range(15, 1500, 15)],
+        },
+        [
+            ("opened", "j1→j2", 0),
+            ("closed", "j1→j2", 1),
+            ("opened", "j1→j2", 0),
+            ("closed", "j1→j2", 1),
+            ("retracted", "j1→j2", 2),
+        ],
     ),
     "a queue that nearly fills a road": (
         make(Spillback, roads=ENTRIES),

@@ -16,7 +16,7 @@ from smartstream.simulate.city.driving import Drive, drive, plans_of
 from smartstream.simulate.city.happenings import SWITCHES, World, draw_world
 from smartstream.simulate.city.stations import Line, alarms, readings
 from smartstream.simulate.city.streets import GATEWAYS, JUNCTIONS, ROADS, centre, group, position
-from smartstream.simulate.city.truths import CROWD, GATE_M, Truths, passages
+from smartstream.simulate.city.truths import GATE_M, Truths, passages
 from smartstream.simulate.city.views import CAMERAS, View, film
 from smartstream.simulate.files import CALIBRATION_M
 from smartstream.simulate.layout import HALF_WIDTH_M, LANES_JUDGED, STOP_LINE, Point
@@ -26,6 +26,8 @@ from smartstream.simulate.traffic import sumo_home
 T0: Final = 1_790_000_400.0
 """Event time of the begin: 21 September 2026, 21:20 in Vietnam."""
 _GROUPS: Final = ("NS-through", "NS-left", "EW-through", "EW-left")
+_LIMIT: Final = 200
+"""Vehicles by which the city fills or empties within an hour before its operators want to know."""
 Progress = Callable[[str, float], None]
 
 
@@ -62,7 +64,7 @@ def make_city(seed: int, hours: float, out: Path, progress: Progress) -> dict[st
     _lines(out / "approvals.ndjson", [])
     truth = {
         "scenario": "city", "seed": seed, "hours": hours, "t0": T0,
-        "joins": Truths(world, driven, views, written, T0).all(),
+        "joins": Truths(world, driven, plans, views, written, T0).all(),
         "reports": written.about,
         "tracks": {name: {str(number): who for number, who in view.who.items()} for name, view in views.items()},
     }  # fmt: skip
@@ -149,7 +151,7 @@ def _site(world: World, views: dict[str, View]) -> str:
         out.append(f'[[gauge]]\nstation = "{station}"\nalarm_m = {alarm_m}{lifts}')
     for switch, devices in SWITCHES.items():
         out.append(f'[[network]]\nid = "{switch}"\nstations = {json.dumps(list(devices))}')
-    out.append(f'[[join]]\nkind = "camera_drift"\n\n[[join]]\nkind = "gateway_balance"\nlimit = {CROWD}')
+    out.append(f'[[join]]\nkind = "camera_drift"\n\n[[join]]\nkind = "gateway_balance"\nlimit = {_LIMIT}')
     return "\n".join(out) + "\n"
 
 

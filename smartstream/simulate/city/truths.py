@@ -10,25 +10,25 @@ from collections import defaultdict
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from smartstream.simulate.city.citizens import Written
 from smartstream.simulate.city.driving import TICK_S, Drive, Driven
-from smartstream.simulate.city.happenings import Happening, World
+from smartstream.simulate.city.happenings import HOUR, Happening, World
 from smartstream.simulate.city.stations import Line
 from smartstream.simulate.city.streets import GATEWAYS, JUNCTIONS, ROADS, centre
 from smartstream.simulate.city.views import CAMERAS, View, seen_by
 from smartstream.simulate.layout import STOP_M
 from smartstream.simulate.network import ARMS
+from smartstream.simulate.phases import SignalPlan
 
 SEVERE_DEPTH_M: Final = 0.3
 """Water in which motorcycles stall: what people are warned of. Floods are drawn well below or from here on."""
 SEVERE_DUST: Final = 85.0
 GATE_M: Final = 80.0
 """From the middle of a junction to the counting line of a gateway."""
-CYCLE_S: Final = 90.0
-"""About a cycle of the city's signals."""
-CROWD: Final = 300
-"""Vehicles by which the city fills or empties before its operators want to know: the site file says so, too."""
+_CAME: Final = 0.5
+"""Part of a crowd that has to have come, or gone, for it to have moved the city."""
 _ENTRY_M: Final = 30.0
 """First metres of a road: a queue that stands here has reached back to the junction before."""
 Entry = dict[str, Any]
@@ -40,13 +40,23 @@ class Truths:
     Args:
         world: What was drawn.
         driven: What the street made of it.
+        plans: Signals by junction, as the street obeyed them.
         views: What cameras saw.
         written: Who wrote what.
         t0: Event time of the begin.
     """
 
-    def __init__(self, world: World, driven: Driven, views: dict[str, View], written: Written, t0: float) -> None:
+    def __init__(
+        self,
+        world: World,
+        driven: Driven,
+        plans: dict[str, SignalPlan],
+        views: dict[str, View],
+        written: Written,
+        t0: float,
+    ) -> None:
         self._world, self._driven, self._views, self._written, self._t0 = world, driven, views, written, t0
+        self._cycles = {junction: plan.cycle_s for junction, plan in plans.items()}
         self._true: dict[str, list[Entry]] = defaultdict(list)
         self._ignore: dict[str, list[Entry]] = defaultdict(list)
 
@@ -74,7 +84,7 @@ class Truths:
                 self._add("J-01", keys, told["at_s"], told["moved_s"], seen=seen, where=crash.place)
                 if crash.more["injury"]:
                     self._add("J-30", keys, told["at_s"], told["moved_s"], seen=seen, kind="crash")
-        for begin_s, end_s, leaves in spillbacks(self._driven.drives, world.seconds):
+        for begin_s, end_s, leaves in spillbacks(self._driven.drives, self._cycles, world.seconds):
             both_ends = [c for c, approach in CAMERAS.items() if approach in (leaves, ROADS[leaves])]
             over = [h for h in self._disturbed() if h.begin_s < end_s and begin_s < h.end_s]
             seen = not any(h.place in both_ends for h in over)
@@ -86,7 +96,8 @@ class Truths:
             )
             way = 1 if crowd.kind == "gathering" else -1
             net = way * net_inward(self._driven.drives, crowd.begin_s, crowd.end_s)
-            felt = net >= CROWD  # who stands in a jam has not come; who fills the streets makes up for those who leave
+            drawn = crowd.more["more_per_hour"] * (crowd.end_s - crowd.begin_s) / HOUR
+            felt = net >= _CAME * drawn  # in a jam nobody comes, and who comes meanwhile makes up for those who leave
             keys = ["cordon/in" if crowd.kind == "gathering" else "cordon/out"]
             self._add("J-10", keys, crowd.begin_s, crowd.end_s, seen=felt and not blind)
         for duty in world.of("duty"):
@@ -117,7 +128,7 @@ class Truths:
                 self._add("J-30", [gauge], flood.begin_s, flood.end_s, seen=seen, kind="flood")
         for fire in world.of("burning"):
             station = f"aq-{fire.place}"
-            seen = not world.silent_within(station, fire.begin_s - 10_800, fire.begin_s + 5_400)
+            seen = not world.silent_within(station, fire.begin_s - HOUR, fire.end_s)  # what is usual, and what is not
             self._add("J-03", [station], fire.begin_s, fire.end_s, seen=seen)
             if fire.more["dust"] >= SEVERE_DUST:
                 self._add("J-30", [station], fire.begin_s, fire.end_s, seen=seen, kind="air_spike")
@@ -138,7 +149,7 @@ class Truths:
         for report, line in first.items():
             h, at_s = by_name[self._written.about[report]], line["time"]
             if h.kind == "flood":
-                seen = not world.silent_within(f"wl-{h.place}", at_s - 1800, at_s + 600)
+                seen = not world.silent(f"wl-{h.place}", at_s)
                 self._add("J-14", [report], at_s, at_s, seen=seen)
             elif h.kind in ("crash", "parking"):
                 told = self._driven.happened[h.name]
@@ -179,10 +190,19 @@ def net_inward(drives: list[Drive], begin_s: float, end_s: float) -> int:
     return net
 
 
-def spillbacks(drives: list[Drive], seconds: float) -> list[tuple[float, float, str]]:
-    """When a queue stood for a minute and more in the first metres of a road: begin, end, the arm it leaves by."""
+def spillbacks(drives: list[Drive], cycles_s: dict[str, float], seconds: float) -> list[tuple[float, float, str]]:
+    """When a queue reached back to the junction before: begin, end, the arm by which one enters the road.
+
+    That is: it stands in the road's first metres, and a whole cycle of the signal ahead, its green included, does not
+    clear them. A whole cycle in which nobody stands there ends it: at green every queue moves.
+
+    Args:
+        drives: Everyone.
+        cycles_s: Length of a signal's cycle by junction.
+        seconds: Of the scenario.
+    """
     out = []
-    for leaves in ROADS:
+    for leaves, reaches in ROADS.items():
         junction, arm = leaves[:2], leaves[2]
         (x0, y0), (dx, dy) = centre(junction), ARMS[arm]
         standing = np.zeros(round(seconds / TICK_S) + 2, np.int64)
@@ -191,17 +211,16 @@ def spillbacks(drives: list[Drive], seconds: float) -> list[tuple[float, float, 
             along, aside = x * dx + y * dy, x * dy - y * dx  # traffic keeps to the right: outbound is aside > 0
             there = (along > STOP_M) & (along < STOP_M + _ENTRY_M) & (aside > 0) & (drive.speed_mps < 0.5)
             standing[drive.first + np.flatnonzero(there)] += 1
-        out += [(a, b, leaves) for a, b in _spells(standing >= 2)]
+        out += [(begin, end, leaves) for begin, end in _spells(standing >= 2, cycles_s[reaches[:2]])]
     return sorted(out)
 
 
-def _spells(so: Any) -> list[tuple[float, float]]:
-    """Spans of a minute and more, in seconds; a signal's cycle without does not end one: at green every queue moves."""
+def _spells(so: npt.NDArray[np.bool_], cycle_s: float) -> list[tuple[float, float]]:
+    """Spans of a cycle and more, in seconds, that no whole cycle without parts."""
     ticks = np.flatnonzero(so)
     if not len(ticks):
         return []
-    cuts = np.flatnonzero(np.diff(ticks) > CYCLE_S / TICK_S)
+    cuts = np.flatnonzero(np.diff(ticks) > cycle_s / TICK_S)
     begins, ends = ticks[np.r_[0, cuts + 1]], ticks[np.r_[cuts, len(ticks) - 1]]
-    return [
-        (a * TICK_S, b * TICK_S) for a, b in zip(begins.tolist(), ends.tolist(), strict=True) if (b - a) * TICK_S >= 60
-    ]
+    spans = [(a * TICK_S, b * TICK_S) for a, b in zip(begins.tolist(), ends.tolist(), strict=True)]
+    return [(begin, end) for begin, end in spans if end - begin >= cycle_s]

@@ -15,6 +15,7 @@ _REPORT_BEFORE_NS, _REPORT_AFTER_NS = 120 * NS, 900 * NS
 _KEPT_NS: Final = 900 * NS  # an impact is proved some minutes after the stop
 _SESSION_NS: Final = 120 * NS
 _BRIEF_S: Final = 20.0
+_UNHEARD_S: Final = 180.0  # as long as anybody stands before he is in the way
 _LONGEST_NS: Final = 2 * 3600 * NS
 _CALLERS: Final = 2  # that make a crash of a pair that may as well stand in a jam
 _LOUD_DBA: Final = 88.0
@@ -26,19 +27,21 @@ class Crash(Join):
     """A camera alone makes it ``possible``; a second, independent kind makes it ``suspected``.
 
     Impacts at a junction within two minutes are one crash, whichever cameras see them. Taken back when the vehicles
-    drive off within 20 s and nobody else speaks of it. A pair that came to a stop slowly, as in a queue that starts, is
+    drive off within 20 s and nobody else speaks of it; within three minutes, where a microphone near them listened and
+    heard no impact. A pair that came to a stop slowly, as in a queue that starts, is
     none by itself: it takes a noise or two reports to make it one.
     """
 
     name, kind, title = "J-01", "crash", "nghi va chạm giao thông"
     prompt: ClassVar[frozenset[SideKind]] = frozenset({"camera"})
     needs: ClassVar[frozenset[SideKind]] = frozenset({"camera", "sensor", "report"})
-    state = ("_heard", "_told", "_pairs")
+    state = ("_heard", "_told", "_pairs", "_listened")
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._told: dict[str, tuple[int, int]] = {}  # prompt lane: newest impact by junction: began, told
         self._heard: list[tuple[int, Contributor, Any]] = []  # sounds and reports that an impact may still meet
+        self._listened: dict[str, tuple[Place | None, list[int]]] = {}  # by microphone: where, when it heard no impact
         self._pairs: dict[
             str, tuple[Fact, bool]
         ] = {}  # and whether they have gone: pairs that came to a stop slowly, and that nobody has spoken of yet
@@ -72,6 +75,11 @@ class Crash(Join):
             self._moved_off(fact)
         elif fact.kind == "reading" and fact.what == "noise" and fact.value >= _LOUD_DBA:
             self._hear(fact, Contributor("sensor", fact.entity, "impact_noise", fact.time_ns, 0.5, fact.value))
+        elif fact.kind == "reading" and fact.what == "noise":
+            kept = [
+                at_ns for at_ns in self._listened.get(fact.entity, (None, []))[1] if at_ns >= fact.time_ns - _KEPT_NS
+            ]
+            self._listened[fact.entity] = (fact.position, [*kept, fact.time_ns])
         elif fact.kind == "report" and fact.what == "accident" and fact.more.get("status") == "open":
             self._hear(fact, Contributor("report", fact.entity, "accident", fact.time_ns, 0.6))
 
@@ -140,7 +148,7 @@ class Crash(Join):
         if incident.more["impacts"]:
             return  # others still stand
         incident.last_ns = max(incident.last_ns, fact.time_ns)
-        brief = fact.more["stood_s"] < _BRIEF_S
+        brief = fact.more["stood_s"] < (_UNHEARD_S if self._nothing_heard(incident) else _BRIEF_S)
         incident.more["stood_s"] = fact.more["stood_s"]
         # Others may speak for a quarter of an hour: who stood briefly may have fled.
         self.timers.set(
@@ -148,6 +156,14 @@ class Crash(Join):
         )
         if brief:
             self.timers.cancel(f"end/{incident.id}")
+
+    def _nothing_heard(self, incident: Incident) -> bool:
+        """Whether a microphone listened when they stopped; what it heard of an impact is another side's word."""
+        begun_ns = incident.more["began_ns"]
+        return any(
+            near(place, incident.position, _SOUND_M) and any(0 <= at - begun_ns <= _SOUND_AFTER_NS for at in heard)
+            for place, heard in self._listened.values()
+        )
 
     def timer(self, name: str, at_ns: int) -> None:
         """Nobody can speak of it any more."""

@@ -171,7 +171,7 @@ class FalseClosing(_BesideReports):
 
     Opens when, from ten minutes to a day after the closing, a gauge stands at its alarm for three readings, a camera
     sees somebody in the way for ten minutes, or two others report the same. A gauge that shows the water gone settles
-    it; a camera that has seen the road free for five minutes since the closing sees somebody else later.
+    it; a camera that has seen the road free for five minutes since the report sees somebody else later.
     """
 
     name, kind, title = "J-15", "false_closing", "phản ánh đóng khi chưa xử lý xong"
@@ -183,7 +183,9 @@ class FalseClosing(_BesideReports):
         self._open: dict[str, Fact] = {}
         self._closed: dict[str, tuple[Fact, int]] = {}  # by report: its first line, when it was closed
         self._count: dict[str, dict[str, list[int]]] = {}  # by report and witness: instants that speak against
-        self._free: dict[str, dict[str, tuple[int, int]]] = {}  # by report and camera: the road was free from, to
+        self._free: dict[
+            str, dict[str, tuple[int, int] | None]
+        ] = {}  # by camera and report: the road was free from, to
 
     def settle(self, fact: Fact) -> None:
         """Closings, and what speaks against them."""
@@ -194,10 +196,12 @@ class FalseClosing(_BesideReports):
         if shown is None:
             return
         source, what, strength = shown
+        if what == "obstacle":
+            self._look(source, fact.time_ns, seen=strength > 0)
         for report, (first, closed_ns) in list(self._closed.items()):
             if first.position is None or source not in self._evidence.witnesses(first.what, first.position):
                 continue
-            if what == "obstacle" and self._was_free(report, source, fact.time_ns, seen=strength > 0):
+            if what == "obstacle" and self._was_free(report, source):
                 continue
             if fact.time_ns < closed_ns + _AFTER_NS or first.what == "accident":
                 continue  # who stands there need not be those who collided, and a new impact is another accident
@@ -207,20 +211,23 @@ class FalseClosing(_BesideReports):
                 report, first, fact, Contributor(side, source, what, fact.time_ns, 0.5, strength), wrong=wrong
             )
 
-    def _was_free(self, report: str, camera: str, at_ns: int, *, seen: bool) -> bool:
-        """Whether a camera has seen the road free since the closing: who stands there now came later."""
-        free = self._free.setdefault(report, {})
-        begin_ns, end_ns = free.get(camera, (at_ns, at_ns))
-        if end_ns - begin_ns < _FREE_NS and seen:
-            free.pop(camera, None)
-            return False
-        if not seen:
-            free[camera] = (begin_ns, max(at_ns, end_ns))
-        return end_ns - begin_ns >= _FREE_NS
+    def _look(self, camera: str, at_ns: int, *, seen: bool) -> None:
+        """For how long a camera sees the road free, for each report of somebody in the way there."""
+        for report, free in self._free.get(camera, {}).items():
+            if free is not None and (free[1] - free[0] >= _FREE_NS or not seen):
+                self._free[camera][report] = (free[0], max(free[1], at_ns))
+            else:
+                self._free[camera][report] = None if seen else (at_ns, at_ns)
+
+    def _was_free(self, report: str, camera: str) -> bool:
+        """Whether a camera has seen the road free since the report: who stands there now came later."""
+        free = self._free.get(camera, {}).get(report)
+        return free is not None and free[1] - free[0] >= _FREE_NS
 
     def _report(self, fact: Fact) -> None:
         if fact.more.get("status") == "open" and fact.entity not in self._closed:
-            self._open.setdefault(fact.entity, fact)
+            if fact.entity not in self._open:
+                self._await(fact)
             for report, (first, closed_ns) in list(self._closed.items()):
                 late = fact.time_ns >= closed_ns + _AFTER_NS
                 if late and fact.what == first.what and near(fact.position, first.position, _RADIUS_M):
@@ -232,10 +239,17 @@ class FalseClosing(_BesideReports):
                 self.timers.set(fact.entity, fact.time_ns + 24 * 60 * MINUTE)
         elif fact.entity in self._closed and fact.more.get("status") != "closed":
             first = self._closed[fact.entity][0]  # reopened: somebody has noticed
-            self._open[fact.entity] = first
             self._forget(fact.entity)
+            self._await(first)
             if (told := self._incident(fact.entity)) is not None:
                 self.end(told, fact.time_ns)
+
+    def _await(self, first: Fact) -> None:
+        """A report is open: whoever it speaks of stands there, for all that a camera has seen."""
+        self._open[first.entity] = first
+        if first.what == "parking" and first.position is not None:
+            for camera in self._evidence.witnesses(first.what, first.position):
+                self._free.setdefault(camera, {})[first.entity] = None
 
     def _incident(self, report: str) -> Incident | None:
         return next((i for i in self.incidents.values() if i.key == report), None)
@@ -274,7 +288,8 @@ class FalseClosing(_BesideReports):
     def _forget(self, report: str) -> None:
         self._closed.pop(report, None)
         self._count.pop(report, None)
-        self._free.pop(report, None)
+        for reports in self._free.values():
+            reports.pop(report, None)
         self.timers.cancel(report)
 
 
