@@ -495,6 +495,18 @@ STORIES = {
             ("retracted", "j1→j2", 2),
         ],
     ),
+    "a queue whose other end nobody sees has to stand for two cycles": (
+        make(Spillback, roads=ENTRIES),
+        {
+            "cam": [
+                lanes(t, "cam", of={"SO": [6.0, 5.5]}, at_begin={"SO": 2.0 if still else 0.2})
+                for t in range(15, 1500, 15)
+                for still in (100 < t < 250 or 600 < t < 900,)
+            ],
+            "cam-b": [fact(20, "moved", "cam-b", shift=[0.1, 0.0], fit=0.9, was=0.5, since_ns=T0 * NS)],
+        },
+        [("opened", "j1→j2", 0), ("closed", "j1→j2", 1)],
+    ),
     "a queue that nearly fills a road": (
         make(Spillback, roads=ENTRIES),
         {

@@ -4,7 +4,7 @@ import numpy as np
 
 from smartstream.simulate.city.driving import TICK_S, Drive
 from smartstream.simulate.city.streets import centre
-from smartstream.simulate.city.truths import spillbacks
+from smartstream.simulate.city.truths import merged, spillbacks
 from smartstream.simulate.layout import STOP_M
 
 SECONDS = 1200
@@ -36,3 +36,7 @@ def test_it_is_over_when_a_whole_cycle_has_passed_without():
     spans = [(100, 200), (275, 400)]
     assert told(spans, 80.0) == [(100.0, 399.5)]
     assert told(spans, 70.0) == [(100.0, 199.5), (275.0, 399.5)]
+
+
+def test_a_feed_that_fails_again_before_it_is_right_has_failed_once():
+    assert merged([(50.0, 90.0), (10.0, 40.0), (30.0, 45.0)]) == [(10.0, 45.0), (50.0, 90.0)]

@@ -7,6 +7,7 @@ An entry is ``{"keys", "begin", "end"}``: what it may be filed under, and when i
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -104,8 +105,9 @@ class Truths:
             sights = passages(self._driven.drives, duty.name)
             if sights:
                 self._add("J-13", [j for _, _, j in sights], sights[0][0], sights[-1][1])
-        for wrong in world.of("feed_fails"):
-            self._add("J-04", [wrong.place], wrong.begin_s, wrong.end_s)
+        for junction in JUNCTIONS:
+            for begin_s, end_s in merged((h.begin_s, h.end_s) for h in world.of("feed_fails", junction)):
+                self._add("J-04", [junction], begin_s, end_s)
 
     def _disturbed(self) -> list[Happening]:
         return self._world.of("covered") + self._world.of("knocked")
@@ -164,6 +166,17 @@ JOINS: Final = (
     "J-30",
 )  # fmt: skip
 """Joins that a scenario has truth for; of J-12 and J-27 it is in ``reports`` and ``tracks``."""
+
+
+def merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Spans of one thing: where one begins before another one ends they are one."""
+    out: list[tuple[float, float]] = []
+    for begin, end in sorted(spans):
+        if out and begin <= out[-1][1]:
+            out[-1] = (out[-1][0], max(end, out[-1][1]))
+        else:
+            out.append((begin, end))
+    return out
 
 
 def passages(drives: list[Drive], vehicle: str) -> list[tuple[float, float, str]]:
