@@ -246,6 +246,7 @@ impl Watch {
             doubtful: row.flags & Track::DOUBTFUL != 0,
             class: row.class,
             class_by_size: row.flags & Track::CLASS_BY_SIZE != 0,
+            score: row.score,
         };
         let first = crossings.len();
         watched.track.observe(&self.layout, &seen, |line, crossing| crossings.push((line, crossing)));

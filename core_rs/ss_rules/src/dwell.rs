@@ -238,16 +238,17 @@ impl DwellRule {
         state.done = true;
         let mut doubts = proof.doubts;
         // An accusation that rests on the class, or on where the sides of a vehicle are, needs more than an
-        // outline: two motorcycles in one are a car, and over the line between them.
-        let rests_on_shape = match (&self.place, &self.concerns) {
+        // outline: two motorcycles in one are a car, and over the line between them. Nor does a model prove a
+        // class that it hardly believes in: half a lorry behind riders is a car to it.
+        let rests_on_guess = match (&self.place, &self.concerns) {
             (Where::OverLine(_), _) => track.class_by_size,
             (_, Concerns::AllBut(_)) => {
                 let steady = !self.by_way() || stay.gait.is_steady(stay.path_m);
                 track.class_by_size && (track.may_walk() || !proof.is_whole || !steady)
             }
-            _ => track.class_by_size,
+            _ => !track.class_is_sure(),
         };
-        if proof.class != track.class || rests_on_shape {
+        if proof.class != track.class || rests_on_guess {
             doubts.push(Reason::ClassDoubt);
         }
         let mut explanation = Explanation::default()

@@ -173,7 +173,7 @@ impl MovementRule {
         if !concerned || !self.window.holds(cx.calendar, crossing.time) {
             return None;
         }
-        let by_size = !classes.is_empty() && seen.track.class_by_size;
+        let is_guess = !classes.is_empty() && !seen.track.class_is_sure();
         let mut found = match &state.entry {
             Some(entry) => Some(self.candidate(seen, line, crossing, entry)),
             // Where the camera sees no stop line, the exit alone tells.
@@ -185,7 +185,7 @@ impl MovementRule {
             }
             None => None,
         };
-        if let Some(found) = found.as_mut().filter(|_| by_size) {
+        if let Some(found) = found.as_mut().filter(|_| is_guess) {
             found.doubts.push(Reason::ClassDoubt);
         }
         found

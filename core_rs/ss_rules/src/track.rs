@@ -34,6 +34,8 @@ const HEADING_M: f64 = 2.0;
 const WHOLE_S: f64 = 0.5;
 /// A velocity is that of this long.
 const VELOCITY_S: f64 = 0.5;
+/// What a model gives less, it takes more likely for something else.
+const EVEN_CHANCE: f64 = 0.5;
 /// Not having moved for this long is standing.
 const STANDS_S: f64 = 0.5;
 
@@ -50,6 +52,8 @@ pub struct Observation {
     pub class: VehicleClass,
     /// The class was told by size only: two motorcycles in one blob are a car.
     pub class_by_size: bool,
+    /// How sure the detector was of what it saw, 0–1.
+    pub score: f32,
 }
 
 /// A lane and when the track was last in it.
@@ -78,6 +82,8 @@ pub struct TrackState {
     pub on_foot: bool,
     /// The class was told by size only.
     pub class_by_size: bool,
+    /// Sum of the scores of its observations.
+    scores: f64,
     /// Has been faster than anybody on foot.
     outran: bool,
     /// Share of the last half second in which its outline was as large as its class; `None` before it has moved.
@@ -129,6 +135,7 @@ impl TrackState {
             class,
             on_foot: class == VehicleClass::Pedestrian,
             class_by_size: false,
+            scores: 0.0,
             outran: false,
             whole: None,
             lane: None,
@@ -148,7 +155,7 @@ impl TrackState {
 
     /// Take in an observation; `crossed` gets each line it crossed.
     pub fn observe(&mut self, layout: &Layout, seen: &Observation, mut crossed: impl FnMut(u16, Crossing)) {
-        let Observation { time, ref place, doubtful, class, class_by_size } = *seen;
+        let Observation { time, ref place, doubtful, class, class_by_size, score } = *seen;
         if time > self.last.plus_seconds(MAX_GAP_S) {
             self.last_gap_end = Some(time);
         }
@@ -159,6 +166,7 @@ impl TrackState {
         self.hits = self.hits.saturating_add(1);
         self.class = class;
         self.class_by_size = class_by_size;
+        self.scores += f64::from(score);
         let lane = layout.lane_at(place.foot, self.lane);
         if lane != self.lane {
             self.lane_since = time;
@@ -202,6 +210,11 @@ impl TrackState {
                 crossed(index as u16, crossing);
             }
         }
+    }
+
+    /// Whether an accusation may rest on the class: a model recognised it, and gave it more than an even chance.
+    pub fn class_is_sure(&self) -> bool {
+        !self.class_by_size && self.scores > EVEN_CHANCE * f64::from(self.hits)
     }
 
     /// An outline as slow as somebody on foot: two of them side by side are as large as a motorcycle.

@@ -57,20 +57,21 @@ def drive(way, *, at=0.0, fps=10):
 
 
 class Vehicle:
-    def __init__(self, way, *, kind="car", at=0.0, fps=10, width_m=1.8, height_m=1.5, doubtful=(), flags=0):
+    def __init__(self, way, *, kind="car", at=0.0, fps=10, width_m=1.8, height_m=1.5, doubtful=(), flags=0, score=1.0):
         self.frames, self.kind, self.width_m, self.height_m = drive(way, at=at, fps=fps), kind, width_m, height_m
-        self.doubtful, self.flags = doubtful, flags
+        self.doubtful, self.flags, self.score = doubtful, flags, score
 
 
 def rows_of(vehicles):
-    """Time in ns to rows of (track, class, box, flags)."""
+    """Time in ns to rows of (track, class, box, flags, score)."""
     rows = {}
     for number, v in enumerate(vehicles, 1):
         for t, x, y in v.frames:
             (fx, fy), half = image((x, y))[0], v.width_m / SPAN_M / 2
             flag = v.flags | any(a <= t <= b for a, b in v.doubtful)
             box = (fx - half, fy - v.height_m / SPAN_M, fx + half, fy)
-            rows.setdefault(T0 + round(t * 1000) * 1_000_000, []).append((number, CLASS_CODE[v.kind], box, int(flag)))
+            row = (number, CLASS_CODE[v.kind], box, int(flag), v.score)
+            rows.setdefault(T0 + round(t * 1000) * 1_000_000, []).append(row)
     return rows
 
 
@@ -83,7 +84,7 @@ def batch_of(times, rows, *, run=0):
         row_end=np.cumsum([len(rows[t]) for t in times], dtype=np.uint32),
         track=np.array([r[0] for r in flat], np.uint32),
         box=np.array([r[2] for r in flat], np.float32).reshape(-1, 4),
-        score=np.ones(len(flat), np.float32),
+        score=np.array([r[4] for r in flat], np.float32),
         class_code=np.array([r[1] for r in flat], np.uint8),
         flags=np.array([r[3] for r in flat], np.uint8),
     ).to_bytes()

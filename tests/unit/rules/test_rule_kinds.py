@@ -364,10 +364,11 @@ class TestConditions:
         ]
 
 
-def test_a_class_told_by_size_alone_accuses_nobody():
+@pytest.mark.parametrize("guess", [{"flags": 4}, {"score": 0.45}], ids=["by size alone", "half a lorry behind riders"])
+def test_a_class_that_is_a_guess_accuses_nobody(guess):
     rule, lanes = {"kind": "wrong_lane"}, TestLanes.LANES
-    blob = straight(-1.7, flags=4)
-    assert verdicts(site(rule, lanes=lanes), [blob]) == [("wrong_lane", "undecided", "class_doubt")]
+    assert verdicts(site(rule, lanes=lanes), [straight(-1.7, **guess)]) == [("wrong_lane", "undecided", "class_doubt")]
+    assert verdicts(site(rule, lanes=lanes), [straight(-1.7, score=0.55)]) == [("wrong_lane", "suspected")]
 
 
 class TestPedestriansBySize:
