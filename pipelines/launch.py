@@ -31,11 +31,12 @@ from pipelines.worker import (
     record_sink,
     sides_of,
     stop_on_signals,
+    why_file,
 )
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.settings import settings
 from smartstream.config.site import Site, load_site
-from smartstream.errors import InternalError, InvalidInputError
+from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.ingest.source import STOP
 from smartstream.observe.logging import get_logger
 from smartstream.sinks.event_file import EventFileSink
@@ -187,7 +188,8 @@ def _supervise(plan: Plan, folder: Path) -> None:
     """Start the processes, watch them, stop them as one: the death of any ends all.
 
     Raises:
-        InternalError: A process failed.
+        InvalidInputError: A process met something wrong that the user gave.
+        UnavailableError: A process gave up for another reason, or died; says how each one ended.
     """
     path = folder / "plan.json"
     path.touch(mode=0o600)  # it holds the broker's password
@@ -219,8 +221,11 @@ def _supervise(plan: Plan, folder: Path) -> None:
             child.wait()
     codes = [child.returncode for child in children]
     if any(codes):
-        said = ", ".join(f"process {i}: {_ending(code)}" for i, code in enumerate(codes) if code)
-        raise InternalError(f"the run has ended early: {said}")
+        ended = ", ".join(f"process {i}: {_ending(code)}" for i, code in enumerate(codes) if code)
+        left = [why_file(plan, i) for i in range(len(codes))]
+        why = dict.fromkeys(file.read_text() for file in left if file.exists())  # the same once
+        kind = InvalidInputError if 2 in codes else UnavailableError
+        raise kind(f"{'; '.join(why) or 'the run has ended early'} ({ended})")
 
 
 def _ending(code: int) -> str:

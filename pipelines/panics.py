@@ -1,35 +1,90 @@
-"""What Bytewax prints when a step gives up: nobody needs it where one clear message follows.
+"""What Bytewax prints and raises when a step gives up: nobody needs it where one clear message follows.
 
 A step that raises makes Bytewax panic, and Rust prints where, stack and all, on descriptor 2 before Python hears of
 it. The hook that prints belongs to Bytewax's own copy of Rust's library, so what it has written is all that can be
-held back.
+held back. In a process of a cluster the network threads panic, too, and Python is told of that panic alone, with
+nothing of the reason in it; but an error on its way out of a step has been wrapped in a ``BytewaxRuntimeError``.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from threading import Thread
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
-from smartstream.errors import SmartstreamError
+from bytewax.dataflow import Dataflow
+from bytewax.errors import BytewaxRuntimeError
+
+from smartstream.errors import SmartstreamError, UnavailableError
 
 _BEGINS: Final = b" panicked at src/"
 """Bytewax's sources are named so; ours begin with their crate, and a panic of ours is always shown."""
-_GOES_ON: Final = (b"stack backtrace:", b" ", b"note: ")
+_GOES_ON: Final = (b"stack backtrace:", b" ", b"note: ", b"\n")
 """How lines begin that follow the place and the reason of a panic; none follows a second one."""
 _PATIENCE_S: Final = 2.0
 """A child process that outlives the run may keep the descriptor open."""
+_NETWORK: Final = "thread panic"
+"""In the message of a panic that a network thread brought about."""
+
+
+class PeerGoneError(UnavailableError):
+    """Another process of the run is gone; what it had to say is said there."""
+
+
+def wrap_errors(flow: Dataflow) -> Dataflow:
+    """Have wrapped what Bytewax by itself does not: errors of stateful builders and of ``write_batch``."""
+    steps = list(flow.substeps)
+    while steps:
+        step = steps.pop()
+        steps += step.substeps
+        if (builder := getattr(step, "builder", None)) is not None:
+            object.__setattr__(step, "builder", _wrapped(builder))
+        if (sink := getattr(step, "sink", None)) is not None:
+            sink.build_part = _built(sink.build_part)
+    return flow
+
+
+def _built(build_part: Callable[..., Any]) -> Callable[..., Any]:
+    def build(*args: Any) -> Any:
+        part = build_part(*args)
+        part.write_batch = _wrapped(part.write_batch)
+        return part
+
+    return build
+
+
+def _wrapped(call: Callable[..., Any]) -> Callable[..., Any]:
+    def calling(*args: Any) -> Any:
+        try:
+            return call(*args)
+        except Exception as e:
+            raise BytewaxRuntimeError(f"error in {call!r}") from e
+
+    return calling
 
 
 class HeldPanics:
     """While open, what Bytewax says about a panic is held back; all else on descriptor 2 goes through at once.
 
-    What was held is shown on the way out, unless a :class:`SmartstreamError` says it better.
+    What leaves is the :class:`SmartstreamError` behind what Bytewax raised. What was held is shown on the way out only
+    where there is none. One at a time.
+
+    Raises:
+        PeerGoneError: Another process of the cluster has gone, and nothing is wrong with this one.
     """
 
     def __enter__(self) -> Self:
+        self._wraps: list[BytewaxRuntimeError] = []
+        note = self._wraps.append
+
+        def init(error: BytewaxRuntimeError, *args: Any) -> None:
+            RuntimeError.__init__(error, *args)
+            note(error)
+
+        BytewaxRuntimeError.__init__ = init  # type: ignore[assignment, method-assign]
         sys.stderr.flush()
         self._real = os.dup(2)
         self._python = sys.stderr
@@ -46,13 +101,34 @@ class HeldPanics:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        del BytewaxRuntimeError.__init__
         self._python.flush()
         os.dup2(self._real, 2)
         self._reader.join(_PATIENCE_S)
         sys.stderr.close()
         sys.stderr = self._python
-        if not isinstance(error, SmartstreamError):
+        reason = self._reason(error)
+        if not isinstance(reason, SmartstreamError):
             os.write(2, self._held)
+        if reason is not None and reason is not error:
+            raise reason
+
+    def _reason(self, error: BaseException | None) -> BaseException | None:
+        """What a step of ours raised on purpose; else the most that is known."""
+        if error is None:
+            return None
+        for outermost in (error, *reversed(self._wraps)):
+            at: BaseException | None = outermost
+            while at is not None:
+                if isinstance(at, SmartstreamError):
+                    return at
+                at = at.__cause__
+        if type(error).__name__ == "PanicException":  # not to be imported from anywhere
+            if self._wraps:
+                return self._wraps[-1]
+            if _NETWORK in str(error):
+                return PeerGoneError("another process of the run is gone")
+        return error
 
     def _pass_on(self, read: int) -> None:
         """Until every writer is gone."""

@@ -18,7 +18,6 @@ import msgspec
 from bytewax._bytewax import (
     cli_main,
 )  # the entry that takes an epoch of less than the command line's whole seconds
-from bytewax.errors import BytewaxRuntimeError
 from bytewax.recovery import RecoveryConfig
 
 from pipelines.arming import city_spec, junction_facts
@@ -28,12 +27,12 @@ from pipelines.joins import CitySpec
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
 from pipelines.line_sources import desk_spec, flood_spec, media_spec, sector_spec, station_spec
-from pipelines.panics import HeldPanics
+from pipelines.panics import HeldPanics, PeerGoneError, wrap_errors
 from pipelines.rings import Rings
 from pipelines.sources import junction_sides, site_sides
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Site, load_site
-from smartstream.errors import SmartstreamError
+from smartstream.errors import InvalidInputError, SmartstreamError
 from smartstream.evidence.pictures import Ring
 from smartstream.ingest.board import Board
 from smartstream.ingest.camera import RINGS
@@ -133,30 +132,17 @@ def execute(plan: Plan, index: int | None) -> None:
     recovery = None if plan.recovery is None else RecoveryConfig(str(Path(plan.recovery) / "epochs"))
     try:
         with HeldPanics():
-            try:
-                cli_main(
-                    flow,
-                    workers_per_process=plan.workers,
-                    process_id=index,
-                    addresses=list(plan.addresses) or None,
-                    epoch_interval=EPOCH,
-                    recovery_config=recovery,
-                )
-            except BytewaxRuntimeError as e:
-                if (cause := _cause(e)) is not None:
-                    raise cause from None
-                raise
+            cli_main(
+                wrap_errors(flow),
+                workers_per_process=plan.workers,
+                process_id=index,
+                addresses=list(plan.addresses) or None,
+                epoch_interval=EPOCH,
+                recovery_config=recovery,
+            )
     finally:
         if lent is not None:
             lent.close()
-
-
-def _cause(error: BaseException) -> SmartstreamError | None:
-    """What a step of ours raised on purpose, taken out of Bytewax's wrapping."""
-    at: BaseException | None = error
-    while at is not None and not isinstance(at, SmartstreamError):
-        at = at.__cause__
-    return at
 
 
 def event_sinks(plan: Plan, site: Site) -> dict[str, EventFileSink | NatsSink]:
@@ -223,6 +209,11 @@ def junction_specs(site: Site, city: CitySpec | None = None) -> list[JunctionSpe
     return specs
 
 
+def why_file(plan: Plan, index: int) -> Path:
+    """Where a process of a cluster leaves why it gave up: its parent says it, once."""
+    return Path(plan.board).with_name(f"why-{index}")
+
+
 def stop_on_signals() -> None:
     """SIGINT and SIGTERM end the input; the flow then drains and commits."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -242,9 +233,11 @@ def main() -> None:
     plan = msgspec.json.decode(Path(plan_path).read_bytes(), type=Plan)
     try:
         execute(plan, index)
-    except SmartstreamError as e:
-        _log.error("process failed", index=index, why=str(e))
+    except PeerGoneError:
         sys.exit(1)
+    except SmartstreamError as e:
+        why_file(plan, index).write_text(str(e))
+        sys.exit(2 if isinstance(e, InvalidInputError) else 1)
 
 
 def _keep_stdout_clean() -> None:

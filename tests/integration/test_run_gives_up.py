@@ -1,0 +1,57 @@
+"""`smartstream run` that cannot go on: one clear message, whatever the number of processes."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from smartstream.testing.street import write_street
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    return write_street(tmp_path_factory.mktemp("street"), seconds=30, seed=5)
+
+
+def command(site, *more):
+    return [sys.executable, "-m", "smartstream", "run", str(site), "--no-nats", *map(str, more)]
+
+
+def messages(said):
+    """What is not a line of the log, nor timely's word on a process that is still starting."""
+    return [line for line in said.splitlines() if not line.startswith('{"component"') and "; retrying" not in line]
+
+
+@pytest.mark.parametrize("more", [(), ("--workers", 2), ("--processes", 2)])
+def test_a_full_disk(site, more):
+    done = subprocess.run(
+        command(site, "--events", "/dev/full", *more), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    (message,) = messages(done.stderr)
+    assert message.startswith("smartstream: events file /dev/full: cannot be written: No space left on device")
+    if "--processes" in more:
+        assert re.search(r"\(process \d: .*exit code 1", message), message
+
+
+def test_a_process_that_is_killed(site, tmp_path):
+    run = subprocess.Popen(
+        command(site, "--events", tmp_path / "e", "--speed", "4x", "--processes", 2),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / "e").exists() or not (tmp_path / "e").stat().st_size:
+        assert run.poll() is None
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    workers = [int(c) for c in children if b"pipelines.worker" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    assert len(workers) == 2
+    os.kill(workers[1], signal.SIGKILL)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1
+    (message,) = messages(said)
+    assert message.startswith("smartstream: the run has ended early (process 0: ")
+    assert message.endswith("process 1: killed by SIGKILL)")
