@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from pipelines.evidence import evidence_store
 from pipelines.feeds import needs_log
 from pipelines.live_cameras import look_at_cameras
 from pipelines.progress import Progress
+from pipelines.run_folder import run_folder
 from pipelines.worker import (
     Plan,
     board_of,
@@ -86,7 +86,7 @@ def launch(options: Options) -> Path | None:
     if options.recovery is not None:
         resuming = _prepare_recovery(options.recovery, site)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="smartstream-")))
+        folder = stack.enter_context(run_folder())
         broker, inputs = _brokers(options, site, stack)
         plan = Plan(
             site=str(options.site.absolute()),
