@@ -34,12 +34,7 @@ class RunRed:
     def step(self, road: Road) -> bool:
         """One step of the simulation; True when the act is over."""
         if self._taken:
-            if self._taken not in road.present:
-                return True
-            if road.vehicle.getRoadID(self._taken).endswith("_out"):
-                _release(road, self._taken)
-                return True
-            return False
+            return _is_through(road, self._taken)
         if road.now_s < self.at_s:
             return False
         state, since_s, left_s = road.plan.phase(self.group, road.now_s)
@@ -70,12 +65,7 @@ class RunAmber:
     def step(self, road: Road) -> bool:
         """One step of the simulation; True when the act is over."""
         if self._taken:
-            if self._taken not in road.present:
-                return True
-            if road.vehicle.getRoadID(self._taken).endswith("_out"):
-                _release(road, self._taken)
-                return True
-            return False
+            return _is_through(road, self._taken)
         if road.now_s < self.at_s:
             return False
         for lane in self.lanes:
@@ -342,6 +332,16 @@ class BlockBox:
 def _note(road: Road, name: str, vehicle: str) -> None:
     road.held.add(vehicle)
     road.notes.append((round(road.now_s, 2), name, vehicle))
+
+
+def _is_through(road: Road, vehicle: str) -> bool:
+    """Whether it has left the junction, and then drives as it likes again."""
+    if vehicle not in road.present:
+        return True
+    if not road.vehicle.getRoadID(vehicle).endswith("_out"):
+        return False
+    _release(road, vehicle)
+    return True
 
 
 def _release(road: Road, vehicle: str) -> None:

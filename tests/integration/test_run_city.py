@@ -3,11 +3,12 @@
 import json
 import random
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from smartstream.testing.running import command, lines_of, run, written
 
 START = datetime(2026, 9, 20, 17, tzinfo=UTC)
 SITE = """
@@ -87,24 +88,6 @@ def city(tmp_path_factory):
     events = folder / "events"
     run(folder / "site.toml", "--events", events)
     return folder / "site.toml", lines_of(events)
-
-
-def command(site, *more):
-    return [sys.executable, "-m", "smartstream", "run", str(site), "--no-nats", *map(str, more)]
-
-
-def run(site, *more):
-    done = subprocess.run(command(site, *more), capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def written(path):
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def lines_of(path):
-    return sorted(path.read_text().splitlines())
 
 
 def test_everything_is_told(city):

@@ -6,7 +6,6 @@ import json
 import resource
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ pytest.importorskip("cryptography", reason="needs the extra evidence")
 import smartstream.demo
 from smartstream.evidence.keys import Signer
 from smartstream.evidence.verify import verify
+from smartstream.testing.running import command, run
 from smartstream.testing.street import write_street
 
 CLIP = Path(smartstream.demo.__file__).parent / "clip"
@@ -30,16 +30,12 @@ def street(tmp_path):
     return site
 
 
-def command(site, *more):
-    return [sys.executable, "-m", "smartstream", "run", str(site), "--no-nats", *map(str, more)]
-
-
 def events_of(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_killed_and_resumed_it_is_the_same_store(street, tmp_path):
-    subprocess.run(command(street, "--events", tmp_path / "straight"), check=True, capture_output=True)
+    run(street, "--events", tmp_path / "straight")
     straight = events_of(tmp_path / "straight")
     packages = {e["data"]["evidence_id"]: e["data"] for e in straight if e["type"].endswith(".evidence.v1")}
     suspected = {e["data"]["evidence_id"] for e in straight if e["type"].endswith(".suspected.v1")}
@@ -57,7 +53,7 @@ def test_killed_and_resumed_it_is_the_same_store(street, tmp_path):
             time.sleep(0.02)
         child.kill()
         child.wait()
-    subprocess.run(command(street, *more), check=True, capture_output=True)
+    run(street, *more)
     assert sorted(map(str, events_of(tmp_path / "e"))) == sorted(map(str, straight))
     assert verify(tmp_path / "ev") == (len(packages), [])
     for manifest in tmp_path.glob("ev-straight/packages/*/*/manifest.json"):

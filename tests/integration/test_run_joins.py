@@ -10,23 +10,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from smartstream.testing.running import command, lines_of, run
+
 sys.path.insert(0, str(Path(__file__).parent))
 from cap_facts import check_cap
 from joined_city import approve, write_city
-
-
-def command(site, *more):
-    return [sys.executable, "-m", "smartstream", "run", str(site), "--no-nats", *map(str, more)]
-
-
-def run(site, *more):
-    done = subprocess.run(command(site, *more), capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def lines_of(path):
-    return sorted(path.read_text().splitlines())
 
 
 @pytest.fixture(scope="module")

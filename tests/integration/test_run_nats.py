@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import subprocess
-import sys
 import time
 
 import nats
@@ -13,6 +12,7 @@ import pytest
 from smartstream.brokers.nats_access import connect
 from smartstream.errors import InvalidInputError
 from smartstream.sinks.nats_server import EmbeddedServer, find_server
+from smartstream.testing.running import command, run
 from smartstream.testing.street import write_street
 
 try:
@@ -21,15 +21,6 @@ except InvalidInputError as e:
     pytest.skip(str(e), allow_module_level=True)
 
 SECONDS = 40.0
-
-
-def command(site, *more):
-    return [sys.executable, "-m", "smartstream", "run", str(site), *map(str, more)]
-
-
-def run(site, *more):
-    done = subprocess.run(command(site, *more), capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def by_id(lines):
@@ -95,13 +86,13 @@ def test_an_outside_server_gets_each_event_once_across_kills(tmp_path, monkeypat
                 rng = random.Random(processes)
                 for _ in range(3):
                     child = await asyncio.create_subprocess_exec(
-                        *command(site, *more, "--speed", "3x"), stderr=subprocess.DEVNULL
+                        *command(site, *more, "--speed", "3x", nats=True), stderr=subprocess.DEVNULL
                     )
                     await asyncio.sleep(rng.uniform(2.0, 3.5))
                     if child.returncode is None:  # a quick machine may be through already
                         child.kill()
                     await child.wait()
-                child = await asyncio.create_subprocess_exec(*command(site, *more))
+                child = await asyncio.create_subprocess_exec(*command(site, *more, nats=True))
                 assert await child.wait() == 0
             return listener.seen
 
@@ -115,10 +106,10 @@ def test_an_outside_server_gets_each_event_once_across_kills(tmp_path, monkeypat
 def test_the_embedded_server_keeps_its_events_across_a_kill(tmp_path):
     site = write_street(tmp_path / "site", seconds=SECONDS, seed=11)
     more = ("--events", tmp_path / "e", "--recovery", tmp_path / "r")
-    child = subprocess.Popen(command(site, *more, "--speed", "6x"), stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(command(site, *more, "--speed", "6x", nats=True), stderr=subprocess.DEVNULL)
     time.sleep(4)
     child.kill()
     child.wait()
-    run(site, *more)
+    run(site, *more, nats=True)
     with EmbeddedServer(site.parent / "var/nats") as server:
         assert by_id(asyncio.run(stored(server.access))) == file_events(tmp_path / "e")

@@ -5,29 +5,14 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
+from smartstream.testing.running import command, lines_of, run, written
 from smartstream.testing.street import write_street
 
 SECONDS = 60.0
-
-
-def command(site, *more):
-    return [sys.executable, "-m", "smartstream", "run", str(site), "--no-nats", *map(str, more)]
-
-
-def run(site, *more):
-    done = subprocess.run(command(site, *more), capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def lines(path):
-    return path.read_text().splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +20,7 @@ def street(tmp_path_factory):
     folder = tmp_path_factory.mktemp("street")
     site = write_street(folder, seconds=SECONDS, seed=5)
     run(site, "--events", folder / "events.ndjson", "--summary", folder / "summary.json")
-    return site, lines(folder / "events.ndjson"), json.loads((folder / "summary.json").read_text())
+    return site, lines_of(folder / "events.ndjson"), json.loads((folder / "summary.json").read_text())
 
 
 def test_the_street_has_something_to_say(street):
@@ -54,7 +39,7 @@ def test_the_street_has_something_to_say(street):
 def test_the_same_events_whatever_the_number_of_workers(street, tmp_path, more):
     site, events, summary = street
     run(site, "--events", tmp_path / "e", "--summary", tmp_path / "s", *more)
-    assert sorted(lines(tmp_path / "e")) == sorted(events)
+    assert lines_of(tmp_path / "e") == events
     assert json.loads((tmp_path / "s").read_text()) == summary
 
 
@@ -71,10 +56,10 @@ def test_killed_three_times_and_resumed(street, tmp_path, processes):
         child.kill()
         child.wait()
     run(site, *more, "--processes", processes)
-    assert sorted(lines(tmp_path / "e")) == sorted(events)
+    assert lines_of(tmp_path / "e") == events
     assert json.loads((tmp_path / "s").read_text()) == summary
     run(site, *more)  # a finished run has nothing to add
-    assert sorted(lines(tmp_path / "e")) == sorted(events)
+    assert lines_of(tmp_path / "e") == events
 
 
 @pytest.mark.parametrize(("number", "processes"), [(signal.SIGTERM, 1), (signal.SIGINT, 1), (signal.SIGTERM, 2)])
@@ -82,15 +67,15 @@ def test_a_stop_drains_and_the_rest_comes_later(street, tmp_path, number, proces
     site, events, summary = street
     more = ("--events", tmp_path / "e", "--summary", tmp_path / "s", "--recovery", tmp_path / "r")
     child = subprocess.Popen(command(site, *more, "--speed", "4x", "--processes", processes), start_new_session=True)
-    while not (tmp_path / "e").exists() or len(lines(tmp_path / "e")) < 5:
+    while written(tmp_path / "e") < 5:
         time.sleep(0.05)
     os.kill(child.pid, number)
     assert child.wait(timeout=30) == 0
-    so_far = lines(tmp_path / "e")
+    so_far = lines_of(tmp_path / "e")
     assert set(so_far) < set(events)
     assert not json.loads((tmp_path / "s").read_text())["complete"]
     run(site, *more)
-    assert sorted(lines(tmp_path / "e")) == sorted(events)
+    assert lines_of(tmp_path / "e") == events
     assert json.loads((tmp_path / "s").read_text()) == summary
 
 
@@ -101,7 +86,7 @@ def test_a_recorded_run_replays_to_the_same_events(street, tmp_path):
     text = site.read_text().replace("file:signals.ndjson", f"file:{tmp_path}/record/signals-j1-0.ndjson")
     again.write_text(text.replace("tracks:tracks.ndjson", f"tracks:{tmp_path}/record/cam.ndjson"))
     run(again, "--events", tmp_path / "again")
-    assert sorted(lines(tmp_path / "again")) == sorted(events)
+    assert lines_of(tmp_path / "again") == events
 
 
 def test_a_changed_site_file_is_refused_on_resume(street, tmp_path):

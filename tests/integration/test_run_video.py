@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from smartstream.testing.running import command, lines_of, run, written
+
 SHARED = Path(__file__).parents[3] / "shared"
 SCENE = SHARED / "scenes/night"
 pytestmark = [
@@ -18,21 +20,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg to cut the clip"),
 ]
 SECONDS = 24
-
-
-def command(site, *more):
-    return [sys.executable, "-m", "smartstream", "run", str(site), "--no-nats", *map(str, more)]
-
-
-def run(site, *more):
-    done = subprocess.run(command(site, *more), capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def events(path):
-    return sorted(path.read_text().splitlines())
 
 
 def packets(clip):
@@ -62,7 +49,7 @@ def street(tmp_path_factory):
     site = folder / "site.toml"
     site.write_text(text.replace(str((SCENE / "scene.mp4").resolve()), "scene.mp4"))
     run(site, "--events", folder / "e", "--summary", folder / "s")
-    return site, events(folder / "e"), json.loads((folder / "s").read_text())
+    return site, lines_of(folder / "e"), json.loads((folder / "s").read_text())
 
 
 def test_every_frame_is_accounted_for(street):
@@ -80,17 +67,15 @@ def test_killed_three_times_and_resumed_where_it_was(street, tmp_path, processes
     more = (*more, "--processes", processes)
     for seed in range(3):
         child = subprocess.Popen(command(site, *more, "--speed", "3x"), stderr=subprocess.DEVNULL)
-        before = len(events(tmp_path / "e")) if (tmp_path / "e").exists() else 0
+        before = written(tmp_path / "e")
         deadline = time.monotonic() + 60
-        while (
-            time.monotonic() < deadline and len(events(tmp_path / "e") if (tmp_path / "e").exists() else []) <= before
-        ):
+        while time.monotonic() < deadline and written(tmp_path / "e") <= before:
             time.sleep(0.1)
         time.sleep(random.Random(seed).uniform(0.2, 1.2))
         child.kill()
         child.wait()
     run(site, *more)
-    assert events(tmp_path / "e") == expected
+    assert lines_of(tmp_path / "e") == expected
     after = json.loads((tmp_path / "s").read_text())
     again = {side: totals.pop("frames_redecoded", 0) for side, totals in after["sides"].items()}
     assert after["rules"] == summary["rules"]
@@ -101,7 +86,7 @@ def test_killed_three_times_and_resumed_where_it_was(street, tmp_path, processes
 def test_processes_change_nothing(street, tmp_path):
     site, expected, _ = street
     run(site, "--events", tmp_path / "e", "--processes", 2)
-    assert events(tmp_path / "e") == expected
+    assert lines_of(tmp_path / "e") == expected
 
 
 def test_a_broken_camera_harms_no_other(street, tmp_path):
@@ -116,7 +101,7 @@ def test_a_broken_camera_harms_no_other(street, tmp_path):
     copy = site.parent / "two.toml"
     copy.write_text(text + '\n[[junction]]\nid = "j2"\n' + second)
     run(copy, "--events", tmp_path / "e", "--summary", tmp_path / "s")
-    assert [line for line in events(tmp_path / "e") if "/cam-b" not in line] == expected
+    assert [line for line in lines_of(tmp_path / "e") if "/cam-b" not in line] == expected
     totals = json.loads((tmp_path / "s").read_text())["sides"]["cam-b"]
     assert totals["frames_decoded"] > 0
 

@@ -3,9 +3,10 @@
 import json
 import random
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
+
+from smartstream.testing.running import command, run
 
 START = datetime(2026, 9, 20, 17, tzinfo=UTC)
 HOURS = 12
@@ -46,12 +47,8 @@ def report_lines():
         yield json.dumps({**line, **place}, ensure_ascii=False)
 
 
-def command(site, *more):
-    return [sys.executable, "-m", "smartstream", "run", str(site), *map(str, more)]
-
-
 def start(site, *more):
-    return subprocess.Popen(command(site, *more), stderr=(site.parent / "stderr").open("ab"))
+    return subprocess.Popen(command(site, *more, nats=True), stderr=(site.parent / "stderr").open("ab"))
 
 
 def expected(folder):
@@ -60,9 +57,7 @@ def expected(folder):
         (folder / f"{name}.ndjson").write_text("\n".join(lines) + "\n")
     text = SITE.format(nats="embedded", sensors="file:sensors.ndjson", reports="file:reports.ndjson")
     (folder / "files.toml").write_text(text)
-    more = ("--no-nats", "--events", folder / "files")
-    done = subprocess.run(command(folder / "files.toml", *more), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run(folder / "files.toml", "--events", folder / "files")
     found = {told(line) for line in (folder / "files").read_text().splitlines()}
     until = START + timedelta(hours=HOURS - 1)
     return {key for key in found if datetime.fromisoformat(key[1]) < until - timedelta(hours=1)}
