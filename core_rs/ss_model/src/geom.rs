@@ -59,9 +59,10 @@ impl Point {
         self.x * o.y - self.y * o.x
     }
 
-    /// Length as a vector.
+    /// Length as a vector. Metres and shares of a picture neither overflow nor vanish when squared, and a square
+    /// root is the same on every machine, which `hypot` is not.
     pub fn length(self) -> f64 {
-        self.x.hypot(self.y)
+        self.dot(self).sqrt()
     }
 }
 

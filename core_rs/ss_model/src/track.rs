@@ -11,6 +11,8 @@
 //! tells no time), as of the last frame.
 //! `smartstream.model.tracks` is the twin in Python.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{BoxF, ClockQuality, ClockReading, Error, EventTime, Result, VehicleClass};
 
 const MAGIC: &[u8; 4] = b"STB1";
@@ -21,7 +23,7 @@ const PER_FRAME: usize = 20;
 const PER_ROW: usize = 26;
 
 /// One track in one frame, as the tracker reports it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Track {
     /// Number within the run, never reused.
     pub id: u32,
@@ -164,21 +166,24 @@ impl TrackBatch {
         let frame_time = words8(take(8 * f)).map(|w| EventTime(i64::from_le_bytes(w))).collect();
         let frame_no = words8(take(8 * f)).map(u64::from_le_bytes).collect();
         let row_end: Vec<u32> = words4(take(4 * f)).map(u32::from_le_bytes).collect();
-        let ids: Vec<u32> = words4(take(4 * r)).map(u32::from_le_bytes).collect();
-        let boxes: Vec<f32> = words4(take(16 * r)).map(f32::from_le_bytes).collect();
-        let scores: Vec<f32> = words4(take(4 * r)).map(f32::from_le_bytes).collect();
+        let (ids, boxes, scores) = (take(4 * r), take(16 * r), take(4 * r));
         let (classes, flags) = (take(r), take(r));
         if row_end.last().copied().unwrap_or(0) as usize != r || row_end.windows(2).any(|w| w[0] > w[1]) {
             return Err(bad("row ends are not rising to the row count"));
         }
-        let rows = (0..r)
-            .map(|i| {
-                let class = VehicleClass::from_code(classes[i]).ok_or_else(|| bad("unknown class code"))?;
-                let b = &boxes[4 * i..4 * i + 4];
-                let bbox = BoxF { x1: b[0], y1: b[1], x2: b[2], y2: b[3] };
-                Ok(Track { id: ids[i], bbox, score: scores[i], class, flags: flags[i] })
-            })
-            .collect::<Result<Vec<_>>>()?;
+        if classes.iter().any(|&code| VehicleClass::from_code(code).is_none()) {
+            return Err(bad("unknown class code"));
+        }
+        let numbers = words4(ids).map(u32::from_le_bytes).zip(words4(scores).map(f32::from_le_bytes));
+        let codes = classes.iter().map(|&code| VehicleClass::from_code(code).unwrap_or_default()).zip(flags);
+        let rows =
+            numbers.zip(boxes.chunks_exact(16)).zip(codes).map(|(((id, score), bytes), (class, &flags))| {
+                let side =
+                    |at: usize| f32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+                let bbox = BoxF { x1: side(0), y1: side(4), x2: side(8), y2: side(12) };
+                Track { id, bbox, score, class, flags }
+            });
+        let rows = rows.collect();
         let clock = if with_clocks {
             let quality = ClockQuality::from_code(take(1)[0]).ok_or_else(|| bad("unknown clock quality"))?;
             let times: Vec<i64> = words8(take(16)).map(i64::from_le_bytes).collect();

@@ -56,7 +56,8 @@ pub fn movements(layout: &Layout, line: u16) -> Vec<Option<Movement>> {
 impl LightRule {
     /// Take in an observation of a track and the lines it crossed with it.
     pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut ArrowState) -> Option<Candidate> {
-        if state.done {
+        let crosses = || seen.crossed.iter().any(|(line, _)| *line == self.line);
+        if state.done || state.ways.is_empty() && !crosses() {
             return None;
         }
         state.ways.resize_with(self.movements.len(), Way::default);

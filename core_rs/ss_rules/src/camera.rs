@@ -7,7 +7,7 @@ use ss_model::{Error, EventTime, Result, Track, VehicleClass};
 
 use crate::config::CameraConfig;
 use crate::conflict::ConflictState;
-use crate::context::{Context, Neighbour, Seen};
+use crate::context::{Context, Neighbour, STANDS_S, Seen};
 use crate::crossing::Crossing;
 use crate::hours::Calendar;
 use crate::ledger::CameraCounts;
@@ -95,7 +95,6 @@ pub struct Around<'a> {
 /// An observation whose track has taken it in, on its way to the rules.
 struct Taken {
     id: u32,
-    place: Place,
     /// Its crossings in the frame's list.
     crossed: std::ops::Range<usize>,
 }
@@ -133,14 +132,15 @@ impl Watch {
         state.counts.rows += tracks.len() as u64;
         state.conflicts.resize_with(self.rules.conflicts.len(), ConflictState::default);
         let mut crossings = Vec::new();
-        let taken: Vec<Taken> =
-            tracks.iter().filter_map(|row| self.take(state, time, row, &mut crossings)).collect();
+        let mut taken = Vec::with_capacity(tracks.len());
+        taken.extend(tracks.iter().filter_map(|row| self.take(state, time, row, &mut crossings)));
         let outlines = || tracks.iter().any(|t| t.flags & Track::CLASS_BY_SIZE != 0);
         let needed = self.needs_neighbours || self.looks_beside && outlines();
         let neighbours = if needed { state.neighbours(time) } else { Vec::new() };
         let cx = self.context(around, &neighbours);
-        for Taken { id, place, crossed } in taken {
+        for Taken { id, crossed } in taken {
             let Some(watched) = state.tracks.get_mut(&id) else { continue };
+            let place = watched.track.place();
             state.traffic.vehicle(&self.layout.lanes, &self.count_lines, &watched.track, &place);
             self.judge(
                 &cx,
@@ -250,7 +250,7 @@ impl Watch {
         };
         let first = crossings.len();
         watched.track.observe(&self.layout, &seen, |line, crossing| crossings.push((line, crossing)));
-        Some(Taken { id: row.id, place, crossed: first..crossings.len() })
+        Some(Taken { id: row.id, crossed: first..crossings.len() })
     }
 
     /// An observation before the rules.
@@ -282,7 +282,9 @@ impl Watch {
         if track.class != VehicleClass::Pedestrian {
             let seen = Seen { id, track, now, place, crossed };
             for (rule, state) in self.rules.single.iter().zip(rules) {
-                held.extend(rule.observe(cx, &seen, state).map(|c| weigh(c, acts)));
+                if let Some(candidate) = rule.observe(cx, &seen, state) {
+                    held.push(weigh(candidate, acts));
+                }
             }
         }
         if !held.is_empty() && track.is_confirmed() {
@@ -390,20 +392,22 @@ fn weigh(mut candidate: Candidate, acts: &mut Vec<(RuleKind, EventTime, EventTim
 }
 
 impl CameraState {
+    /// Who may be in somebody's way, or be part of him.
     fn neighbours(&self, now: EventTime) -> Vec<Neighbour> {
-        let is_here = |w: &&Watched| now <= w.track.last.plus_seconds(NEIGHBOUR_S) && w.track.is_confirmed();
-        let seen = self.tracks.iter().filter(|(_, w)| is_here(w));
-        seen.map(|(&id, Watched { track, .. })| Neighbour {
-            id,
-            class: track.class_seen(),
-            lane: track.lane,
-            pos: track.position(),
-            still_since: track.standstill.since,
-            seen: track.last,
-            place: track.place(),
-            is_outline: track.class_by_size,
-            mps: track.velocity_mps(),
-        })
-        .collect()
+        let matters = |t: &TrackState| t.class_by_size || now >= t.standstill.since.plus_seconds(STANDS_S);
+        let is_here = |t: &TrackState| now <= t.last.plus_seconds(NEIGHBOUR_S) && t.is_confirmed();
+        let tracks = self.tracks.iter().map(|(&id, watched)| (id, &watched.track));
+        tracks
+            .filter(|(_, track)| matters(track) && is_here(track))
+            .map(|(id, track)| Neighbour {
+                id,
+                class: track.class_seen(),
+                still_since: track.standstill.since,
+                seen: track.last,
+                place: track.place(),
+                is_outline: track.class_by_size,
+                mps: if track.class_by_size { track.velocity_mps() } else { None },
+            })
+            .collect()
     }
 }

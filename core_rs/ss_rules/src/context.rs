@@ -18,7 +18,7 @@ pub struct Context<'a> {
     pub signals: &'a [SignalHistory],
     /// Local time.
     pub calendar: &'a Calendar,
-    /// Every track seen lately; empty when no rule asks for it.
+    /// Those seen lately who stand, or are told by their outlines only; empty when no rule asks for them.
     pub neighbours: &'a [Neighbour],
 }
 
@@ -29,10 +29,6 @@ pub struct Neighbour {
     pub id: u32,
     /// Its class.
     pub class: VehicleClass,
-    /// Lane under its wheels.
-    pub lane: Option<u16>,
-    /// Where it is.
-    pub pos: Point,
     /// Since when it has not moved.
     pub still_since: EventTime,
     /// When it was seen last, and how large.
@@ -41,7 +37,7 @@ pub struct Neighbour {
     pub place: Place,
     /// Told by its outline only.
     pub is_outline: bool,
-    /// Way in metres a second.
+    /// Way in metres a second, of an outline.
     pub mps: Option<Point>,
 }
 
@@ -71,7 +67,7 @@ impl Context<'_> {
             .filter(|n| n.id != seen.id && n.class != VehicleClass::Pedestrian)
             .filter(|n| seen.now >= n.still_since.plus_seconds(STANDS_S))
             .filter_map(|n| {
-                let away = n.pos - seen.place.pos;
+                let away = n.place.pos - seen.place.pos;
                 let (ahead_m, aside_m) = (away.dot(way) * unit_m, away.cross(way).abs() * unit_m);
                 let reach_m = gap_m + length_m(n.class).max(length_m(seen.track.class));
                 (ahead_m > 0.5 && ahead_m <= reach_m && aside_m <= ASIDE_M)
@@ -105,6 +101,6 @@ pub fn length_m(class: VehicleClass) -> f64 {
 }
 
 /// Not having moved for this long is standing.
-const STANDS_S: f64 = 0.5;
+pub const STANDS_S: f64 = 0.5;
 /// Half the width in which a vehicle ahead is in the way.
 const ASIDE_M: f64 = 2.0;

@@ -9,6 +9,8 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point};
 
+use crate::track::Waypoint;
+
 /// Half the width of the dead band in metres. The foot point of a detected
 /// box jumps by about half a metre.
 pub const DEAD_BAND_M: f64 = 0.5;
@@ -106,31 +108,46 @@ pub struct Crossing {
 pub struct LineTrack {
     /// Side clearly reached: −1 left, 1 right, 0 none yet.
     clear: i8,
-    last: Option<Sample>,
-    /// The two samples around the last change of sign.
-    change: Option<(Sample, Sample)>,
+    /// Signed distance of the last observation, metres.
+    last_m: Option<f64>,
+    /// The two samples around the last change of sign. Apart, because hardly any track is between two sides.
+    change: Option<Box<(Sample, Sample)>>,
 }
 
 impl LineTrack {
     /// Observe; answers the crossing that this observation completes, of the
-    /// line or of its continuation.
-    pub fn observe(&mut self, line: &Line, time: EventTime, pos: Point, unit_m: f64) -> Option<Crossing> {
-        let sample = Sample { time, pos, offset_m: line.offset(pos) * unit_m };
-        let last = self.last.replace(sample);
-        self.change = match last {
-            Some(last) if (last.offset_m > 0.0) != (sample.offset_m > 0.0) => Some((last, sample)),
-            _ => self.change.take(),
-        };
-        if sample.offset_m.abs() <= DEAD_BAND_M {
+    /// line or of its continuation. `from` and `to` are the observation before and this one.
+    #[inline]
+    pub fn observe(&mut self, line: &Line, from: Waypoint, to: Waypoint, unit_m: f64) -> Option<Crossing> {
+        let offset_m = line.offset(to.pos) * unit_m;
+        let last_m = self.last_m.replace(offset_m);
+        // Nearly every observation at nearly every line: clearly on the side where it was.
+        let stays = offset_m * f64::from(self.clear) > DEAD_BAND_M && self.change.is_none();
+        if stays { None } else { self.come(line, (from, last_m), (to, offset_m), unit_m) }
+    }
+
+    /// To an observation that is not clearly on the side of the one before.
+    fn come(
+        &mut self,
+        line: &Line,
+        (from, last_m): (Waypoint, Option<f64>),
+        (to, offset_m): (Waypoint, f64),
+        unit_m: f64,
+    ) -> Option<Crossing> {
+        if let Some(last_m) = last_m.filter(|last_m| (*last_m > 0.0) != (offset_m > 0.0)) {
+            let sample = |at: Waypoint, offset_m| Sample { time: at.time, pos: at.pos, offset_m };
+            self.change = Some(Box::new((sample(from, last_m), sample(to, offset_m))));
+        }
+        if offset_m.abs() <= DEAD_BAND_M {
             return None;
         }
-        let side = if sample.offset_m > 0.0 { 1 } else { -1 };
+        let side = if offset_m > 0.0 { 1 } else { -1 };
         let before = std::mem::replace(&mut self.clear, side);
         let change = self.change.take();
         if before != -side {
             return None;
         }
-        let (a, b) = change?;
+        let (a, b) = *change?;
         let share = a.offset_m / (a.offset_m - b.offset_m);
         let at = a.pos + (b.pos - a.pos).scale(share);
         let time = EventTime(a.time.0 + ((b.time.0 - a.time.0) as f64 * share).round() as i64);
@@ -146,9 +163,9 @@ impl LineTrack {
         })
     }
 
-    /// The last observation.
-    pub fn last(&self) -> Option<&Sample> {
-        self.last.as_ref()
+    /// Signed distance of the last observation, metres.
+    pub fn offset_m(&self) -> Option<f64> {
+        self.last_m
     }
 }
 
@@ -161,14 +178,15 @@ mod tests {
         Line::new(Point { x: 0.0, y: 0.0 }, Point { x: 10.0, y: 0.0 }, Point { x: 3.0, y: 1.0 }).unwrap()
     }
 
-    fn walk(path: &[Point]) -> Vec<bool> {
+    /// Crossings of a path with so long between two observations.
+    fn crossings(path: &[Point], step_ns: i64) -> Vec<Crossing> {
         let mut track = LineTrack::default();
-        path.iter()
-            .enumerate()
-            .filter_map(|(i, &p)| track.observe(&line(), EventTime(i as i64 * 40_000_000), p, 1.0))
-            .filter(|c| c.beyond == 0.0)
-            .map(|c| c.rightward)
-            .collect()
+        let at = |i: usize| Waypoint { time: EventTime(i as i64 * step_ns), pos: path[i] };
+        (0..path.len()).filter_map(|i| track.observe(&line(), at(i.saturating_sub(1)), at(i), 1.0)).collect()
+    }
+
+    fn walk(path: &[Point]) -> Vec<bool> {
+        crossings(path, 40_000_000).iter().filter(|c| c.beyond == 0.0).map(|c| c.rightward).collect()
     }
 
     fn at(y: f64) -> Point {
@@ -183,13 +201,7 @@ mod tests {
 
     #[test]
     fn creeping_over_the_line_crosses_once_at_the_last_change_of_sign() {
-        let mut track = LineTrack::default();
-        let offsets = [-2.0, -0.3, 0.2, -0.1, 0.3, 0.4, 0.9, 3.0];
-        let found: Vec<Crossing> = offsets
-            .iter()
-            .enumerate()
-            .filter_map(|(i, &y)| track.observe(&line(), EventTime(i as i64 * 100), at(y), 1.0))
-            .collect();
+        let found = crossings(&[-2.0, -0.3, 0.2, -0.1, 0.3, 0.4, 0.9, 3.0].map(at), 100);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].from.0, found[0].to.0, found[0].time.0), (300, 400, 325));
     }

@@ -77,7 +77,7 @@ pub enum Concerns {
 pub struct DwellState {
     /// Found once: nothing more is held against the track.
     done: bool,
-    stay: Option<Stay>,
+    stay: Option<Box<Stay>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -157,7 +157,8 @@ impl DwellRule {
         if state.done {
             return None;
         }
-        let here = self.is_there(cx, seen).filter(|&lane| self.concerns(cx, lane, seen.track.class));
+        let here =
+            if self.concerns(cx, seen.track.lane, seen.track.class) { self.is_there(cx, seen) } else { None };
         let crossed = self.crossing_proves && self.has_crossed(seen);
         match (&mut state.stay, here) {
             (Some(stay), Some(_)) => stay.last = seen.now,
@@ -165,7 +166,7 @@ impl DwellRule {
                 return self.leave(seen.id, seen.track, state);
             }
             (None, Some(lane)) if self.window.holds(cx.calendar, seen.now) => {
-                state.stay = Some(Stay::new(lane, seen));
+                state.stay = Some(Box::new(Stay::new(lane, seen)));
             }
             _ => {}
         }

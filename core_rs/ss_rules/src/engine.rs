@@ -10,7 +10,7 @@ mod faults;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use ss_model::{Error, EventTime, Result, SignalState, TrackBatch};
+use ss_model::{Error, EventTime, Result, SignalState, Track, TrackBatch};
 
 use crate::camera::{Around, CameraState, Reading, Watch};
 use crate::config::JunctionConfig;
@@ -80,18 +80,8 @@ struct Queue {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Item {
-    Frame { run: u32, time: EventTime, rows: Vec<Row> },
+    Frame { run: u32, time: EventTime, tracks: Vec<Track> },
     Gap { time: EventTime },
-}
-
-/// A track in a frame, in the form that snapshots hold.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Row {
-    id: u32,
-    bbox: ss_model::BoxF,
-    score: f32,
-    class: ss_model::VehicleClass,
-    flags: u8,
 }
 
 impl Item {
@@ -175,18 +165,7 @@ impl JunctionEngine {
                 continue;
             }
             queue.newest = time;
-            let row = |t: &ss_model::Track| Row {
-                id: t.id,
-                bbox: t.bbox,
-                score: t.score,
-                class: t.class,
-                flags: t.flags,
-            };
-            queue.items.push_back(Item::Frame {
-                run: batch.run,
-                time,
-                rows: tracks.iter().map(row).collect(),
-            });
+            queue.items.push_back(Item::Frame { run: batch.run, time, tracks: tracks.to_vec() });
         }
         Ok(counts.late_frames - before)
     }
@@ -359,7 +338,7 @@ impl JunctionEngine {
             let Some(item) = self.state.queues[at].items.pop_front() else { return Ok(()) };
             self.state.judged = due;
             match item {
-                Item::Frame { run, time, rows } => {
+                Item::Frame { run, time, tracks } => {
                     if run != self.state.cameras[at].run {
                         self.end_run(at, out)?;
                         self.state.cameras[at].run = run;
@@ -367,7 +346,6 @@ impl JunctionEngine {
                     let lanes = &self.cameras[at].layout.lanes;
                     let minutes = self.state.cameras[at].traffic.begin(lanes, time);
                     self.publish_traffic(at, minutes, out)?;
-                    let tracks: Vec<ss_model::Track> = rows.iter().map(Row::track).collect();
                     let mut found = Vec::new();
                     let around = Around { signals: &self.state.signals, calendar: &self.calendar };
                     self.cameras[at].frame(around, &mut self.state.cameras[at], time, &tracks, &mut found);
@@ -464,13 +442,6 @@ impl JunctionEngine {
             out.add(&Report::violation(&self.cameras[at], &self.groups, told.run, &told.candidate, verdict))?;
         }
         Ok(())
-    }
-}
-
-impl Row {
-    fn track(&self) -> ss_model::Track {
-        let Self { id, bbox, score, class, flags } = *self;
-        ss_model::Track { id, bbox, score, class, flags }
     }
 }
 

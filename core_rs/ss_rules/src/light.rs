@@ -136,7 +136,7 @@ impl LightRule {
         }
         let entry = state.entry.as_mut()?;
         entry.outline.look(cx, seen);
-        let past_m = track.lines[usize::from(self.line)].last()?.offset_m
+        let past_m = track.lines[usize::from(self.line)].offset_m()?
             * if entry.crossing.rightward { 1.0 } else { -1.0 };
         let found = self.watch(cx, id, track, seen.now, past_m, entry)?;
         *state = LightState { done: true, entry: None };

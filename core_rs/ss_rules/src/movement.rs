@@ -47,9 +47,9 @@ pub struct MovementRule {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct MovementState {
     done: bool,
-    entry: Option<Entry>,
+    entry: Option<Box<Entry>>,
     /// Found, and waiting for the vehicle to go on its way.
-    waiting: Option<Waiting>,
+    waiting: Option<Box<Waiting>>,
 }
 
 /// The stop line it came over.
@@ -110,7 +110,7 @@ impl MovementRule {
                 let lanes = cx.layout.lanes_of_crossing(line, crossing, seen.track);
                 let lane = lanes.first().map(|&l| &cx.layout.lanes[usize::from(l)]);
                 if road.is_forward(crossing.rightward, lane) {
-                    state.entry = Some(Entry { crossing: *crossing, line, lanes });
+                    state.entry = Some(Box::new(Entry { crossing: *crossing, line, lanes }));
                 }
             }
             (LineKind::Exit, Some(Movement::UTurn)) if matches!(self.forbids, Forbids::ByArrow(_)) => {
@@ -127,7 +127,8 @@ impl MovementRule {
                     }
                     Forbids::ByExit(..) => None,
                 };
-                state.waiting = found.map(|found| Waiting { found, at: seen.place.pos, since: seen.now });
+                let waits = |found| Box::new(Waiting { found, at: seen.place.pos, since: seen.now });
+                state.waiting = found.map(waits);
             }
             _ => {}
         }

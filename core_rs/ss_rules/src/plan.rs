@@ -34,6 +34,10 @@ pub fn step(state: SignalState) -> Option<usize> {
 pub struct Plan {
     /// Seconds of complete phases, newest last.
     lasted_s: [VecDeque<f64>; 3],
+    /// Shortest and longest of them. Kept, as every frame asks and a phase is learnt once in a while.
+    range_s: [Option<(f64, f64)>; 3],
+    /// Not every state lasts as long each time.
+    wanders: bool,
     onsets: [u32; 3],
     /// How often one followed the other.
     followed: [[u32; 3]; 3],
@@ -55,25 +59,19 @@ impl Plan {
         if known.len() > KEEP {
             known.pop_front();
         }
+        let shortest = known.iter().copied().reduce(f64::min);
+        self.range_s[step] = shortest.zip(known.iter().copied().reduce(f64::max));
+        self.wanders = !self.lasted_s.iter().all(is_steady);
     }
 
     /// Shortest and longest time a state has lasted.
     fn range(&self, step: usize) -> Option<(f64, f64)> {
-        let known = &self.lasted_s[step];
-        let longest = known.iter().copied().reduce(f64::max)?;
-        Some((known.iter().copied().reduce(f64::min)?, longest))
+        self.range_s[step]
     }
 
-    /// Whether every state lasts as long each time, within a tenth or 2 s;
-    /// of four and more one may be longer and one shorter.
+    /// Whether every state lasts as long each time.
     pub fn is_steady(&self) -> bool {
-        self.lasted_s.iter().all(|known| {
-            let mut sorted: Vec<f64> = known.iter().copied().collect();
-            sorted.sort_by(f64::total_cmp);
-            let usual = if sorted.len() < 4 { &sorted[..] } else { &sorted[1..sorted.len() - 1] };
-            let (Some(short), Some(long)) = (usual.first(), usual.last()) else { return true };
-            long - short <= f64::max(2.0, 0.1 * long)
-        })
+        !self.wanders
     }
 
     /// Whether enough of a state has been seen to call a time unusual.
@@ -118,6 +116,16 @@ impl Plan {
     pub fn longest_s(&self, step: usize) -> Option<f64> {
         self.range(step).map(|r| r.1)
     }
+}
+
+/// Whether a state lasted as long each time, within a tenth or 2 s; of four
+/// and more times one may be longer and one shorter.
+fn is_steady(lasted_s: &VecDeque<f64>) -> bool {
+    let mut sorted: Vec<f64> = lasted_s.iter().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    let usual = if sorted.len() < 4 { &sorted[..] } else { &sorted[1..sorted.len() - 1] };
+    let (Some(short), Some(long)) = (usual.first(), usual.last()) else { return true };
+    long - short <= f64::max(2.0, 0.1 * long)
 }
 
 #[cfg(test)]

@@ -46,7 +46,8 @@ pub enum Rule {
     Speed(SpeedRule),
 }
 
-/// What a rule remembers of one track.
+/// What a rule remembers of one track. Kept small, for every frame goes through all of them: what only few tracks
+/// have, a proof or a stay, is boxed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[allow(missing_docs)] // the states of the rules above
 pub enum RuleState {
@@ -74,6 +75,7 @@ impl Rule {
     }
 
     /// Take in an observation of a track.
+    #[inline]
     pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut RuleState) -> Option<Candidate> {
         match (self, state) {
             (Self::Light(rule), RuleState::Light(s)) => {

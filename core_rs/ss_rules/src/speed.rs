@@ -5,11 +5,11 @@
 //! jumps from one vehicle to another does not fit.
 
 use serde::{Deserialize, Serialize};
-use ss_model::{EventTime, Point};
+use ss_model::EventTime;
 
 use crate::context::{Context, Seen};
 use crate::outcome::{Candidate, Explanation, RuleKind};
-use crate::track::TrackState;
+use crate::track::{TRAIL, TrackState, Waypoint};
 
 /// Shortest base in time …
 const BASE_S: f64 = 1.0;
@@ -109,30 +109,31 @@ impl SpeedRule {
 /// Speed over the base when it is above `threshold_kmh` and one vehicle's.
 fn estimate_kmh(seen: &Seen<'_>, entered: EventTime, threshold_kmh: f64) -> Option<f64> {
     let track = seen.track;
-    let base = track.trail.iter().rev().take_while(|w| w.time >= entered).find(|w| {
-        seen.now >= w.time.plus_seconds(BASE_S)
-            && (seen.place.pos - w.pos).length() * seen.place.unit_m >= BASE_M
-    })?;
+    let long_ago = track.trail.partition_point(|w| w.time <= seen.now.plus_seconds(-BASE_S));
+    let mut before = track.trail.range(..long_ago).rev().take_while(|w| w.time >= entered);
+    let base = before.find(|w| (seen.place.pos - w.pos).length() * seen.place.unit_m >= BASE_M)?;
     let way = seen.place.pos - base.pos;
     let rough_kmh = way.length() * seen.place.unit_m / seen.now.seconds_since(base.time) * KMH;
     if rough_kmh < 0.9 * threshold_kmh || track.doubt_since(base.time).is_some() {
         return None;
     }
     let along = way.scale(1.0 / way.length());
-    let points = || {
-        let trail = track.trail.iter().filter(|w| w.time >= base.time).map(|w| (w.time, w.pos));
-        trail.chain(std::iter::once((seen.now, seen.place.pos)))
-    };
-    let sample = |(t, p): (EventTime, Point)| {
-        (t.seconds_since(base.time), along.dot(p - base.pos) * seen.place.unit_m)
-    };
-    let (mut n, mut st, mut sx, mut stt, mut stx) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    for (t, x) in points().map(sample) {
-        (n, st, sx, stt, stx) = (n + 1.0, st + t, sx + x, stt + t * t, stx + t * x);
+    let here = Waypoint { time: seen.now, pos: seen.place.pos };
+    let since = track.trail.partition_point(|w| w.time < base.time);
+    let points = track.trail.range(since..).chain(std::iter::once(&here));
+    let mut samples = [(0.0, 0.0); TRAIL + 1];
+    let mut n = 0;
+    let (mut st, mut sx, mut stt, mut stx) = (0.0, 0.0, 0.0, 0.0);
+    for (sample, point) in samples.iter_mut().zip(points) {
+        let t = point.time.seconds_since(base.time);
+        let x = along.dot(point.pos - base.pos) * seen.place.unit_m;
+        (n, st, sx, stt, stx) = (n + 1, st + t, sx + x, stt + t * t, stx + t * x);
+        *sample = (t, x);
     }
+    let (samples, n) = (&samples[..n], n as f64);
     let slope = (n * stx - st * sx) / (n * stt - st * st);
     let intercept = (sx - slope * st) / n;
-    let fits = points().map(sample).all(|(t, x)| (x - intercept - slope * t).abs() <= MISFIT_M);
+    let fits = samples.iter().all(|(t, x)| (x - intercept - slope * t).abs() <= MISFIT_M);
     let kmh = slope * KMH;
     (fits && kmh > threshold_kmh && kmh < ABSURD_KMH).then_some(kmh)
 }

@@ -46,7 +46,7 @@ pub struct StopRule {
 pub struct StopState {
     /// Entered the zone.
     entered: Option<EventTime>,
-    halt: Option<Halt>,
+    halt: Option<Box<Halt>>,
     done: bool,
 }
 
@@ -96,7 +96,7 @@ impl StopRule {
         let Some(halt) = &mut state.halt else {
             let since = seen.track.standstill.since;
             if is_in && seen.now >= since.plus_seconds(STANDS_S) {
-                state.halt = Some(Halt::new(since, seen));
+                state.halt = Some(Box::new(Halt::new(since, seen)));
             } else if !is_in {
                 state.entered = None;
             }

@@ -21,7 +21,7 @@ const LANE_MEMORY_S: f64 = 1.0;
 /// Way between waypoints of a trail …
 const TRAIL_STEP_M: f64 = 0.5;
 /// … and how many are kept.
-const TRAIL: usize = 64;
+pub const TRAIL: usize = 64;
 /// Nobody on foot in a street keeps this up: a class told by size is then wrong.
 const RUNNING_MPS: f64 = 4.0;
 /// It is kept up for this long …
@@ -186,6 +186,7 @@ impl TrackState {
         if time >= self.standstill.since.plus_seconds(STANDS_S) {
             self.stood = Some(time);
         }
+        let before = Waypoint { time: self.before, pos: self.here.pos };
         self.step = place.pos - self.here.pos;
         self.here = *place;
         self.on_foot = class == VehicleClass::Pedestrian;
@@ -203,8 +204,9 @@ impl TrackState {
             let before = self.whole.unwrap_or(fits);
             self.whole = Some(before + (fits - before) * elapsed_s / (elapsed_s + WHOLE_S));
         }
+        let now = Waypoint { time, pos: place.pos };
         for (index, (track, road)) in self.lines.iter_mut().zip(&layout.lines).enumerate() {
-            if let Some(crossing) = track.observe(&road.line, time, place.pos, place.unit_m)
+            if let Some(crossing) = track.observe(&road.line, before, now, place.unit_m)
                 && (crossing.beyond == 0.0 || layout.passes_exit(road, &crossing, place))
             {
                 crossed(index as u16, crossing);
@@ -241,11 +243,6 @@ impl TrackState {
     /// The last lane, unless it was left too long before `time`.
     pub fn lane_remembered(&self, time: EventTime) -> Option<u16> {
         self.last_lane.filter(|m| time.seconds_since(m.time) <= LANE_MEMORY_S).map(|m| m.lane)
-    }
-
-    /// Where it is now.
-    pub fn position(&self) -> Point {
-        self.here.pos
     }
 
     /// Its box and where that stands.

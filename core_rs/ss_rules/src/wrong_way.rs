@@ -57,7 +57,7 @@ pub struct WrongWayState {
     went_with: bool,
     run: Option<Run>,
     /// The part of the run since its identity was last in doubt.
-    sure: Option<Run>,
+    sure: Option<Box<Run>>,
 }
 
 /// A path against one lane.
@@ -76,7 +76,7 @@ struct Run {
     /// Furthest against the lane so far.
     furthest_m: f64,
     last: EventTime,
-    proof: Option<Proof>,
+    proof: Option<Box<Proof>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -119,7 +119,7 @@ impl WrongWayRule {
                 if track.class_by_size {
                     // A new outline after a doubt may be no vehicle at all.
                 } else if track.doubt_since(seen.now).is_none() {
-                    let sure = state.sure.get_or_insert_with(|| Run::new(lane, here));
+                    let sure = state.sure.get_or_insert_with(|| Box::new(Run::new(lane, here)));
                     self.go_on(sure, here, direction, seen, state.went_with);
                 } else if state.sure.as_ref().is_some_and(|sure| sure.proof.is_none()) {
                     state.sure = None;
@@ -151,7 +151,7 @@ impl WrongWayRule {
         unit_m: f64,
         track: &TrackState,
         went_with: bool,
-    ) -> Option<Proof> {
+    ) -> Option<Box<Proof>> {
         let way = here.pos - run.start.pos;
         let path_m = way.length() * unit_m;
         let cos = way.dot(lane) * unit_m / path_m;
@@ -169,19 +169,19 @@ impl WrongWayRule {
         if went_with && speed_mps < REVERSING_MPS {
             doubts.push(Reason::MaybeReversing);
         }
-        Some(Proof {
+        Some(Box::new(Proof {
             way: Way { from: run.start, to: here, unit_m },
             path_m,
             speed_mps,
             angle_deg: cos.clamp(-1.0, 1.0).acos().to_degrees(),
             doubts,
-        })
+        }))
     }
 
     fn leave(&self, id: u32, track: &TrackState, state: &mut WrongWayState) -> Option<Candidate> {
         let (run, sure) = (state.run.take()?, state.sure.take());
         let is_open = run.proof.as_ref().is_none_or(|proof| !proof.doubts.is_empty());
-        let run = sure.filter(|sure| is_open && sure.proof.is_some()).unwrap_or(run);
+        let run = sure.filter(|sure| is_open && sure.proof.is_some()).map_or(run, |sure| *sure);
         let proof = run.proof?;
         state.done = true;
         let explanation = Explanation::default()
