@@ -99,7 +99,8 @@ impl ConflictRule {
     }
 
     fn meet(&self, seen: &Seen<'_>, step: &Step, other: &Step) -> Option<Candidate> {
-        if step.on_foot == other.on_foot {
+        // Somebody taken for a rider first and for a walker then does not meet himself.
+        if step.on_foot == other.on_foot || step.id == other.id {
             return None;
         }
         let segment = |s: &Step| Segment { a: s.from.1, b: s.to.1 };

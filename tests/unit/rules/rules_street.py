@@ -57,9 +57,10 @@ def drive(way, *, at=0.0, fps=10):
 
 
 class Vehicle:
-    def __init__(self, way, *, kind="car", at=0.0, fps=10, width_m=1.8, height_m=1.5, doubtful=(), flags=0, score=1.0):
+    def __init__(self, way, *, kind="car", at=0.0, fps=10, width_m=1.8, height_m=1.5, doubtful=(), flags=0, score=1.0, later=None):
         self.frames, self.kind, self.width_m, self.height_m = drive(way, at=at, fps=fps), kind, width_m, height_m
         self.doubtful, self.flags, self.score = doubtful, flags, score
+        self.later = later  # (second, class it is taken for from then on)
 
 
 def rows_of(vehicles):
@@ -70,7 +71,8 @@ def rows_of(vehicles):
             (fx, fy), half = image((x, y))[0], v.width_m / SPAN_M / 2
             flag = v.flags | any(a <= t <= b for a, b in v.doubtful)
             box = (fx - half, fy - v.height_m / SPAN_M, fx + half, fy)
-            row = (number, CLASS_CODE[v.kind], box, int(flag), v.score)
+            kind = v.later[1] if v.later and t >= v.later[0] else v.kind
+            row = (number, CLASS_CODE[kind], box, int(flag), v.score)
             rows.setdefault(T0 + round(t * 1000) * 1_000_000, []).append(row)
     return rows
 

@@ -300,6 +300,11 @@ class TestCrosswalk:
         assert self.judged(straight(1.7, at=4.6)) == [("fail_to_yield_pedestrian", "suspected")]
         assert self.judged(straight(1.7, at=6.6)) == [("fail_to_yield_pedestrian", "suspected")]
 
+    def test_a_rider_who_is_taken_for_a_walker_does_not_meet_himself(self):
+        trembles = [(0, -30, 5), (0.4, -10, 0.1), (-0.4, -9.4, 0.1), (-0.4, -10, 0.1), (0.4, -9.4, 3), (0, 10, 0)]
+        cyclist = Vehicle(trembles, kind="bicycle", later=(5.15, "pedestrian"))
+        assert verdicts(site(self.RULE, zones=[self.ZONE]), [cyclist]) == []
+
     def test_a_fast_one_is_seen_on_the_crosswalk_once_or_twice(self):
         # 20 m/s: 2 m between two frames, half of the crosswalk.
         fast = Vehicle([(1.7, -45, 3.5), (1.7, 25, 0)], kind="motorcycle", at=5.35)
