@@ -57,7 +57,9 @@ def drive(way, *, at=0.0, fps=10):
 
 
 class Vehicle:
-    def __init__(self, way, *, kind="car", at=0.0, fps=10, width_m=1.8, height_m=1.5, doubtful=(), flags=0, score=1.0, later=None):
+    def __init__(
+        self, way, *, kind="car", at=0.0, fps=10, width_m=1.8, height_m=1.5, doubtful=(), flags=0, score=1.0, later=None
+    ):
         self.frames, self.kind, self.width_m, self.height_m = drive(way, at=at, fps=fps), kind, width_m, height_m
         self.doubtful, self.flags, self.score = doubtful, flags, score
         self.later = later  # (second, class it is taken for from then on)
