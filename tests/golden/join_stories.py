@@ -294,6 +294,28 @@ STORIES = {
         },
         [],
     ),
+    "an accident that goes on when it is closed, and another one there an hour and a half later": (
+        make(FalseClosing, **SEEN),
+        {
+            "reports": [
+                report(300, "still", "accident"),
+                report(2400, "in between", "accident"),
+                report(2700, "still", "accident", status="closed"),
+                report(2700, "in between", "accident", status="closed"),
+                *(report(t, f"others-{t}", "accident") for t in (3600, 4500)),
+                report(4600, "others-4500", "accident", status="closed"),
+                *(report(t, f"later-{t}", "accident") for t in (10_000, 10_100, 10_200)),
+                report(20_000, "still", "accident"),
+                report(20_000, "in between", "accident"),
+            ],
+        },
+        [
+            ("opened", "in between", 0),
+            ("opened", "still", 0),
+            ("closed", "in between", 1),
+            ("closed", "still", 1),
+        ],
+    ),
     "a switch that takes its stations with it": (
         make(NetworkOutage, devices={"sw": frozenset({"a", "b", "c"}), "other": frozenset({"d", "e"})}, silent_s=600),
         {
@@ -535,8 +557,10 @@ STORIES = {
                 fault(900, "closed", "S"),
                 fault(930, "updated", "W"),
                 fault(960, "closed", "W"),
-                fault(1300, "opened", "S"),  # believed for five minutes: the same failure
+                fault(1100, "opened", "S"),  # believed for two minutes: the same failure
                 fault(1400, "closed", "S"),
+                fault(1700, "opened", "S"),  # for five: another one
+                fault(1800, "closed", "S"),
                 fault(3000, "opened", "S", junction="j2"),
             ],
             "reports": [
@@ -550,6 +574,8 @@ STORIES = {
             ("updated", "j1", 1),
             ("updated", "j1", 2),
             ("closed", "j1", 3),
+            ("opened", "j1", 0),
+            ("closed", "j1", 1),
             ("opened", "j2", 0),
         ],
     ),

@@ -11,6 +11,7 @@ from smartstream.model.time import NS
 from smartstream.streams.joins.incident import Contributor, Incident
 from smartstream.streams.joins.join import Join
 from smartstream.streams.joins.place import Place, metres, near
+from smartstream.streams.report_categories import CATEGORIES
 
 MINUTE: Final = 60 * NS
 _BEFORE_NS, _AFTER_NS = 30 * MINUTE, 10 * MINUTE
@@ -20,6 +21,8 @@ _GAUGE_M: Final = 500.0
 _SHOWN: Final = frozenset({"accident", "parking"})
 """Categories of which a camera over a road shows something: who stands in the way. Of water it knows nothing."""
 _ROAD: Final = _SHOWN | {"flood"}
+_SAME_NS: Final = {name: round(CATEGORIES[name].window_h * 60) * MINUTE for name in _ROAD}
+"""Reports nearer in time than this may speak of the same thing, as at the desk."""
 
 
 class _Evidence:
@@ -171,12 +174,13 @@ class FalseClosing(_BesideReports):
 
     Opens when, from ten minutes to a day after the closing, a gauge stands at its alarm for three readings, a camera
     sees somebody in the way for ten minutes, or two others report the same. A gauge that shows the water gone settles
-    it; a camera that has seen the road free for five minutes since the report sees somebody else later.
+    it; a camera that has seen the road free for five minutes since the report sees somebody else later; who reports it
+    when nobody has for longer than the desk takes reports for duplicates speaks of another one.
     """
 
     name, kind, title = "J-15", "false_closing", "phản ánh đóng khi chưa xử lý xong"
     kept_ns = 20 * MINUTE
-    state = ("_open", "_closed", "_count", "_free", "_seen", "_places")
+    state = ("_open", "_closed", "_count", "_free", "_voices", "_said", "_seen", "_places")
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -186,6 +190,8 @@ class FalseClosing(_BesideReports):
         self._free: dict[
             str, dict[str, tuple[int, int] | None]
         ] = {}  # by camera and report: the road was free from, to
+        self._voices: list[Fact] = []  # reports of the last day
+        self._said: dict[str, int] = {}  # by closed report: when anybody spoke of the same last
 
     def settle(self, fact: Fact) -> None:
         """Closings, and what speaks against them."""
@@ -228,14 +234,11 @@ class FalseClosing(_BesideReports):
         if fact.more.get("status") == "open" and fact.entity not in self._closed:
             if fact.entity not in self._open:
                 self._await(fact)
-            for report, (first, closed_ns) in list(self._closed.items()):
-                late = fact.time_ns >= closed_ns + _AFTER_NS
-                if late and fact.what == first.what and near(fact.position, first.position, _RADIUS_M):
-                    by = Contributor("report", fact.entity, fact.what, fact.time_ns, 0.5)
-                    self._witness(report, first, fact, by, wrong=True)
+                self._another(fact)
         elif fact.more.get("status") == "closed" and fact.entity in self._open:
             if (first := self._open.pop(fact.entity)).what in _ROAD:
                 self._closed[fact.entity] = (first, fact.time_ns)
+                self._said[fact.entity] = self._last_said(first)
                 self.timers.set(fact.entity, fact.time_ns + 24 * 60 * MINUTE)
         elif fact.entity in self._closed and fact.more.get("status") != "closed":
             first = self._closed[fact.entity][0]  # reopened: somebody has noticed
@@ -243,6 +246,26 @@ class FalseClosing(_BesideReports):
             self._await(first)
             if (told := self._incident(fact.entity)) is not None:
                 self.end(told, fact.time_ns)
+
+    def _another(self, fact: Fact) -> None:
+        """Somebody else reports something: of what closed reports speak of, if it is not too long ago."""
+        if fact.what in _ROAD:
+            oldest = fact.time_ns - 24 * 60 * MINUTE
+            self._voices = [voice for voice in self._voices if voice.time_ns >= oldest] + [fact]
+        for report, (first, closed_ns) in list(self._closed.items()):
+            if _same(first, self._said[report], fact):
+                self._said[report] = fact.time_ns
+                if fact.time_ns >= closed_ns + _AFTER_NS:
+                    by = Contributor("report", fact.entity, fact.what, fact.time_ns, 0.5)
+                    self._witness(report, first, fact, by, wrong=True)
+
+    def _last_said(self, first: Fact) -> int:
+        """When anybody spoke last of what a report says."""
+        said_ns = first.time_ns
+        for voice in self._voices:
+            if voice.time_ns >= said_ns and _same(first, said_ns, voice):
+                said_ns = voice.time_ns
+        return said_ns
 
     def _await(self, first: Fact) -> None:
         """A report is open: whoever it speaks of stands there, for all that a camera has seen."""
@@ -287,10 +310,17 @@ class FalseClosing(_BesideReports):
 
     def _forget(self, report: str) -> None:
         self._closed.pop(report, None)
+        self._said.pop(report, None)
         self._count.pop(report, None)
         for reports in self._free.values():
             reports.pop(report, None)
         self.timers.cancel(report)
+
+
+def _same(first: Fact, said_ns: int, other: Fact) -> bool:
+    """Whether a report speaks of what another one did, of which somebody spoke last at an instant."""
+    alike = first.what == other.what and near(other.position, first.position, _RADIUS_M)
+    return alike and other.time_ns - said_ns <= _SAME_NS[first.what]
 
 
 def _at_its_place(fact: Fact, first: Fact) -> Fact:

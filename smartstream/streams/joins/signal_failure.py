@@ -12,14 +12,14 @@ from smartstream.streams.joins.place import near
 
 _BEFORE_NS: Final = 1800 * NS
 _REPORT_M: Final = 150.0
-_AGAIN_NS: Final = 600 * NS  # believed and again not within this time: it is the same failure
+_AGAIN_NS: Final = 180 * NS  # believed and again not within this time: it is the same failure
 
 
 class SignalFailure(Join):
     """Opens when the rule engine finds a signal fault at a junction; ends when its last group is believed again.
 
-    A feed that is late or loses lines is right for a cycle now and then: faults that follow each other within ten
-    minutes are one failure, and its end is told when they have passed.
+    A feed that is late or loses lines is right for a cycle or two now and then: faults that follow each other within
+    three minutes are one failure, and its end is told when they have passed.
 
     The engine stops its light rules and takes back what rested on the fault; the watches of the cameras go by no light
     meanwhile, so that no join reasons from one that is not so.
@@ -28,13 +28,14 @@ class SignalFailure(Join):
     name, kind, title = "J-04", "signal_failure", "đèn tín hiệu hỏng"
     prompt: ClassVar[frozenset[SideKind]] = frozenset({"verdict"})
     needs: ClassVar[frozenset[SideKind]] = frozenset({"verdict", "report"})
-    state = ("_faulty", "_believed", "_voices")
+    state = ("_faulty", "_believed", "_voices", "_until")
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._faulty: dict[str, set[str]] = {}  # prompt lane: groups by junction
         self._believed: dict[str, int] = {}  # prompt lane: junction: since when all of its groups are again
         self._voices: list[tuple[int, str, Any]] = []
+        self._until: dict[str, int] = {}  # by junction the end of its last failure: who spoke before meant that one
 
     def detect(self, fact: Fact) -> None:
         """A group that is not believed, or is again."""
@@ -60,8 +61,9 @@ class SignalFailure(Join):
     def begin(self, incident: Incident) -> None:
         """What was said shortly before."""
         incident.more["open"] = list(incident.more["groups"])
+        since_ns = max(incident.since_ns - _BEFORE_NS, self._until.get(incident.key, 0))
         for at_ns, report, place in self._voices:
-            if at_ns >= incident.since_ns - _BEFORE_NS and near(place, incident.position, _REPORT_M):
+            if at_ns >= since_ns and near(place, incident.position, _REPORT_M):
                 self.support(incident, Contributor("report", report, "traffic_light", at_ns, 0.5))
 
     def settle(self, fact: Fact) -> None:
@@ -96,4 +98,5 @@ class SignalFailure(Join):
         """Believed for long enough."""
         if (incident := self.incidents.get(name)) is not None:
             del incident.more["open"]
+            self._until[incident.key] = incident.last_ns
             self.end(incident, at_ns)

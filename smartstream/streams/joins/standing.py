@@ -25,6 +25,8 @@ _STARTS_S: Final = 6.0  # since the last one before him drove off
 _SHORT: Final = 0.6  # heights between a vehicle and the end of its lane that it has stopped short of
 _STANDS_NS: Final = 15 * NS  # before a pair that is passed has stopped against each other
 _SLOW_NS: Final = 90 * NS  # before one that came to a stop slowly has: a signal's cycle
+_GREENS: Final = 2  # let pass at the very line: one may have been too short for who stands there
+_DARK_S: Final = 120.0  # of standing first where nobody knows the light: no red lasts so long
 _AT_ONCE_NS: Final = 4 * NS
 _BEHIND, _BESIDES = 1.3, 0.9  # heights between two feet that can have touched: in one lane, across lanes
 _PARKED_NS: Final = 180 * NS  # before a single vehicle is in the way
@@ -231,7 +233,7 @@ class Standing:
         """Pairs that stopped against each other: abruptly, or so slowly that it may as well be two that broke down."""
         out: list[tuple[str, dict[str, Any]]] = []
         ready = [s for s in self.stands.values() if now_ns - s.since_ns >= _STANDS_NS and s.seen_ns == now_ns]
-        if not any(s.stuck or s.lets_green_pass for s in ready):
+        if not any(s.stuck or s.lets_green_pass or self._in_the_dark(s, now_ns) for s in ready):
             return out
         for i, one in enumerate(ready):
             for other in ready[i + 1 :]:
@@ -245,10 +247,12 @@ class Standing:
                 if max(one.abrupt_ns, other.abrupt_ns) >= first_ns - 3 * NS:
                     # At their lines side by side all stand; one against the other, in one lane, nobody does.
                     kind, fits = "impact", one.stuck or other.stuck
-                    fits |= one.lane == other.lane and (one.lets_green_pass or other.lets_green_pass)
+                    waits = any(s.lets_green_pass or self._in_the_dark(s, now_ns) for s in (one, other))
+                    fits |= one.lane == other.lane and waits
                 else:
-                    kind, fits = "stuck_pair", now_ns - first_ns >= _SLOW_NS
-                    fits &= any(s.is_short and s.lets_green_pass for s in (one, other))
+                    kind, fits = "stuck_pair", any(s.is_short and s.lets_green_pass for s in (one, other))
+                    fits |= one.lane == other.lane and max(one.greens, other.greens) >= _GREENS
+                    fits &= now_ns - first_ns >= _SLOW_NS
                 if not fits:
                     continue
                 if any({one.track, other.track} & set(tracks) for _, tracks, _ in self._impacts.values()):
@@ -259,6 +263,10 @@ class Standing:
                 said = {"impact": name, "tracks": [one.track, other.track], "lanes": lanes, "began_ns": first_ns}
                 out.append((kind, said))
         return out
+
+    def _in_the_dark(self, stand: Stand, now_ns: int) -> bool:
+        """Whether a vehicle stood first in its lane for longer than any red while nobody knew what its light showed."""
+        return stand.free_s >= _DARK_S and self._light(stand, now_ns) == "unknown"
 
     def _moved_off(self, now_ns: int) -> list[tuple[str, dict[str, Any]]]:
         out = []

@@ -137,6 +137,35 @@ def test_a_pair_at_the_line_is_an_impact_when_it_lets_a_green_pass():
     assert kinds(beside.take(batch({1000 + t: row for t, row in rows.items()}))) == []
 
 
+def test_a_slow_pair_at_the_very_line_lets_two_greens_pass_before_it_is_one():
+    def told(greens):
+        lit = watch()
+        out = []
+        for t in range(200):
+            for n in range(greens):
+                if state := {0: "green", 20: "red"}.get(t - 20 - 60 * n):
+                    lit.signal("G", state, (1000 + t) * NS)
+            if t == 0:
+                lit.signal("G", "red", 1000 * NS)
+            stops = ((1, 0.97, 6), (2, 0.87, 8))
+            rows = [(n, 0.2, min(where, where - 0.1 * (at - t))) for n, where, at in stops if t >= at - 8]
+            out += lit.take(batch({1000 + t: rows}))
+        return kinds(out)
+
+    assert told(1) == []
+    assert told(2) == ["stuck_pair"]
+
+
+def test_a_pair_at_the_line_that_outlasts_any_red_is_an_impact_where_nobody_knows_the_light():
+    def told(seconds):
+        dark = watch()
+        dark.signal("G", "unknown", 990 * NS)
+        return kinds(drive(dark, seconds, {1: (6, 0.97), 2: (8, 0.87)}))
+
+    assert told(100) == []
+    assert told(160) == ["impact"]
+
+
 def test_who_moves_off_is_told_with_how_long_he_stood_and_is_no_impact_any_more():
     lit, late = watch(), watch()
     for one in (lit, late):
