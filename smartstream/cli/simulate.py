@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import Progress as Bars
 
-from smartstream.errors import InvalidInputError
+from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.simulate.cases import CASES
 from smartstream.simulate.city.scenario import HOURS, make_city
 from smartstream.simulate.scene import Progress, SceneOptions, make_scene
@@ -96,7 +96,8 @@ def simulate(
         raise InvalidInputError(f"{out}: expected a folder")
     _refuse_others(ctx, scenario)
     if scenario == "city":
-        kinds = _with_progress(("traffic", "cameras", "truth"), lambda progress: make_city(seed, hours, out, progress))
+        stages: tuple[str, ...] = ("traffic", "cameras", "truth")
+        kinds = _with_progress(out, stages, lambda progress: make_city(seed, hours, out, progress))
         found = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
         click.echo(f"{out}: {hours:g} h, {found}", err=True)
         return
@@ -106,7 +107,7 @@ def simulate(
         offences=offences, video=not no_video, cases=kinds_of(cases),
     )  # fmt: skip
     stages = ("traffic", "truth", "picture")[: 3 - no_video]
-    kinds = _with_progress(stages, lambda progress: make_scene(options, out, progress))
+    kinds = _with_progress(out, stages, lambda progress: make_scene(options, out, progress))
     found = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items())) or "no offence"
     click.echo(f"{out}: {'cases' if cases else f'{seconds:g} s'}, {found}", err=True)
 
@@ -128,13 +129,16 @@ def _refuse_others(ctx: click.Context, scenario: str) -> None:
             raise click.UsageError(f"--{name} is of no use with --cases: the cases say what happens and how long")
 
 
-def _with_progress(stages: tuple[str, ...], make: Callable[[Progress], dict[str, int]]) -> dict[str, int]:
+def _with_progress(out: Path, stages: tuple[str, ...], make: Callable[[Progress], dict[str, int]]) -> dict[str, int]:
     console = Console(stderr=True)
-    if not console.is_terminal:
-        return make(_Log())
-    with Bars(console=console) as bar:
-        tasks = {name: bar.add_task(name, total=1.0) for name in stages}
-        return make(lambda stage, part: bar.update(tasks[stage], completed=part))
+    try:
+        if not console.is_terminal:
+            return make(_Log())
+        with Bars(console=console) as bar:
+            tasks = {name: bar.add_task(name, total=1.0) for name in stages}
+            return make(lambda stage, part: bar.update(tasks[stage], completed=part))
+    except OSError as e:  # a disk that is full, a name that is taken
+        raise UnavailableError(f"{e.filename or out}: cannot be written: {e.strerror or e}") from e
 
 
 class _Log:

@@ -177,6 +177,19 @@ def test_without_the_extra_the_command_says_one_plain_line(
     assert not (tmp_path / "s").exists()
 
 
+def test_a_file_that_cannot_be_written_is_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "truth.json").mkdir()
+    command = ["smartstream", "simulate", str(tmp_path), "--seed", "1", "--cases", "red_light", "--no-video"]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as left:
+        main()
+    said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("simulate: ")]
+    assert left.value.code
+    assert said == [f"smartstream: {tmp_path / 'truth.json'}: cannot be written: Is a directory"]
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInputError, match="file"):
