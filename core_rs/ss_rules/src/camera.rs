@@ -371,8 +371,7 @@ fn release(track: &TrackState, held: &mut Vec<Finding>, proven: &mut Proven, fou
                 kept.push(finding);
                 continue;
             }
-            candidate.duplicate |=
-                candidate.doubts.is_empty() && proven.repeats(candidate, track.class_by_size, track.last);
+            candidate.duplicate |= candidate.doubts.is_empty() && proven.repeats(candidate, track);
         }
         found.push(finding);
     }

@@ -3,14 +3,15 @@
 //! A tracker loses a vehicle behind another and finds it again under a new
 //! number. When one vehicle, going on as it went (or, in a lane or zone, more
 //! slowly), could have done both acts, the later told one is a duplicate: two
-//! people are accused only when there must have been two. Outlines side by
-//! side may be one vehicle, too.
+//! people are accused only when there must have been two. Who was seen beside
+//! the other for longer than a tracker takes to drop a number is another;
+//! only outlines side by side may be one vehicle all the same.
 
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point};
 
 use crate::outcome::{Candidate, RuleKind};
-use crate::track::Waypoint;
+use crate::track::{TrackState, Waypoint};
 
 /// Nobody is taken for the same vehicle after this long.
 const MEMORY_S: f64 = 10.0;
@@ -77,27 +78,33 @@ struct Told {
     kind: RuleKind,
     lane: Option<u16>,
     way: Way,
+    /// First and last observation of its track.
+    seen: (EventTime, EventTime),
+    /// Nothing but motion tells what it is.
     is_outline: bool,
 }
 
 impl Proven {
     /// Whether the vehicle of `candidate` may be one that is accused of the
-    /// same already; if not, the candidate is remembered. `is_outline`: nothing but motion tells what it is.
-    pub fn repeats(&mut self, candidate: &Candidate, is_outline: bool, now: EventTime) -> bool {
+    /// same already; if not, the candidate is remembered.
+    pub fn repeats(&mut self, candidate: &Candidate, track: &TrackState) -> bool {
         let Some(way) = candidate.way else { return false };
-        self.0.retain(|told| now.seconds_since(told.way.to.time) <= KEEP_S);
+        let (seen, is_outline) = ((track.first, track.last), track.class_by_size);
+        self.0.retain(|told| track.last.seconds_since(told.way.to.time) <= KEEP_S);
         let is_told = self.0.iter().any(|told| {
             let same = (told.kind, told.lane) == (candidate.kind, candidate.lane);
             let parts = told.is_outline && is_outline;
+            let together_s = told.seen.1.min(seen.1).seconds_since(told.seen.0.max(seen.0));
+            let may_be_one = parts || together_s <= OVERLAP_S;
             let near_m = if parts { PART_M } else { OFF_M };
             // Who goes against a lane does not wait in it.
             let may_slow = candidate.kind != RuleKind::WrongWay;
             let follows =
                 told.way.leads_to(&way, near_m, may_slow) || way.leads_to(&told.way, near_m, may_slow);
-            same && (follows || parts && told.way.runs_beside(&way))
+            same && may_be_one && (follows || parts && told.way.runs_beside(&way))
         });
         if !is_told {
-            self.0.push(Told { kind: candidate.kind, lane: candidate.lane, way, is_outline });
+            self.0.push(Told { kind: candidate.kind, lane: candidate.lane, way, seen, is_outline });
         }
         is_told
     }
