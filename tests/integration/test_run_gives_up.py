@@ -4,21 +4,17 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from smartstream.testing.running import command, written
 from smartstream.testing.street import write_street
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     return write_street(tmp_path_factory.mktemp("street"), seconds=30, seed=5)
-
-
-def command(site, *more):
-    return [sys.executable, "-m", "smartstream", "run", str(site), "--no-nats", *map(str, more)]
 
 
 def messages(said):
@@ -44,7 +40,7 @@ def test_a_process_that_is_killed(site, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not (tmp_path / "e").exists() or not (tmp_path / "e").stat().st_size:
+    while not written(tmp_path / "e"):
         assert run.poll() is None
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
     workers = [int(c) for c in children if b"pipelines.worker" in Path(f"/proc/{c}/cmdline").read_bytes()]
