@@ -3,6 +3,10 @@
 //! A place (lanes, a zone, on a line), whom it concerns, when, and how long
 //! or how far proves it: wrong lane, banned class, pavement and solid line
 //! differ in these data only.
+//!
+//! What the track did before its identity was in doubt may have been somebody
+//! else's: the stay is then measured anew from there on, and only one that
+//! never gets long enough without a doubt stays open.
 
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point, VehicleClass};
@@ -78,6 +82,8 @@ pub struct DwellState {
     /// Found once: nothing more is held against the track.
     done: bool,
     stay: Option<Box<Stay>>,
+    /// The part of the stay since its identity was last in doubt.
+    sure: Option<Box<Stay>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,6 +115,27 @@ impl Stay {
             gait: Gait::default(),
             proof: None,
         }
+    }
+
+    /// One more observation: there, or away for a moment.
+    fn go_on(&mut self, rule: &DwellRule, seen: &Seen<'_>, is_there: bool, crossed: bool) {
+        if is_there {
+            self.last = seen.now;
+            self.here = seen.place.pos;
+            self.path_m = self.path_m.max((seen.place.pos - self.start).length() * seen.place.unit_m);
+            self.gait.observe(seen);
+        }
+        let long = self.last >= self.since.plus_seconds(rule.min_dwell_s) && self.path_m >= rule.min_path_m;
+        if self.proof.is_none() && (long || crossed) {
+            let doubts = doubt_reason(seen.track.doubt_since(self.since)).into_iter().collect();
+            let is_whole = seen.track.is_whole();
+            self.proof = Some(Proof { time: seen.now, class: seen.track.class, is_whole, doubts });
+        }
+    }
+
+    /// Nothing proves it, or only what may have been two.
+    fn is_open(&self) -> bool {
+        self.proof.as_ref().is_none_or(|proof| !proof.doubts.is_empty())
     }
 
     fn way(&self) -> Way {
@@ -151,6 +178,23 @@ struct Proof {
     doubts: Vec<Reason>,
 }
 
+impl DwellState {
+    /// The same stay since the last doubt whose track it is.
+    #[allow(clippy::option_option)] // as in `is_there`
+    fn measure_anew(&mut self, rule: &DwellRule, seen: &Seen<'_>, here: Option<Option<u16>>, crossed: bool) {
+        let is_open = |sure: &Stay| sure.proof.is_none() && seen.track.doubt_since(sure.since).is_some();
+        if self.sure.as_deref().is_some_and(is_open) {
+            self.sure = None;
+        }
+        if self.sure.is_none() && seen.track.doubt_since(seen.now).is_none() {
+            self.sure = here.map(|lane| Box::new(Stay::new(lane, seen)));
+        }
+        if let Some(sure) = &mut self.sure {
+            sure.go_on(rule, seen, here.is_some(), crossed);
+        }
+    }
+}
+
 impl DwellRule {
     /// Take in an observation of a track.
     pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut DwellState) -> Option<Candidate> {
@@ -161,7 +205,6 @@ impl DwellRule {
             if self.concerns(cx, seen.track.lane, seen.track.class) { self.is_there(cx, seen) } else { None };
         let crossed = self.crossing_proves && self.has_crossed(seen);
         match (&mut state.stay, here) {
-            (Some(stay), Some(_)) => stay.last = seen.now,
             (Some(stay), None) if seen.now > stay.last.plus_seconds(BRIEFLY_AWAY_S) && !crossed => {
                 return self.leave(seen.id, seen.track, state);
             }
@@ -171,16 +214,10 @@ impl DwellRule {
             _ => {}
         }
         let stay = state.stay.as_mut()?;
-        if here.is_some() {
-            stay.here = seen.place.pos;
-            stay.path_m = stay.path_m.max((seen.place.pos - stay.start).length() * seen.place.unit_m);
-            stay.gait.observe(seen);
-        }
-        let long = stay.last >= stay.since.plus_seconds(self.min_dwell_s) && stay.path_m >= self.min_path_m;
-        if stay.proof.is_none() && (long || crossed) {
-            let doubts = doubt_reason(seen.track.doubt_since(stay.since)).into_iter().collect();
-            let is_whole = seen.track.is_whole();
-            stay.proof = Some(Proof { time: seen.now, class: seen.track.class, is_whole, doubts });
+        stay.go_on(self, seen, here.is_some(), crossed);
+        // A new outline after a doubt may be no vehicle at all.
+        if !seen.track.class_by_size {
+            state.measure_anew(self, seen, here, crossed);
         }
         None
     }
@@ -234,7 +271,8 @@ impl DwellRule {
     }
 
     fn leave(&self, id: u32, track: &TrackState, state: &mut DwellState) -> Option<Candidate> {
-        let mut stay = state.stay.take()?;
+        let (stay, sure) = (state.stay.take()?, state.sure.take());
+        let mut stay = sure.filter(|sure| stay.is_open() && sure.proof.is_some()).unwrap_or(stay);
         let proof = stay.proof.take()?;
         state.done = true;
         let mut doubts = proof.doubts;

@@ -139,6 +139,20 @@ class TestLanes:
         found = verdicts(site(self.RULE, lanes=self.LANES), [straight(-1.7), straight(-1.7, kind="motorcycle", at=20)])
         assert found == [("wrong_lane", "suspected")]
 
+    def test_what_comes_after_a_doubt_is_proved_by_itself(self):
+        def judged(*doubts, **more):
+            car = straight(-1.7, doubtful=[(t, t) for t in doubts], **more)  # 3.4 s in the lane
+            return verdicts(site(self.RULE, lanes=self.LANES), [car])
+
+        assert judged(0.5) == [("wrong_lane", "suspected")]
+        assert judged(0.5, 1.4, 2.3, 3.2) == [("wrong_lane", "undecided", "identity_doubt")]
+        assert judged(0.5, flags=4) == [("wrong_lane", "undecided", "identity_doubt", "class_doubt")]
+
+    def test_who_takes_the_place_of_a_car_is_not_taken_for_it(self):
+        # The car in the lane gives its number to a motorcycle behind it, which may be there.
+        handed = straight(-1.7, doubtful=[(1.2, 1.2)], later=(1.2, "motorcycle"))
+        assert verdicts(site(self.RULE, lanes=self.LANES), [handed]) == []
+
     def test_one_car_under_two_track_numbers_is_accused_once(self):
         lost = Vehicle([(-1.7, -40, 5), (-1.7, -20, 0)])
         found = Vehicle([(-1.7, -18, 8), (-1.7, 10, 0)], at=7)

@@ -40,9 +40,13 @@ impl Life {
         life
     }
 
-    /// A track continues.
+    /// A track continues. Where it may be somebody else from here on, the class is told anew; an outline has none
+    /// of its own to tell.
     #[inline]
-    pub fn seen(&mut self, time: EventTime, sighting: &Sighting, confirm_hits: u32) {
+    pub fn seen(&mut self, time: EventTime, sighting: &Sighting, confirm_hits: u32, doubtful: bool) {
+        if doubtful && sighting.flags & Track::CLASS_BY_SIZE == 0 {
+            self.votes = [0.0; CLASSES];
+        }
         self.hits = self.hits.saturating_add(1);
         self.confirmed |= self.hits >= confirm_hits;
         self.missed = 0;

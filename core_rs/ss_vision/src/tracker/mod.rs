@@ -173,9 +173,9 @@ impl Tracker {
             filter.update(&sighting.bbox);
             // One frame missed at a low frame rate is no gap yet.
             let gap = life.missed > 1 && time.0.saturating_sub(life.last_seen.0) > self.doubt_gap_ns;
-            life.seen(time, sighting, self.params.confirm_hits);
+            let doubtful = gap || self.association.doubtful[i];
+            life.seen(time, sighting, self.params.confirm_hits, doubtful);
             if life.confirmed {
-                let doubtful = gap || self.association.doubtful[i];
                 let doubt = if doubtful { Track::DOUBTFUL } else { 0 };
                 self.rows.push(life.row(sighting, doubt));
                 self.sources.push(sighting.source);

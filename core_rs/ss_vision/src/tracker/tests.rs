@@ -156,6 +156,29 @@ fn two_tracks_and_one_detection_between_them_is_doubtful() {
 }
 
 #[test]
+fn after_a_doubt_the_class_is_told_anew() {
+    let mut t = tracker(TrackerParams::vehicle());
+    let pair = [detection(0.0, 0.0, 40.0, 30.0, 0.9), detection(30.0, 0.0, 40.0, 30.0, 0.9)];
+    for f in 0..5 {
+        t.update(at(f), &pair.map(|d| Detection { class: VehicleClass::Truck, ..d }));
+    }
+    let one = Detection { class: VehicleClass::Car, ..detection(15.0, 0.0, 40.0, 30.0, 0.9) };
+    let seen = t.update(at(5), &[one])[0];
+    assert_eq!((seen.flags, seen.class), (Track::DOUBTFUL, VehicleClass::Car));
+    let mut t = tracker(TrackerParams::motion());
+    let blobs = pair.map(|d| Detection { flags: Track::CLASS_BY_SIZE, class: VehicleClass::Truck, ..d });
+    for f in 0..5 {
+        t.update(at(f), &blobs);
+    }
+    let seen = t.update(at(5), &[Detection { flags: Track::CLASS_BY_SIZE, ..one }])[0];
+    assert_eq!(
+        (seen.flags & Track::DOUBTFUL, seen.class),
+        (Track::DOUBTFUL, VehicleClass::Truck),
+        "an outline keeps its votes"
+    );
+}
+
+#[test]
 fn one_track_and_two_detections_beside_it_is_doubtful() {
     let mut t = tracker(TrackerParams::vehicle());
     t.update(at(0), &[detection(15.0, 0.0, 40.0, 30.0, 0.9)]);
