@@ -37,7 +37,7 @@ from smartstream.rules.events import EventWriter
 from smartstream.rules.outcome import Violation, decode_outcomes
 from smartstream.streams.merge import SideMerge
 
-_VERSION: Final = 6
+_VERSION: Final = 7
 
 
 @dataclass(frozen=True)
@@ -189,6 +189,8 @@ class JunctionLogic:
             case Mark(side, watermark_ns, idle):
                 if watermark_ns == MAX_NS:
                     self._forget(side)
+                    if self._facts is not None:
+                        self._facts.end(side, merge.watermark_ns(side))
                 merge.mark(side, watermark_ns, idle=idle)
             case Gap(side, _, at_ns, _):
                 merge.push(side, max(at_ns, merge.frontier_ns + 1), item)

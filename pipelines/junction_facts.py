@@ -49,6 +49,7 @@ class JunctionFacts:
         self._watches = {camera.camera: CameraWatch(camera) for camera in cameras}
         self._waiting = dict.fromkeys(self._watches, 0)
         self._last = dict.fromkeys(self._watches, MIN_NS)
+        self._until = dict.fromkeys(self._watches, MAX_NS)  # a camera that has come to its end sees no empty street
         self._told: dict[str, int] = {}
         self._facts: dict[str, list[Fact]] = {}
         self._verdicts_ns = MIN_NS
@@ -57,6 +58,11 @@ class JunctionFacts:
         """A camera's batch waits to be released."""
         if item.side in self._waiting:
             self._waiting[item.side] += 1
+
+    def end(self, side: str, watermark_ns: int) -> None:
+        """A side has come to its end: at ``watermark_ns``, and not a quarter minute of empty street after it."""
+        if side in self._until:
+            self._until[side] = min(self._until[side], watermark_ns)
 
     def tracks(self, item: Tracks) -> None:
         """A camera's batch was released."""
@@ -165,8 +171,10 @@ class JunctionFacts:
             else:
                 reached = frontier_ns
                 if side.startswith("camera/"):
-                    reached = max(reached, self._last[side[7:]])  # a batch may reach beyond the frontier
-                    self._facts.setdefault(side, []).extend(self._watches[side[7:]].advance(reached))
+                    camera = side[7:]
+                    reached = max(reached, self._last[camera])  # a batch may reach beyond the frontier
+                    looked = self._watches[camera].advance(min(reached, self._until[camera]))
+                    self._facts.setdefault(side, []).extend(looked)
             facts = self._facts.pop(side, [])
             before = self._told.get(side, MIN_NS)
             if facts or (reached > before and (ended or reached // NS > before // NS)):
@@ -180,6 +188,7 @@ class JunctionFacts:
             "watches": {name: watch.snapshot() for name, watch in self._watches.items()},
             "waiting": dict(self._waiting),
             "last": dict(self._last),
+            "until": dict(self._until),
             "told": dict(self._told),
             "verdicts_ns": self._verdicts_ns,
             "shown": dict(self._shown),
@@ -193,6 +202,7 @@ class JunctionFacts:
         for name, watch in state["watches"].items():
             self._watches[name].restore(watch)
         self._waiting, self._last = dict(state["waiting"]), dict(state["last"])
+        self._until = dict(state["until"])
         self._told, self._verdicts_ns = dict(state["told"]), state["verdicts_ns"]
         self._shown, self._faulty = dict(state["shown"]), set(state["faulty"])
         self.lifting.restore(state["lifting"])

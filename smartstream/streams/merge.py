@@ -37,6 +37,10 @@ class SideMerge(Generic[T]):
         """Every side has come to its end."""
         return all(w == MAX_NS for w in self._watermark.values())
 
+    def watermark_ns(self, side: str) -> int:
+        """How far a side has come."""
+        return self._watermark[side]
+
     def __len__(self) -> int:
         return len(self._heap)
 
