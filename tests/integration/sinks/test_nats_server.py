@@ -56,6 +56,14 @@ def gone(pid: int, *, within_s: float = 10) -> bool:
     return False
 
 
+def released(store: Path, *, within_s: float = 10) -> bool:
+    """Nobody holds the store: the lock of a killed server goes with its last thread, after the first is dead."""
+    deadline = time.monotonic() + within_s
+    while discovery.in_use(store) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not discovery.in_use(store)
+
+
 def test_what_it_leaves_and_what_it_hides(tmp_path: Path, program: Path) -> None:
     store = tmp_path / "store"
     with EmbeddedServer(store, program=program) as server:
@@ -107,6 +115,8 @@ def test_dies_with_its_parent(tmp_path: Path, program: Path) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     assert gone(server)
+    assert released(store)
+    assert (store / "server.json").exists()
     assert discovery.find(store) is None, "a note left by a killed run is no broker"
     assert discovery.running() == []
     with EmbeddedServer(store, program=program) as again:
