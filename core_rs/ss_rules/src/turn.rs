@@ -19,9 +19,9 @@ const BACK_COS: f64 = -0.866;
 const TURNING_COS: f64 = 0.866;
 /// The way back lies beside the way in: shuffling back and forth is no turn.
 const ASIDE_M: f64 = 2.0;
-/// Tyres on dry asphalt hold a turning vehicle by no more than this, in m/s²: 0.7 g. What turns back in less
-/// time than that leaves is two vehicles that were taken for one.
-const GRIP_MPS2: f64 = 7.0;
+/// Road tyres hold a turning vehicle by no more than this, in m/s²: 1 g, where 0.7 is usual. What turns back in
+/// less time than that leaves is two vehicles that were taken for one.
+const GRIP_MPS2: f64 = 9.81;
 /// Out of the zone for longer than this is having left it.
 const BRIEFLY_AWAY_S: f64 = 0.3;
 
