@@ -187,10 +187,7 @@ impl Targets {
             // A point's place is rounded; whoever is near enough is asked.
             let about = rect.grown_by(1.0);
             self.in_front.extend(self.hidden_by.iter().filter(|r| r.intersect(&about).area() > 0.0));
-            let in_front = &self.in_front;
-            self.patch.take(views.before, views.before_mask, &rect, |x, y| {
-                in_front.iter().any(|r| r.contains(x, y))
-            });
+            self.patch.take(views.before, views.before_mask, &rect, &self.in_front);
             self.hidden_by.push(rect);
             let expected = target.velocity.map(|v| (v.0 * views.elapsed_s, v.1 * views.elapsed_s));
             let stirring = moving_share(views.mask, &rect);
