@@ -209,7 +209,7 @@ impl Background {
     fn remember(&mut self, y: usize, arch: pulp::Arch) {
         let now = [self.level.row(y), self.candidate.row(y), self.age.row(y)];
         let (rival, history, floor) = (self.rival.row_mut(y), self.history.row_mut(y), self.floor);
-        arch.dispatch(|| remember(now, rival, history, floor));
+        arch.dispatch(Remember { now, rival, history, floor });
     }
 
     /// How long the pixel has looked as it does, in ticks of 40 ms, up to 255.
@@ -273,6 +273,25 @@ fn follow(level: &mut [u8], threshold: &mut [u8], [picture, raw, labels]: [&[u8]
         let (up, down) = (u8::from(wanted > u16::from(*t)), u8::from(wanted < u16::from(*t)));
         *b = b.wrapping_add(step & u8::from(r > *b)).wrapping_sub(step & u8::from(r < *b));
         *t = t.saturating_add(step & up).wrapping_sub(step & down).max(floor).min(MAX_THRESHOLD);
+    }
+}
+
+/// A call of [`remember`], for the reason of `reduce::Reduce`.
+struct Remember<'a> {
+    /// Level, candidate and age.
+    now: [&'a [u8]; 3],
+    rival: &'a mut [u8],
+    history: &'a mut [u8],
+    floor: u8,
+}
+
+impl pulp::NullaryFnOnce for Remember<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the very point
+    fn call(self) {
+        remember(self.now, self.rival, self.history, self.floor);
     }
 }
 

@@ -12,6 +12,7 @@ use ss_model::{EventTime, Track};
 
 use super::background::label;
 use super::camera::{Camera, Rect};
+use super::edges::{Seen, lock_edges};
 use super::flow::{Motion, Patch};
 use super::reduce::Plane;
 
@@ -21,11 +22,6 @@ const MIN_COVERAGE: f32 = 0.3;
 const MIN_VISIBLE: f32 = 0.15;
 /// Smaller boxes are noise.
 const MIN_SIDE_PX: f32 = 3.0;
-/// Share of an edge strip that must be foreground to belong to the target.
-const EDGE_FILL: f32 = 0.35;
-/// Share of the way to the observed edge taken per frame: averages over about
-/// three frames, so single noisy outlines do not move the foot.
-const EDGE_GAIN: f32 = 0.3;
 /// No road user is faster in the street of a town, metres per second.
 const MAX_SPEED_MPS: f64 = 33.0;
 /// Without calibration: own sizes per second.
@@ -95,6 +91,8 @@ pub(crate) struct Targets {
     in_front: Vec<Rect>,
     #[serde(skip)]
     patch: Patch,
+    #[serde(skip)]
+    arch: pulp::Arch,
 }
 
 /// The picture before and now, with what is known about their pixels.
@@ -153,15 +151,15 @@ impl Targets {
         self.flow(views, camera);
         self.paint(owner);
         for i in 0..self.list.len() {
-            let number = place(i);
+            let seen = Seen { mask: views.mask, owner, number: place(i) };
             let target = &mut self.list[i];
-            let (visible, covered) = count(views.mask, owner, &target.rect, number);
+            let (visible, covered) = self.arch.dispatch(Count { seen: &seen, rect: &target.rect });
             target.visible = visible / target.rect.area().max(1.0);
             target.coverage = if visible > 0.0 { covered / visible } else { 0.0 };
             if target.shows() {
                 target.seen = views.time;
                 if !target.still {
-                    lock_edges(&mut target.rect, views.mask, owner, number);
+                    lock_edges(&mut target.rect, &seen, self.arch);
                 }
             }
         }
@@ -182,20 +180,20 @@ impl Targets {
         self.hidden_by.clear();
         for target in &mut self.list {
             let rect = target.rect;
-            let reach = reach(&rect, camera, views.elapsed_s);
-            self.in_front.clear();
-            // A point's place is rounded; whoever is near enough is asked.
-            let about = rect.grown_by(1.0);
-            self.in_front.extend(self.hidden_by.iter().filter(|r| r.intersect(&about).area() > 0.0));
-            self.patch.take(views.before, views.before_mask, &rect, &self.in_front);
-            self.hidden_by.push(rect);
             let expected = target.velocity.map(|v| (v.0 * views.elapsed_s, v.1 * views.elapsed_s));
-            let stirring = moving_share(views.mask, &rect);
+            let stirring = self.arch.dispatch(MovingShare { mask: views.mask, rect: &rect });
             let motion = if stirring < MIN_STIRRING {
                 Some(Motion::NONE)
             } else {
+                self.in_front.clear();
+                // A point's place is rounded; whoever is near enough is asked.
+                let about = rect.grown_by(1.0);
+                self.in_front.extend(self.hidden_by.iter().filter(|r| r.intersect(&about).area() > 0.0));
+                self.patch.take(views.before, views.before_mask, &rect, &self.in_front);
+                let reach = reach(&rect, camera, views.elapsed_s);
                 self.patch.find(views.now, expected, reach.ceil() as i32)
             };
+            self.hidden_by.push(rect);
             let (dx, dy) = match motion {
                 Some(m) => (m.dx, m.dy),
                 None => expected.unwrap_or_default(),
@@ -303,85 +301,54 @@ fn grown(rect: &Rect, dx: f32, dy: f32, camera: Option<&Camera>) -> Rect {
     Rect { x1: x - half, x2: x + half, y1: moved.y2 - k * moved.height(), y2: moved.y2 }
 }
 
-/// Visible pixels of target `number` in `rect`, and how many of them are foreground.
-fn count(mask: &Plane, owner: &Plane, rect: &Rect, number: u8) -> (f32, f32) {
-    let (xs, ys) = rect.pixels(mask.width, mask.height);
-    let (mut visible, mut covered) = (0u32, 0u32);
-    for y in ys {
-        for (&o, &m) in owner.row(y)[xs.clone()].iter().zip(&mask.row(y)[xs.clone()]) {
-            let mine = u32::from(o == number);
-            visible += mine;
-            covered += mine & u32::from(m != label::STREET);
+/// Visible pixels of a target in `rect`, and how many of them are foreground.
+struct Count<'a> {
+    seen: &'a Seen<'a>,
+    rect: &'a Rect,
+}
+
+impl pulp::NullaryFnOnce for Count<'_> {
+    type Output = (f32, f32);
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the very point
+    fn call(self) -> (f32, f32) {
+        let Seen { mask, owner, number } = *self.seen;
+        let (xs, ys) = self.rect.pixels(mask.width, mask.height);
+        let (mut visible, mut covered) = (0, 0);
+        for y in ys {
+            // In 16 bits, of which vectors hold many.
+            let (mut seen, mut set) = (0u16, 0u16);
+            for (&o, &m) in owner.row(y)[xs.clone()].iter().zip(&mask.row(y)[xs.clone()]) {
+                let mine = u16::from(o == number);
+                seen = seen.wrapping_add(mine);
+                set = set.wrapping_add(mine & u16::from(m != label::STREET));
+            }
+            (visible, covered) = (visible + u32::from(seen), covered + u32::from(set));
         }
+        (visible as f32, covered as f32)
     }
-    (visible as f32, covered as f32)
 }
 
 /// Share of the pixels of `rect` that are moving foreground.
-fn moving_share(mask: &Plane, rect: &Rect) -> f32 {
-    let (xs, ys) = rect.pixels(mask.width, mask.height);
-    let all = xs.len() * ys.len();
-    let moving: u32 =
-        ys.map(|y| mask.row(y)[xs.clone()].iter().map(|&l| u32::from(l == label::MOVING)).sum::<u32>()).sum();
-    if all == 0 { 0.0 } else { moving as f32 / all as f32 }
+struct MovingShare<'a> {
+    mask: &'a Plane,
+    rect: &'a Rect,
 }
 
-/// Pull each edge of `rect` towards where the foreground ends, if it shows.
-fn lock_edges(rect: &mut Rect, mask: &Plane, owner: &Plane, number: u8) {
-    let (w, h) = (rect.width(), rect.height());
-    // Shade beside it may be a part of it; below it is its shadow.
-    let look = |x: i32, y: i32, shade: Option<bool>| -> Option<bool> {
-        if x < 0 || y < 0 || x >= mask.width as i32 || y >= mask.height as i32 {
-            return None;
-        }
-        let at = y as usize * mask.width + x as usize;
-        match (owner.data[at], mask.data[at]) {
-            (whose, _) if whose != 0 && whose != number => None,
-            (_, label::SHADOW) => shade,
-            (_, pixel) => Some(pixel != label::STREET),
-        }
-    };
-    let columns = (rect.x1 + 0.2 * w).round() as i32..(rect.x2 - 0.2 * w).round() as i32;
-    let rows = (rect.y1 + 0.2 * h).round() as i32..(rect.y2 - 0.1 * h).round() as i32;
-    let row = |y: i32| fill(columns.clone().map(|x| look(x, y, None)));
-    let foot = |y: i32| fill(columns.clone().map(|x| look(x, y, Some(false))));
-    let column = |x: i32| fill(rows.clone().map(|y| look(x, y, None)));
-    let (rx, ry) = ((0.15 * w).clamp(2.0, 6.0) as i32, (0.15 * h).clamp(2.0, 6.0) as i32);
-    let pull = |edge: f32, reach: i32, outward: i32, strip: &dyn Fn(i32) -> Option<f32>| {
-        let observed = edge_at(edge, reach, outward, strip);
-        observed.map_or(edge, |o| edge + EDGE_GAIN * (o - edge))
-    };
-    *rect = Rect {
-        x1: pull(rect.x1, rx, -1, &column),
-        y1: pull(rect.y1, ry, -1, &row),
-        x2: pull(rect.x2, rx, 1, &column),
-        y2: pull(rect.y2, ry, 1, &foot),
-    };
-}
+impl pulp::NullaryFnOnce for MovingShare<'_> {
+    type Output = f32;
 
-/// Foreground share of a strip; `None` when less than half of it is visible.
-fn fill(pixels: impl Iterator<Item = Option<bool>>) -> Option<f32> {
-    let (mut all, mut seen, mut set) = (0u32, 0u32, 0u32);
-    for pixel in pixels {
-        all += 1;
-        if let Some(foreground) = pixel {
-            seen += 1;
-            set += u32::from(foreground);
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the very point
+    fn call(self) -> f32 {
+        let (xs, ys) = self.rect.pixels(self.mask.width, self.mask.height);
+        let all = xs.len() * ys.len();
+        let mut moving = 0;
+        for y in ys {
+            let row = self.mask.row(y)[xs.clone()].iter();
+            moving += u32::from(row.fold(0u16, |n, &l| n.wrapping_add(u16::from(l == label::MOVING))));
         }
+        if all == 0 { 0.0 } else { moving as f32 / all as f32 }
     }
-    (seen > 0 && 2 * seen >= all).then(|| set as f32 / seen as f32)
-}
-
-/// Walk outward over an edge and return where the foreground ends; `None`
-/// when the way is hidden or the foreground does not end within reach.
-fn edge_at(edge: f32, reach: i32, outward: i32, strip: &dyn Fn(i32) -> Option<f32>) -> Option<f32> {
-    // Pixel just inside the edge: edges are pixel boundaries.
-    let inside = edge.round() as i32 + if outward > 0 { -1 } else { 0 };
-    for step in -reach..=reach {
-        let at = inside + outward * step;
-        if strip(at)? < EDGE_FILL {
-            return Some(if outward > 0 { at as f32 } else { (at + 1) as f32 });
-        }
-    }
-    None
 }
