@@ -336,7 +336,7 @@ fn remember([level, candidate, age]: [&[u8]; 3], rival: &mut [u8], history: &mut
 /// All bits where `yes`: a choice that the compiler makes vector code of.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
-fn mask(yes: bool) -> u8 {
+pub(crate) fn mask(yes: bool) -> u8 {
     0u8.wrapping_sub(u8::from(yes))
 }
 

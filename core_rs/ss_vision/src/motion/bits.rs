@@ -26,11 +26,20 @@ impl Bits {
 
     /// Set what has any of `flags` in `plane`; flags are among the lowest four bits.
     pub fn mark(&mut self, plane: &Plane, flags: u8) {
-        self.stride = plane.width.div_ceil(WORD);
-        self.words.resize(self.stride * plane.height, 0);
-        pulp::Arch::new().dispatch(Mark { bits: self, plane, flags, packer: Packer::new() });
+        Self::mark_each([self], plane, [flags]);
     }
 
+    /// The same for several planes of bits at a time, whose flags are among those of the first.
+    pub fn mark_each<const N: usize>(mut bits: [&mut Self; N], plane: &Plane, flags: [u8; N]) {
+        for bits in &mut bits {
+            bits.stride = plane.width.div_ceil(WORD);
+            bits.words.resize(bits.stride * plane.height, 0);
+        }
+        pulp::Arch::new().dispatch(Mark { bits, plane, flags, packer: Packer::new() });
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched functions
     pub fn row(&self, y: usize) -> &[u64] {
         &self.words[y * self.stride..][..self.stride]
     }
@@ -49,6 +58,8 @@ impl Bits {
     }
 
     /// How many are set in columns `xs` of row `y`.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched functions
     pub fn count(&self, y: usize, xs: Range<usize>) -> usize {
         let row = self.row(y);
         words_of(&xs).map(|k| (row[k] & within(&xs, k)).count_ones() as usize).sum()
@@ -70,27 +81,30 @@ impl Bits {
         }
     }
 
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched functions
     pub fn is_set(&self, x: usize, y: usize) -> bool {
         self.words[y * self.stride + x / WORD] >> (x % WORD) & 1 != 0
     }
 
-    /// Call `each` with the columns of every run of set bits in row `y`, left to right.
-    pub fn each_run(&self, y: usize, mut each: impl FnMut(usize, usize)) {
-        let (mut begun, mut before) = (None, 0);
+    /// Fill `ends` with the columns where every run of set bits in row `y`
+    /// begins and ends, left to right.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched function
+    pub fn runs(&self, y: usize, ends: &mut Vec<u32>) {
+        ends.clear();
+        let mut before = 0;
         for (k, &word) in self.row(y).iter().enumerate() {
             // Set where a run begins or has just ended.
-            let edges = word ^ (word << 1 | before);
+            let mut edges = word ^ (word << 1 | before);
             before = word >> (WORD - 1);
-            for_each_set(edges, |bit| {
-                let x = k * WORD + bit;
-                match begun.take() {
-                    None => begun = Some(x),
-                    Some(x1) => each(x1, x),
-                }
-            });
+            while edges != 0 {
+                ends.push((k * WORD) as u32 + edges.trailing_zeros());
+                edges &= edges - 1;
+            }
         }
-        if let Some(x1) = begun {
-            each(x1, self.stride * WORD);
+        if before != 0 {
+            ends.push((self.stride * WORD) as u32);
         }
     }
 
@@ -114,29 +128,30 @@ impl Bits {
     }
 }
 
-/// A call of [`Bits::mark`].
-struct Mark<'a> {
-    bits: &'a mut Bits,
+/// A call of [`Bits::mark_each`].
+struct Mark<'a, const N: usize> {
+    bits: [&'a mut Bits; N],
     plane: &'a Plane,
-    flags: u8,
+    flags: [u8; N],
     packer: Packer,
 }
 
-impl pulp::NullaryFnOnce for Mark<'_> {
+impl<const N: usize> pulp::NullaryFnOnce for Mark<'_, N> {
     type Output = ();
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // the very point
-    fn call(self) {
+    fn call(mut self) {
         for y in 0..self.plane.height {
-            let (row, (whole, rest)) = (self.bits.row_mut(y), self.plane.row(y).as_chunks::<WORD>());
-            for (word, pixels) in row.iter_mut().zip(whole) {
-                *word = self.packer.pack(pixels, self.flags);
+            let (whole, rest) = self.plane.row(y).as_chunks::<WORD>();
+            let mut rows = self.bits.each_mut().map(|bits| bits.row_mut(y));
+            for (k, pixels) in whole.iter().enumerate() {
+                self.packer.pack_each(pixels, &self.flags, &mut rows, k);
             }
             if !rest.is_empty() {
                 let mut last = [0; WORD];
                 last[..rest.len()].copy_from_slice(rest);
-                row[whole.len()] = self.packer.pack(&last, self.flags);
+                self.packer.pack_each(&last, &self.flags, &mut rows, whole.len());
             }
         }
     }
@@ -154,6 +169,24 @@ impl Packer {
         Self {
             #[cfg(target_arch = "x86_64")]
             simd: pulp::x86::V3::try_new(),
+        }
+    }
+
+    /// Word `k` of every one of `rows`, whose flags are among those of the first.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched function
+    fn pack_each<const N: usize>(
+        self,
+        pixels: &[u8; WORD],
+        flags: &[u8; N],
+        rows: &mut [&mut [u64]; N],
+        k: usize,
+    ) {
+        let all = self.pack(pixels, flags[0]);
+        rows[0][k] = all;
+        for i in 1..N {
+            // Most words are street alone.
+            rows[i][k] = if all == 0 { 0 } else { self.pack(pixels, flags[i]) };
         }
     }
 
@@ -208,11 +241,15 @@ pub(crate) fn any_in(row: &[u64], xs: &Range<usize>) -> bool {
 }
 
 /// Words that hold the columns `xs`.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched functions
 fn words_of(xs: &Range<usize>) -> Range<usize> {
     if xs.is_empty() { 0..0 } else { xs.start / WORD..xs.end.div_ceil(WORD) }
 }
 
 /// The bits of word `k` that lie in the columns `xs`.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched functions
 fn within(xs: &Range<usize>, k: usize) -> u64 {
     let start = xs.start.saturating_sub(k * WORD);
     let end = xs.end - k * WORD;
@@ -235,6 +272,10 @@ mod tests {
             bits.mark(&plane, flags);
             let pixels = std::array::from_fn(|i| plane.data[i % plane.data.len()]);
             prop_assert_eq!(Packer::new().pack(&pixels, flags), pack(&pixels, flags));
+            let (mut again, mut fewer, mut marked) = (Bits::default(), Bits::default(), Bits::default());
+            Bits::mark_each([&mut again, &mut fewer], &plane, [flags, flags & 5]);
+            marked.mark(&plane, flags & 5);
+            prop_assert_eq!((&again.words, &fewer.words), (&bits.words, &marked.words));
             let set = |x: usize, y: usize| plane.row(y)[x] & flags != 0;
             let xs = from.min(width)..to.clamp(from.min(width), width);
             for y in 0..3 {
@@ -249,8 +290,9 @@ mod tests {
                     // Rows are so few that every one is near.
                     prop_assert_eq!(near, any, "column {} of {}", x, width);
                 }
-                let mut runs = Vec::new();
-                bits.each_run(y, |x1, x2| runs.push((x1, x2)));
+                let mut ends = Vec::new();
+                bits.runs(y, &mut ends);
+                let runs: Vec<_> = ends.as_chunks::<2>().0.iter().map(|&[x1, x2]| (x1 as usize, x2 as usize)).collect();
                 let begins: Vec<_> = (0..width).filter(|&x| set(x, y) && (x == 0 || !set(x - 1, y))).collect();
                 let ends: Vec<_> =
                     (1..=width).filter(|&x| set(x - 1, y) && (x == width || !set(x, y))).collect();

@@ -1,5 +1,7 @@
 //! Foreground pixels to connected regions.
 
+use std::ops::Range;
+
 use super::background::label;
 use super::bits::Bits;
 use super::camera::Rect;
@@ -33,25 +35,32 @@ struct Run {
     y: u32,
     x1: u32,
     x2: u32,
-    settled: u32,
-    shade: u32,
+    /// What is summed up over the runs of a region.
+    counts: [u32; 2],
+    /// An earlier run of the same region; of its first one, itself.
     parent: u32,
+    /// The next run of the same region; of its last one, itself.
+    next: u32,
 }
 
 /// Connected components by runs; buffers are kept between frames.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Components {
     runs: Vec<Run>,
-    /// Blob of each root run, and of every run after [`Components::find`].
+    /// Columns where the runs of a row begin and end.
+    ends: Vec<u32>,
+    /// Blob of every run.
     blob_of: Vec<u32>,
-    /// Runs blob by blob, and where each blob's begin.
-    by_blob: Vec<u32>,
-    starts: Vec<u32>,
-    /// Pixels of the mask, and those that have settled.
+    /// First and last run of each blob.
+    chains: Vec<[u32; 2]>,
+    /// Pixels of the mask, those that have settled and those that may be shadow.
     set: Bits,
     settled: Bits,
     shade: Bits,
     pub blobs: Vec<Blob>,
+    /// What was counted in each of them.
+    pub sums: Vec<[usize; 2]>,
+    arch: pulp::Arch,
 }
 
 impl Components {
@@ -61,119 +70,145 @@ impl Components {
     pub fn find(&mut self, mask: &Plane) {
         let (mut set, mut settled) = (std::mem::take(&mut self.set), std::mem::take(&mut self.settled));
         let mut shade = std::mem::take(&mut self.shade);
-        set.mark(mask, label::MOVING | label::SETTLED | label::SHADOW);
-        settled.mark(mask, label::SETTLED);
-        shade.mark(mask, label::SHADOW);
-        self.find_set(&set, mask.height, |y, x1, x2| (settled.count(y, x1..x2), shade.count(y, x1..x2)));
+        let flags = [label::MOVING | label::SETTLED | label::SHADOW, label::SETTLED, label::SHADOW];
+        Bits::mark_each([&mut set, &mut settled, &mut shade], mask, flags);
+        self.find_set(&set, mask.height, Kinds { settled: &settled, shade: &shade });
         (self.set, self.settled, self.shade) = (set, settled, shade);
+        for (blob, &[settled, shade]) in self.blobs.iter_mut().zip(&self.sums) {
+            (blob.settled, blob.shade) = (settled, shade);
+            blob.area -= shade;
+        }
     }
 
-    /// The same for the pixels set in `bits`, which has `height` rows;
-    /// `count` those that have settled, and those that may be shadow, among
-    /// `x1..x2` of a row.
-    pub fn find_set(
-        &mut self,
-        bits: &Bits,
-        height: usize,
-        count: impl Fn(usize, usize, usize) -> (usize, usize),
-    ) {
+    /// The same for the pixels set in `bits`, which has `height` rows; what
+    /// `tally` says of their runs is summed up.
+    pub fn find_set(&mut self, bits: &Bits, height: usize, tally: impl Tally) {
         self.runs.clear();
+        let (runs, ends) = (&mut self.runs, &mut self.ends);
+        self.arch.dispatch(Scan { bits, height, tally, runs, ends });
+        self.collect();
+    }
+
+    fn collect(&mut self) {
+        self.blobs.clear();
+        self.sums.clear();
+        self.chains.clear();
+        self.blob_of.clear();
+        for i in 0..self.runs.len() {
+            let run = self.runs[i];
+            let (x1, x2, y) = (run.x1 as usize, run.x2 as usize, run.y as usize);
+            // The first run of a component comes before the others, and so does every parent.
+            let number = if run.parent as usize == i {
+                self.blobs.push(Blob { x1, y1: y, x2, y2: y + 1, area: 0, settled: 0, shade: 0 });
+                self.sums.push([0; 2]);
+                self.chains.push([i as u32; 2]);
+                self.blobs.len() - 1
+            } else {
+                self.blob_of[run.parent as usize] as usize
+            };
+            self.blob_of.push(number as u32);
+            let (blob, sums) = (&mut self.blobs[number], &mut self.sums[number]);
+            blob.x1 = blob.x1.min(x1);
+            blob.x2 = blob.x2.max(x2);
+            blob.y2 = y + 1;
+            blob.area += x2 - x1;
+            *sums = [sums[0] + run.counts[0] as usize, sums[1] + run.counts[1] as usize];
+            let last = &mut self.chains[number][1];
+            self.runs[*last as usize].next = i as u32;
+            *last = i as u32;
+        }
+    }
+
+    /// Rows and columns `(y, x1, x2)` of every run of blob `number`, row by row.
+    pub fn runs_of(&self, number: usize) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        let [first, last] = self.chains[number];
+        let after = move |&i: &u32| (i != last).then(|| self.runs[i as usize].next);
+        std::iter::successors(Some(first), after).map(|i| {
+            let run = &self.runs[i as usize];
+            (run.y as usize, run.x1 as usize, run.x2 as usize)
+        })
+    }
+}
+
+/// What is counted of every run. No closure, as that may be compiled apart
+/// from the dispatched function.
+pub(crate) trait Tally {
+    /// Of columns `xs` of row `y`; to be inlined.
+    fn of(&self, y: usize, xs: Range<usize>) -> [u32; 2];
+}
+
+/// Those that have settled, and those that may be shadow.
+struct Kinds<'a> {
+    settled: &'a Bits,
+    shade: &'a Bits,
+}
+
+impl Tally for Kinds<'_> {
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched function
+    fn of(&self, y: usize, xs: Range<usize>) -> [u32; 2] {
+        [self.settled.count(y, xs.clone()) as u32, self.shade.count(y, xs) as u32]
+    }
+}
+
+/// One pass over the rows of `bits`: their runs, each with the runs above it that it touches.
+struct Scan<'a, T> {
+    bits: &'a Bits,
+    height: usize,
+    tally: T,
+    runs: &'a mut Vec<Run>,
+    ends: &'a mut Vec<u32>,
+}
+
+impl<T: Tally> pulp::NullaryFnOnce for Scan<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the very point
+    fn call(self) {
+        let Self { bits, height, tally, runs, ends } = self;
         let mut above = 0..0;
         for y in 0..height {
-            let start = self.runs.len();
-            bits.each_run(y, |x1, x2| {
-                let (parent, (settled, shade)) = (self.runs.len() as u32, count(y, x1, x2));
-                let (settled, shade) = (settled as u32, shade as u32);
-                self.runs.push(Run { y: y as u32, x1: x1 as u32, x2: x2 as u32, settled, shade, parent });
-            });
-            let end = self.runs.len();
+            let start = runs.len();
+            bits.runs(y, ends);
+            for &[x1, x2] in ends.as_chunks::<2>().0 {
+                let (parent, counts) = (runs.len() as u32, tally.of(y, x1 as usize..x2 as usize));
+                runs.push(Run { y: y as u32, x1, x2, counts, parent, next: parent });
+            }
+            let end = runs.len();
             let mut a = above.start;
             for i in start..end {
-                let (x1, x2) = (self.runs[i].x1, self.runs[i].x2);
-                while a < above.end && self.runs[a].x2 < x1 {
+                let (x1, x2) = (runs[i].x1, runs[i].x2);
+                while a < above.end && runs[a].x2 < x1 {
                     a += 1;
                 }
                 let mut touching = a;
-                while touching < above.end && self.runs[touching].x1 <= x2 {
-                    self.join(touching, i);
+                while touching < above.end && runs[touching].x1 <= x2 {
+                    join(runs, touching, i);
                     touching += 1;
                 }
             }
             above = start..end;
         }
-        self.collect();
     }
+}
 
-    fn root(&mut self, mut i: usize) -> usize {
-        while self.runs[i].parent as usize != i {
-            let grand = self.runs[self.runs[i].parent as usize].parent;
-            self.runs[i].parent = grand;
-            i = grand as usize;
-        }
-        i
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn root(runs: &mut [Run], mut i: usize) -> usize {
+    while runs[i].parent as usize != i {
+        let grand = runs[runs[i].parent as usize].parent;
+        runs[i].parent = grand;
+        i = grand as usize;
     }
+    i
+}
 
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.root(a), self.root(b));
-        let (low, high) = (a.min(b), a.max(b));
-        self.runs[high].parent = low as u32;
-    }
-
-    fn collect(&mut self) {
-        self.blobs.clear();
-        self.blob_of.clear();
-        for i in 0..self.runs.len() {
-            let (root, run) = (self.root(i), self.runs[i]);
-            let (x1, x2, y) = (run.x1 as usize, run.x2 as usize, run.y as usize);
-            // A root is the first run of its component, so it comes before the others.
-            let number = if root == i {
-                self.blobs.push(Blob { x1, y1: y, x2, y2: y + 1, area: 0, settled: 0, shade: 0 });
-                self.blobs.len() as u32 - 1
-            } else {
-                self.blob_of[root]
-            };
-            self.blob_of.push(number);
-            let blob = &mut self.blobs[number as usize];
-            blob.x1 = blob.x1.min(x1);
-            blob.x2 = blob.x2.max(x2);
-            blob.y2 = y + 1;
-            blob.area += x2 - x1 - run.shade as usize;
-            blob.shade += run.shade as usize;
-            blob.settled += run.settled as usize;
-        }
-        self.group();
-    }
-
-    /// Put the runs of each blob together (counting sort), so that walking one
-    /// blob does not look at the runs of all.
-    fn group(&mut self) {
-        self.starts.clear();
-        self.starts.resize(self.blobs.len() + 1, 0);
-        for &blob in &self.blob_of {
-            self.starts[blob as usize] += 1;
-        }
-        let mut end = 0;
-        for start in &mut self.starts {
-            end += *start;
-            *start = end;
-        }
-        self.by_blob.clear();
-        self.by_blob.resize(self.runs.len(), 0);
-        for (run, &blob) in self.blob_of.iter().enumerate().rev() {
-            let start = &mut self.starts[blob as usize];
-            *start -= 1;
-            self.by_blob[*start as usize] = run as u32;
-        }
-    }
-
-    /// Rows and columns `(y, x1, x2)` of every run of blob `number`.
-    pub fn runs_of(&self, number: usize) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
-        let range = self.starts[number] as usize..self.starts[number + 1] as usize;
-        self.by_blob[range].iter().map(|&i| {
-            let run = &self.runs[i as usize];
-            (run.y as usize, run.x1 as usize, run.x2 as usize)
-        })
-    }
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn join(runs: &mut [Run], a: usize, b: usize) {
+    let (a, b) = (root(runs, a), root(runs, b));
+    runs[a.max(b)].parent = a.min(b) as u32;
 }
 
 /// Keep a foreground pixel when at least four of the eight around it are

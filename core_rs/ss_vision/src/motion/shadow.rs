@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::background::label;
+use super::background::{label, mask};
 use super::bits::{Bits, Packer, for_each_set};
-use super::blobs::Components;
+use super::blobs::{Components, Tally};
 use super::reduce::Plane;
 
 const BINS: usize = 64;
@@ -90,27 +90,14 @@ impl Shadow {
     /// What has the level of a shadow is one, unless it lies between other
     /// parts of the vehicle, like a dark door: a shadow lies on the street.
     fn relabel(&mut self, labels: &mut Plane) {
-        let (shaded, objects) = (&self.shaded, &self.objects);
-        self.parts.find_set(shaded, labels.height, |_, _, _| (0, 0));
-        for number in 0..self.parts.blobs.len() {
-            let (mut outline, mut object) = (0, 0);
-            let mut look = |y: usize, xs: Range<usize>| {
-                outline += xs.len() - shaded.count(y, xs.clone());
-                object += objects.count(y, xs);
-            };
-            for (y, x1, x2) in self.parts.runs_of(number) {
-                for beside in [y.wrapping_sub(1), y + 1] {
-                    if beside < labels.height {
-                        look(beside, x1..x2);
-                    }
-                }
-                if x1 > 0 {
-                    look(y, x1 - 1..x1);
-                }
-                if x2 < labels.width {
-                    look(y, x2..x2 + 1);
-                }
-            }
+        let about = Surroundings {
+            shaded: &self.shaded,
+            objects: &self.objects,
+            width: labels.width,
+            height: labels.height,
+        };
+        self.parts.find_set(&self.shaded, labels.height, about);
+        for (number, &[outline, object]) in self.parts.sums.iter().enumerate() {
             if 2 * object < outline {
                 for (y, x1, x2) in self.parts.runs_of(number) {
                     labels.row_mut(y)[x1..x2].iter_mut().for_each(|l| *l |= label::SHADOW);
@@ -145,6 +132,39 @@ impl Shadow {
     }
 }
 
+/// What lies beside shaded pixels.
+struct Surroundings<'a> {
+    shaded: &'a Bits,
+    objects: &'a Bits,
+    width: usize,
+    height: usize,
+}
+
+impl Tally for Surroundings<'_> {
+    /// Pixels beside a run that are not shaded, and those of them that are objects.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched function
+    fn of(&self, y: usize, xs: Range<usize>) -> [u32; 2] {
+        let (mut outline, mut object) = (0, 0);
+        // A row above the first is far below the last.
+        for beside in [y.wrapping_sub(1), y + 1] {
+            if beside < self.height {
+                outline += xs.len() - self.shaded.count(beside, xs.clone());
+                object += self.objects.count(beside, xs.clone());
+            }
+        }
+        if xs.start > 0 {
+            outline += 1;
+            object += usize::from(self.objects.is_set(xs.start - 1, y));
+        }
+        if xs.end < self.width {
+            outline += 1;
+            object += usize::from(self.objects.is_set(xs.end, y));
+        }
+        [outline as u32, object as u32]
+    }
+}
+
 /// One pass over the foreground: shadows by their level, and the histogram.
 struct Look<'a> {
     /// Picture, street, labels and where they are not street.
@@ -160,7 +180,7 @@ struct Look<'a> {
 /// What the level of a foreground pixel says, as flags.
 mod says {
     /// Moves and is darker than a street on which ratios mean something.
-    pub const MOVING: u8 = 1;
+    pub const MOVING: u8 = super::label::MOVING;
     /// As dark as a shadow.
     pub const SHADED: u8 = 2;
     /// Lighter than a shadow, darker than the street: the rim of a shadow.
@@ -174,6 +194,8 @@ impl pulp::NullaryFnOnce for Look<'_> {
     #[allow(clippy::inline_always)] // must become part of the dispatched function
     fn call(self) {
         let (picture, street, labels, foreground) = self.planes;
+        // Two, as neighbours often are of one bin and would wait for each other.
+        let mut counts = [[0; BINS]; 2];
         for y in 0..labels.height {
             let (picture, street, labels) = (picture.row(y), street.row(y), labels.row(y));
             let (shaded, objects) = (self.found.0.row_mut(y), self.found.1.row_mut(y));
@@ -185,8 +207,11 @@ impl pulp::NullaryFnOnce for Look<'_> {
                 shaded[k] = self.packer.pack(&said, says::SHADED) & set;
                 objects[k] = !self.packer.pack(&said, says::SHADED | says::RIM) & set;
                 let moving = self.packer.pack(&said, says::MOVING) & set;
-                for_each_set(moving, |x| self.histogram[bin(picture[x], street[x])] += self.weight);
+                for_each_set(moving, |x| counts[x & 1][bin(picture[x], street[x])] += self.weight);
             }
+        }
+        for counts in counts {
+            self.histogram.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
         }
     }
 }
@@ -195,18 +220,16 @@ impl pulp::NullaryFnOnce for Look<'_> {
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
 fn compare(picture: &[u8], street: &[u8], labels: &[u8], range: (u8, u8), said: &mut [u8; 64]) {
-    let (first, end) = (u16::from(range.0), u16::from(range.1));
-    let known = u8::from(first < end);
+    // Products up to 64·255 fit signed words, which vectors compare in one instruction.
+    let (first, end) = (i16::from(range.0), i16::from(range.1));
+    let known = mask(first < end) & (says::SHADED | says::RIM);
     for (((said, &i), &b), &label) in said.iter_mut().zip(picture).zip(street).zip(labels) {
-        let darker = u8::from(i < b) & u8::from(b >= MIN_LEVEL);
+        let darker = mask(i < b) & mask(b >= MIN_LEVEL);
         // In `first..end` without dividing: i·BINS / b ≥ n when i·BINS ≥ n·b.
-        let level = u16::from(i) * BINS as u16;
-        let reaches = u8::from(level >= first * u16::from(b));
-        let beyond = u8::from(level >= end * u16::from(b));
-        let moving = label & label::MOVING;
-        *said = darker
-            * (says::MOVING * moving
-                + known * (says::SHADED * (reaches & (1 - beyond)) + says::RIM * beyond));
+        let (level, street) = (i16::from(i) * BINS as i16, i16::from(b));
+        let reaches = mask(level >= first * street) & says::SHADED;
+        let beyond = mask(level >= end * street);
+        *said = darker & ((label & says::MOVING) | (known & ((reaches & !beyond) | (says::RIM & beyond))));
     }
 }
 
