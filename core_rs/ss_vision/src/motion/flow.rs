@@ -73,7 +73,7 @@ impl Patch {
                 // Every point is written, and those that do not count are written over: no branch to guess.
                 self.places[taken] = (first + x - xs.start) as u32;
                 self.levels[taken] = levels[x];
-                taken += usize::from((mask[x] != 0) & !is_hidden);
+                taken += usize::from(mask[x] != 0) & usize::from(!is_hidden);
             }
         }
         self.places.truncate(taken);

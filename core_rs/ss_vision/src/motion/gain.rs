@@ -70,7 +70,12 @@ impl Gain {
         }
         let differences: [u32; 511] = std::array::from_fn(|d| counts.iter().map(|n| n[d]).sum());
         let window = 2 * usize::from(NEAR[0]) + 1;
-        let sums = differences.windows(window).map(|w| w.iter().sum::<u32>());
+        let mut before = differences[..window - 1].iter().sum::<u32>();
+        let sums = differences.windows(window).map(|w| {
+            let sum = before + w[window - 1];
+            before = sum - w[0];
+            sum
+        });
         let usual = sums.enumerate().max_by_key(|&(_, sum)| sum)?.0 + usize::from(NEAR[0]);
         let mut gain = Self { slope: 1 << Self::BITS, offset: (255 - usual as i32) << Self::BITS };
         for near in NEAR {
