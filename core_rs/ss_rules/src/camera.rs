@@ -12,6 +12,7 @@ use crate::crossing::Crossing;
 use crate::hours::Calendar;
 use crate::ledger::CameraCounts;
 use crate::outcome::{Candidate, Explanation, Finding, Passage, Reason, RuleKind};
+use crate::passed::{GONE_ON_M, Passed, Passer, TREMBLES_S};
 use crate::place::{Layout, Place, RoadLine};
 use crate::repeat::Proven;
 use crate::rule::{RuleState, Rules};
@@ -19,7 +20,7 @@ use crate::signals::SignalHistory;
 use crate::suppression::is_part_of;
 use crate::track::{Observation, TrackState};
 use crate::traffic::Traffic;
-use crate::unseen::{self, Passed};
+use crate::unseen;
 use crate::verdict::doubt_reason;
 
 /// A track unseen for this long has ended.
@@ -138,6 +139,11 @@ impl Watch {
         let needed = self.needs_neighbours || self.looks_beside && outlines();
         let neighbours = if needed { state.neighbours(time) } else { Vec::new() };
         let cx = self.context(around, &neighbours);
+        if !state.passed.is_empty() {
+            for (taken, track) in taken.iter().filter_map(|t| Some((t, state.tracks.get(&t.id)?))) {
+                state.passed.see(taken.id, time, &track.track.place());
+            }
+        }
         for Taken { id, crossed } in taken {
             let Some(watched) = state.tracks.get_mut(&id) else { continue };
             let place = watched.track.place();
@@ -145,7 +151,8 @@ impl Watch {
             self.judge(
                 &cx,
                 (id, time, place, &crossings[crossed]),
-                (watched, &mut state.proven, &mut state.passed),
+                (watched, &mut state.proven),
+                (&mut state.passed, &mut state.counts),
                 found,
             );
             self.conflicts(state, id, time, place, found);
@@ -258,24 +265,36 @@ impl Watch {
         &self,
         cx: &Context<'_>,
         (id, now, place, crossed): (u32, EventTime, Place, &[(u16, Crossing)]),
-        (watched, proven, passed): (&mut Watched, &mut Proven, &mut Passed),
+        (watched, proven): (&mut Watched, &mut Proven),
+        (passed, counts): (&mut Passed, &mut CameraCounts),
         found: &mut Vec<Finding>,
     ) {
         let Watched { track, placed, rules, held, acts } = watched;
+        let is_outline = track.class_by_size;
+        let mut pass = |line: u16, crossing: &Crossing, unseen: bool| {
+            let is_open = |f: &Finding| matches!(f, Finding::Passage(p) if p.line == line && !p.unseen);
+            let open = held.iter().position(is_open).filter(|_| is_outline && !unseen);
+            if let Some(open) = open {
+                // Over and back before it had gone on.
+                held.remove(open);
+                passed.take_back(line, id);
+                counts.repeated_crossings += 2;
+            } else if passed.counts(line, crossing, &Passer { track: id, is_outline, unseen, place }, now) {
+                let passage = self.passage(id, track, line, crossing);
+                held.push(Finding::Passage(Passage { unseen, ..passage }));
+            } else {
+                counts.repeated_crossings += 1;
+            }
+        };
         for (line, crossing) in crossed {
-            passed.add(*line, crossing, now);
-            held.push(Finding::Passage(self.passage(id, track, *line, crossing)));
+            pass(*line, crossing, false);
         }
         if !*placed && now >= track.first.plus_seconds(unseen::AGE_S) {
-            *placed = true;
+            *placed = now >= track.first.plus_seconds(unseen::SETS_OFF_S);
             for (line, road) in (0..).zip(&self.layout.lines) {
-                let crossing = unseen::crossing(road, track, &place).filter(|c| !passed.has(line, c));
-                if let Some(crossing) = crossing {
-                    passed.add(line, &crossing, now);
-                    held.push(Finding::Passage(Passage {
-                        unseen: true,
-                        ..self.passage(id, track, line, &crossing)
-                    }));
+                if let Some(crossing) = unseen::crossing(road, track, &place) {
+                    *placed = true;
+                    pass(line, &crossing, true);
                 }
             }
         }
@@ -288,7 +307,7 @@ impl Watch {
             }
         }
         if !held.is_empty() && track.is_confirmed() {
-            release(track, held, proven, found);
+            release(track, held, proven, found, Until::GoneOn);
         }
     }
 
@@ -355,27 +374,50 @@ impl Watch {
             }
         }
         if track.is_confirmed() {
-            release(track, held, proven, found);
+            release(track, held, proven, found, Until::Ended);
         }
     }
 }
 
+/// How long the passage of an outline waits to be told.
+#[derive(Clone, Copy, PartialEq)]
+enum Until {
+    GoneOn,
+    Ended,
+}
+
 /// Tell what was held. Nobody on foot is accused of driving: what speaks
 /// against a track that is taken for such waits until it has proved to be
-/// faster, or is forgotten with it.
-fn release(track: &TrackState, held: &mut Vec<Finding>, proven: &mut Proven, found: &mut Vec<Finding>) {
+/// faster, or is forgotten with it. An outline that has just come over a line may be back at once.
+fn release(
+    track: &TrackState,
+    held: &mut Vec<Finding>,
+    proven: &mut Proven,
+    found: &mut Vec<Finding>,
+    until: Until,
+) {
     let mut kept = Vec::new();
     for mut finding in held.drain(..) {
+        let waits = match &finding {
+            Finding::Candidate(_) => track.on_foot,
+            Finding::Passage(p) => until == Until::GoneOn && !p.unseen && may_be_back(track, p),
+        };
+        if waits {
+            kept.push(finding);
+            continue;
+        }
         if let Finding::Candidate(candidate) = &mut finding {
-            if track.on_foot {
-                kept.push(finding);
-                continue;
-            }
             candidate.duplicate |= candidate.doubts.is_empty() && proven.repeats(candidate, track);
         }
         found.push(finding);
     }
     *held = kept;
+}
+
+/// Whether an outline is still so near a line it passed that its box may only have jumped.
+fn may_be_back(track: &TrackState, passage: &Passage) -> bool {
+    let past_m = track.lines[usize::from(passage.line)].offset_m().map_or(0.0, f64::abs);
+    track.class_by_size && past_m < GONE_ON_M && track.last.seconds_since(passage.interval[1]) < TREMBLES_S
 }
 
 /// A candidate beside the other acts of its track: what is part of a proven

@@ -53,6 +53,8 @@ pub struct CameraCounts {
     pub tracks: u64,
     /// Lines crossed.
     pub crossings: u64,
+    /// Passages of an outline, or concluded ones, that may be of a vehicle whose own is among `crossings`.
+    pub repeated_crossings: u64,
     /// By rule kind.
     pub rules: BTreeMap<RuleKind, RuleCounts>,
 }

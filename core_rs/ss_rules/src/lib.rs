@@ -23,6 +23,7 @@ pub mod light;
 pub mod movement;
 pub mod outcome;
 pub mod outline;
+pub mod passed;
 pub mod place;
 pub mod plan;
 pub mod repeat;

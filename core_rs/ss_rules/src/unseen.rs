@@ -5,25 +5,21 @@
 //! queue. It is counted at the instant that its speed gives, and the count
 //! says so; it is held against nobody, since a proof must be seen.
 
-use serde::{Deserialize, Serialize};
-use ss_model::EventTime;
-
 use crate::config::LineKind;
 use crate::crossing::{Crossing, DEAD_BAND_M};
 use crate::place::{Place, RoadLine};
 use crate::track::TrackState;
 
-/// Looked at once, when its way shows where it came from.
+/// Its way shows where it came from after this long …
 pub const AGE_S: f64 = 0.5;
-/// Appears at most this far past the line …
-const PAST_M: f64 = 6.0;
+/// … or, when it sets off from the line, after no more than this.
+pub const SETS_OFF_S: f64 = 2.0;
+/// Appears at most this far past the line: two cars hide what is behind them for as long …
+const PAST_M: f64 = 9.0;
 /// … at no less than this speed away from it: nobody on foot …
-const AWAY_MPS: f64 = 2.0;
+const AWAY_MPS: f64 = 3.0;
 /// … and has been over it no longer ago than this.
 const AGO_S: f64 = 2.0;
-/// Somebody seen crossing so near in time and along the line is the same vehicle.
-const SAME_S: f64 = 1.0;
-const SAME_M: f64 = 1.5;
 
 /// The crossing of `road` that brought `track` where it appeared.
 pub fn crossing(road: &RoadLine, track: &TrackState, place: &Place) -> Option<Crossing> {
@@ -51,35 +47,4 @@ pub fn crossing(road: &RoadLine, track: &TrackState, place: &Place) -> Option<Cr
         rightward,
         step_m: there_m,
     })
-}
-
-/// The latest crossings: line, instant and place.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Passed {
-    /// First frame of the run: who is past the line already was over it before.
-    since: Option<EventTime>,
-    lately: Vec<(u16, EventTime, f64)>,
-}
-
-impl Passed {
-    /// A frame of the run begins.
-    pub fn begin(&mut self, now: EventTime) {
-        self.since.get_or_insert(now);
-    }
-
-    /// Somebody crossed `line`.
-    pub fn add(&mut self, line: u16, crossing: &Crossing, now: EventTime) {
-        self.lately.retain(|p| now.seconds_since(p.1) <= AGO_S + SAME_S + AGE_S);
-        self.lately.push((line, crossing.time, crossing.station));
-    }
-
-    /// Somebody is known to have crossed `line` there and then, or nobody was watching yet.
-    pub fn has(&self, line: u16, crossing: &Crossing) -> bool {
-        self.since.is_none_or(|since| crossing.time <= since)
-            || self.lately.iter().any(|&(on, time, station)| {
-                on == line
-                    && time.seconds_since(crossing.time).abs() <= SAME_S
-                    && (station - crossing.station).abs() * crossing.unit_m <= SAME_M
-            })
-    }
 }
