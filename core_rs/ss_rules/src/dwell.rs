@@ -14,6 +14,7 @@ use ss_model::{EventTime, Point, VehicleClass};
 use crate::context::{Context, Seen};
 use crate::hours::Window;
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
+use crate::outline::moves_with_another;
 use crate::repeat::Way;
 use crate::track::{TrackState, Waypoint};
 use crate::verdict::doubt_reason;
@@ -118,12 +119,12 @@ impl Stay {
     }
 
     /// One more observation: there, or away for a moment.
-    fn go_on(&mut self, rule: &DwellRule, seen: &Seen<'_>, is_there: bool, crossed: bool) {
+    fn go_on(&mut self, rule: &DwellRule, cx: &Context<'_>, seen: &Seen<'_>, is_there: bool, crossed: bool) {
         if is_there {
             self.last = seen.now;
             self.here = seen.place.pos;
             self.path_m = self.path_m.max((seen.place.pos - self.start).length() * seen.place.unit_m);
-            self.gait.observe(seen);
+            self.gait.observe(cx, seen);
         }
         let long = self.last >= self.since.plus_seconds(rule.min_dwell_s) && self.path_m >= rule.min_path_m;
         if self.proof.is_none() && (long || crossed) {
@@ -150,17 +151,25 @@ struct Gait {
     frames: u32,
     /// Those in which it did not move at all, though it was not standing.
     still: u32,
+    /// Those in which it touched another outline that moved as it did.
+    with_another: u32,
     largest_m: f64,
 }
 
 impl Gait {
-    fn observe(&mut self, seen: &Seen<'_>) {
+    fn observe(&mut self, cx: &Context<'_>, seen: &Seen<'_>) {
         let step_m = seen.track.step.length() * seen.place.unit_m;
         self.largest_m = self.largest_m.max(step_m);
         if seen.now < seen.track.standstill.since.plus_seconds(STOPS_S) {
             self.frames += 1;
             self.still += u32::from(step_m < STILL_M);
+            self.with_another += u32::from(seen.track.class_by_size && moves_with_another(cx, seen));
         }
+    }
+
+    /// It and another may be one vehicle.
+    fn is_shared(&self) -> bool {
+        2 * self.with_another > self.frames
     }
 
     fn is_steady(&self, path_m: f64) -> bool {
@@ -181,7 +190,14 @@ struct Proof {
 impl DwellState {
     /// The same stay since the last doubt whose track it is.
     #[allow(clippy::option_option)] // as in `is_there`
-    fn measure_anew(&mut self, rule: &DwellRule, seen: &Seen<'_>, here: Option<Option<u16>>, crossed: bool) {
+    fn measure_anew(
+        &mut self,
+        rule: &DwellRule,
+        cx: &Context<'_>,
+        seen: &Seen<'_>,
+        here: Option<Option<u16>>,
+        crossed: bool,
+    ) {
         let is_open = |sure: &Stay| sure.proof.is_none() && seen.track.doubt_since(sure.since).is_some();
         if self.sure.as_deref().is_some_and(is_open) {
             self.sure = None;
@@ -190,7 +206,7 @@ impl DwellState {
             self.sure = here.map(|lane| Box::new(Stay::new(lane, seen)));
         }
         if let Some(sure) = &mut self.sure {
-            sure.go_on(rule, seen, here.is_some(), crossed);
+            sure.go_on(rule, cx, seen, here.is_some(), crossed);
         }
     }
 }
@@ -214,10 +230,10 @@ impl DwellRule {
             _ => {}
         }
         let stay = state.stay.as_mut()?;
-        stay.go_on(self, seen, here.is_some(), crossed);
+        stay.go_on(self, cx, seen, here.is_some(), crossed);
         // A new outline after a doubt may be no vehicle at all.
         if !seen.track.class_by_size {
-            state.measure_anew(self, seen, here, crossed);
+            state.measure_anew(self, cx, seen, here, crossed);
         }
         None
     }
@@ -250,7 +266,7 @@ impl DwellRule {
     }
 
     /// Whether a way proves it, so that how an outline goes it tells whether it is a vehicle.
-    fn by_way(&self) -> bool {
+    pub fn by_way(&self) -> bool {
         self.min_path_m > 0.0
     }
 
@@ -289,6 +305,9 @@ impl DwellRule {
         };
         if proof.class != track.class || rests_on_guess {
             doubts.push(Reason::ClassDoubt);
+        }
+        if self.by_way() && stay.gait.is_shared() && !doubts.contains(&Reason::IdentityDoubt) {
+            doubts.push(Reason::IdentityDoubt);
         }
         let mut explanation = Explanation::default()
             .interval("there", stay.since, stay.last)

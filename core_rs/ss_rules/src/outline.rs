@@ -109,7 +109,7 @@ fn jumped(track: &TrackState, crossing: &Crossing) -> bool {
 }
 
 /// Whether another outline touches it now and moves as it does: the two may be one vehicle.
-fn moves_with_another(cx: &Context<'_>, seen: &Seen<'_>) -> bool {
+pub fn moves_with_another(cx: &Context<'_>, seen: &Seen<'_>) -> bool {
     let Some(own) = seen.track.velocity_mps().filter(|v| v.length() >= MOVES_MPS) else { return false };
     let alike = |v: Point| (v - own).length() <= ALIKE * own.length().max(v.length()) + ALIKE_MPS;
     cx.neighbours.iter().any(|n| {

@@ -120,7 +120,7 @@ impl Rule {
 
     /// Whether it looks at outlines beside the one that it judges.
     pub fn looks_beside(&self) -> bool {
-        matches!(self, Self::Light(_))
+        matches!(self, Self::Light(_)) || matches!(self, Self::Dwell(rule) if rule.by_way())
     }
 
     /// Acts of one frame are found in the order of their precedence.

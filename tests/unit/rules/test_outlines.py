@@ -44,6 +44,16 @@ class TestOutlines:
         way = [point for i in range(12) for point in ((6.5, -40 + 5 * i, 0.9), (6.5, -40 + 5 * i, 0.1))]
         assert verdicts(pavement, [rider([*way, (6.5, 20, 0)])]) == [("sidewalk", "undecided", "class_doubt")]
 
+    def test_the_roof_of_a_lorry_that_rides_above_the_pavement_is_nobody(self):
+        pavement = site(TestPavement.RULE, zones=[TestPavement.ZONE])
+        rides = straight(6.5, kind="motorcycle", width_m=0.8, flags=OUTLINE)
+        cab = straight(5.6, kind="motorcycle", width_m=0.8, flags=OUTLINE)
+        found = verdicts(pavement, [rides, cab])
+        assert ("sidewalk", "undecided", "identity_doubt") in found
+        assert ("sidewalk", "suspected") not in found
+        apart = straight(2.0, kind="motorcycle", width_m=0.8, flags=OUTLINE)
+        assert ("sidewalk", "suspected") in verdicts(pavement, [rides, apart])
+
     def test_it_must_have_been_seen_to_come(self):
         appears = rider([(1.7, -0.6, 3), (1.7, 30, 0)], at=2)
         came = rider([(1.7, -6, 3.6), (1.7, 30, 0)])
