@@ -191,7 +191,12 @@ impl Background {
     /// The street at `(x, y)` has been seen, hidden and seen again: what
     /// settles there is no street, whatever its outline says.
     pub fn is_trusted(&self, x: usize, y: usize) -> bool {
-        self.history.data[y * self.level.width + x] & past::TRUST != 0
+        self.is_trusted_at(y * self.level.width + x)
+    }
+
+    /// The same for the pixel at that place of the plane.
+    pub fn is_trusted_at(&self, at: usize) -> bool {
+        self.history.data[at] & past::TRUST != 0
     }
 
     /// What has settled at `(x, y)` comes back again and again, the street

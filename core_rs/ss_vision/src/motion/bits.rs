@@ -108,7 +108,7 @@ impl Bits {
         }
     }
 
-    /// Call `each` with the columns in `xs` where row `y` differs from itself
+    /// Call `each` with the columns in `xs`, and whether they are set, where row `y` differs from itself
     /// `right` columns further (fewer than a word) and `down` rows further. The
     /// place compared with must lie in the picture.
     pub fn each_change(
@@ -116,14 +116,15 @@ impl Bits {
         y: usize,
         xs: &Range<usize>,
         (right, down): (usize, usize),
-        mut each: impl FnMut(usize),
+        mut each: impl FnMut(usize, bool),
     ) {
         let (row, other) = (self.row(y), self.row(y + down));
         for k in words_of(xs) {
             let next = other.get(k + 1).copied().unwrap_or(0);
             // Two shifts, as one by a whole word is none.
             let moved = other[k] >> right | next << 1 << (WORD - 1 - right);
-            for_each_set((row[k] ^ moved) & within(xs, k), |bit| each(k * WORD + bit));
+            let word = row[k];
+            for_each_set((word ^ moved) & within(xs, k), |bit| each(k * WORD + bit, word >> bit & 1 != 0));
         }
     }
 }
@@ -304,7 +305,10 @@ mod tests {
             let xs = xs.start..xs.end.min(width.saturating_sub(right)).max(xs.start);
             for (y, down) in [(0, 0), (0, 2), (1, 1)] {
                 let mut changes = Vec::new();
-                bits.each_change(y, &xs, (right, down), |x| changes.push(x));
+                bits.each_change(y, &xs, (right, down), |x, is_set| {
+                    changes.push(x);
+                    assert_eq!(is_set, set(x, y));
+                });
                 let expected: Vec<_> =
                     xs.clone().filter(|&x| x + right < width && set(x, y) != set(x + right, y + down)).collect();
                 if xs.end + right <= width {

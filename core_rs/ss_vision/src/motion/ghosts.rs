@@ -139,6 +139,12 @@ impl Spared<'_> {
 /// enough and is not among the `spared`. What shows revealed street may look
 /// like its shadow.
 fn settled_in(labels: &[u8], ages: &[u8], spared: impl FnOnce() -> u8) -> u8 {
+    // Of most rows none has; eight at a time tell.
+    if let Ok(eight) = <[u8; TILE]>::try_from(labels)
+        && u64::from_le_bytes(eight) & u64::from_le_bytes([label::SETTLED; TILE]) == 0
+    {
+        return 0;
+    }
     let settled = labels.iter().zip(ages).enumerate().fold(0, |bits, (i, (&label, &age))| {
         bits | u8::from(label & !label::SHADOW == label::SETTLED && age >= JUDGE_TICKS) << i
     });
@@ -149,26 +155,28 @@ fn settled_in(labels: &[u8], ages: &[u8], spared: impl FnOnce() -> u8) -> u8 {
 /// picture: street has been revealed, nobody has come. What the model shows
 /// where it is trusted is street: something hides a marking.
 pub(crate) fn is_revealed(background: &Background, picture: &Plane, foreground: &Bits, rect: &Rect) -> bool {
-    let street = &background.level;
-    let (xs, ys) = rect.grown_by(RIM as f32).pixels(picture.width, picture.height);
+    let (street, width) = (&background.level.data, picture.width);
+    let picture_at = &picture.data;
+    let (xs, ys) = rect.grown_by(RIM as f32).pixels(width, picture.height);
     let (mut pairs, mut model, mut now) = (0u32, 0u32, 0u32);
-    // Of two pixels one is street, the other is not.
-    let mut look = |here: (usize, usize), there: (usize, usize)| {
-        let is_street = !foreground.is_set(here.0, here.1);
-        let ((sx, sy), (x, y)) = if is_street { (here, there) } else { (there, here) };
-        let beside = picture.row(sy)[sx];
+    // Of two pixels one is street, the other is not; which of them, no branch has to guess.
+    let mut look = |here: usize, there: usize, is_street: bool| {
+        let (beside, other) = if is_street { (here, there) } else { (there, here) };
+        let level = picture_at[beside];
         // Street by the tolerance for shake alone proves nothing.
-        if beside.abs_diff(street.row(sy)[sx]) <= SAME && !background.is_trusted(x, y) {
-            pairs += 1;
-            model += u32::from(street.row(y)[x].abs_diff(beside));
-            now += u32::from(picture.row(y)[x].abs_diff(beside));
-        }
+        let counts =
+            u32::from(level.abs_diff(street[beside]) <= SAME) & u32::from(!background.is_trusted_at(other));
+        pairs += counts;
+        model += counts * u32::from(street[other].abs_diff(level));
+        now += counts * u32::from(picture_at[other].abs_diff(level));
     };
-    let with_right = xs.start..xs.end.min(picture.width.saturating_sub(RIM)).max(xs.start);
+    let with_right = xs.start..xs.end.min(width.saturating_sub(RIM)).max(xs.start);
     for y in ys {
-        foreground.each_change(y, &with_right, (RIM, 0), |x| look((x, y), (x + RIM, y)));
+        let row = y * width;
+        foreground.each_change(y, &with_right, (RIM, 0), |x, set| look(row + x, row + x + RIM, !set));
         if y + RIM < picture.height {
-            foreground.each_change(y, &xs, (0, RIM), |x| look((x, y), (x, y + RIM)));
+            let below = row + RIM * width;
+            foreground.each_change(y, &xs, (0, RIM), |x, set| look(row + x, below + x, !set));
         }
     }
     pairs >= MIN_PAIRS && now <= u32::from(SAME) * pairs && model > 2 * now.max(u32::from(SAME) * pairs)
