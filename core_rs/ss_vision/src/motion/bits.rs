@@ -61,8 +61,17 @@ impl Bits {
     #[inline(always)]
     #[allow(clippy::inline_always)] // must become part of the dispatched functions
     pub fn count(&self, y: usize, xs: Range<usize>) -> usize {
-        let row = self.row(y);
-        words_of(&xs).map(|k| (row[k] & within(&xs, k)).count_ones() as usize).sum()
+        let (row, words) = (self.row(y), words_of(&xs));
+        // Most runs lie in one word.
+        if words.len() == 1 {
+            return (row[words.start] & within(&xs, words.start)).count_ones() as usize;
+        }
+        words.map(|k| (row[k] & within(&xs, k)).count_ones() as usize).sum()
+    }
+
+    /// Those of columns `8 * byte` to `8 * byte + 7` of row `y`, the first one lowest.
+    pub fn eight(&self, y: usize, byte: usize) -> u8 {
+        (self.words[y * self.stride + byte / 8] >> (byte % 8 * 8)) as u8
     }
 
     /// Call `each` with the columns, eight by eight, near which anything is set
@@ -87,25 +96,28 @@ impl Bits {
         self.words[y * self.stride + x / WORD] >> (x % WORD) & 1 != 0
     }
 
-    /// Fill `ends` with the columns where every run of set bits in row `y`
-    /// begins and ends, left to right.
+    /// The columns where every run of set bits in row `y` begins and ends,
+    /// left to right, in the buffer `ends`.
     #[inline(always)]
     #[allow(clippy::inline_always)] // must become part of the dispatched function
-    pub fn runs(&self, y: usize, ends: &mut Vec<u32>) {
-        ends.clear();
-        let mut before = 0;
+    pub fn runs<'a>(&self, y: usize, ends: &'a mut Vec<u32>) -> &'a [[u32; 2]] {
+        let (mut found, mut before) = (0, 0);
+        // Room for all, made once: asking for it at every edge costs more than finding it.
+        if ends.len() <= self.stride * WORD {
+            ends.resize(self.stride * WORD + 1, 0);
+        }
         for (k, &word) in self.row(y).iter().enumerate() {
             // Set where a run begins or has just ended.
             let mut edges = word ^ (word << 1 | before);
             before = word >> (WORD - 1);
             while edges != 0 {
-                ends.push((k * WORD) as u32 + edges.trailing_zeros());
+                ends[found] = (k * WORD) as u32 + edges.trailing_zeros();
+                found += 1;
                 edges &= edges - 1;
             }
         }
-        if before != 0 {
-            ends.push((self.stride * WORD) as u32);
-        }
+        ends[found] = (self.stride * WORD) as u32;
+        ends[..found + before as usize].as_chunks().0
     }
 
     /// Call `each` with the columns in `xs`, and whether they are set, where row `y` differs from itself
@@ -292,12 +304,15 @@ mod tests {
                     prop_assert_eq!(near, any, "column {} of {}", x, width);
                 }
                 let mut ends = Vec::new();
-                bits.runs(y, &mut ends);
-                let runs: Vec<_> = ends.as_chunks::<2>().0.iter().map(|&[x1, x2]| (x1 as usize, x2 as usize)).collect();
+                let runs: Vec<_> =
+                    bits.runs(y, &mut ends).iter().map(|&[x1, x2]| (x1 as usize, x2 as usize)).collect();
                 let begins: Vec<_> = (0..width).filter(|&x| set(x, y) && (x == 0 || !set(x - 1, y))).collect();
                 let ends: Vec<_> =
                     (1..=width).filter(|&x| set(x - 1, y) && (x == width || !set(x, y))).collect();
                 prop_assert_eq!(runs, begins.into_iter().zip(ends).collect::<Vec<_>>());
+            }
+            for (x, y) in (0..width).flat_map(|x| (0..3).map(move |y| (x, y))) {
+                prop_assert_eq!(bits.eight(y, x / 8) >> (x % 8) & 1 != 0, set(x, y));
             }
             let mut any = Vec::new();
             bits.any_of(1..3, &mut any);

@@ -47,7 +47,7 @@ struct Run {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Components {
     runs: Vec<Run>,
-    /// Columns where the runs of a row begin and end.
+    /// Buffer for where the runs of a row begin and end.
     ends: Vec<u32>,
     /// Blob of every run.
     blob_of: Vec<u32>,
@@ -170,8 +170,7 @@ impl<T: Tally> pulp::NullaryFnOnce for Scan<'_, T> {
         let mut above = 0..0;
         for y in 0..height {
             let start = runs.len();
-            bits.runs(y, ends);
-            for &[x1, x2] in ends.as_chunks::<2>().0 {
+            for &[x1, x2] in bits.runs(y, ends) {
                 let (parent, counts) = (runs.len() as u32, tally.of(y, x1 as usize..x2 as usize));
                 runs.push(Run { y: y as u32, x1, x2, counts, parent, next: parent });
             }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::background::{Background, label};
+use super::background::Background;
 use super::bits::{Bits, any_in, for_each_set};
 use super::camera::Rect;
 use super::reduce::Plane;
@@ -45,13 +45,14 @@ impl Ghosts {
 
     /// Make settled foreground that `spared` does not hold on to part of the
     /// street: at once where it shows what was hidden, else after `hold_s`.
+    /// What shows revealed street may look like its shadow.
     ///
     /// Inside a large ghost there is no outline to judge; it is eaten from its
     /// rim, one tile per turn.
     pub fn absorb(
         &mut self,
         background: &mut Background,
-        (picture, labels, foreground): (&Plane, &Plane, &Bits),
+        (picture, foreground, settled): (&Plane, &Bits, &Bits),
         (frame, elapsed_s, hold_s): (u64, f32, f32),
         spared: &Spared,
     ) {
@@ -60,24 +61,24 @@ impl Ghosts {
         let mut any = Vec::new();
         for (row, tiles) in self.waited_s.chunks_mut(columns).enumerate() {
             let ys = row * TILE..((row + 1) * TILE).min(picture.height);
-            foreground.any_of(ys.clone(), &mut any);
+            settled.any_of(ys.clone(), &mut any);
             let first = (TURNS + turn - row % TURNS) % TURNS;
             for column in (first..columns).step_by(TURNS) {
                 let waited_s = &mut tiles[column];
                 let xs = column * TILE..((column + 1) * TILE).min(picture.width);
-                // Most tiles show nothing but street.
+                // In most tiles nothing has settled.
                 if !any_in(&any, &xs) {
                     *waited_s = 0.0;
                     continue;
                 }
-                let mut settled = [0; TILE];
-                for (settled, y) in settled.iter_mut().zip(ys.clone()) {
-                    *settled =
-                        settled_in(&labels.row(y)[xs.clone()], &background.ages(y)[xs.clone()], || {
-                            spared.row(y, &xs)
-                        });
+                let mut waiting = [0; TILE];
+                for (waiting, y) in waiting.iter_mut().zip(ys.clone()) {
+                    let here = settled.eight(y, column);
+                    if here != 0 {
+                        *waiting = here & judged(&background.ages(y)[xs.clone()]) & !spared.row(y, &xs);
+                    }
                 }
-                let count: usize = settled.iter().map(|row| row.count_ones() as usize).sum();
+                let count: usize = waiting.iter().map(|row| row.count_ones() as usize).sum();
                 if count < MIN_SETTLED {
                     *waited_s = 0.0;
                     continue;
@@ -88,8 +89,8 @@ impl Ghosts {
                 let overdue = *waited_s >= hold_s;
                 let revealed = overdue || is_revealed(background, picture, foreground, &tile);
                 let mut recurrent = 0;
-                for (&settled, y) in settled.iter().zip(ys.clone()) {
-                    for_each_set(settled.into(), |i| {
+                for (&waiting, y) in waiting.iter().zip(ys.clone()) {
+                    for_each_set(waiting.into(), |i| {
                         recurrent += usize::from(background.is_recurrent(xs.start + i, y));
                     });
                 }
@@ -135,20 +136,9 @@ impl Spared<'_> {
     }
 }
 
-/// Bit `i` for the `i`th of at most eight pixels: it has settled for long
-/// enough and is not among the `spared`. What shows revealed street may look
-/// like its shadow.
-fn settled_in(labels: &[u8], ages: &[u8], spared: impl FnOnce() -> u8) -> u8 {
-    // Of most rows none has; eight at a time tell.
-    if let Ok(eight) = <[u8; TILE]>::try_from(labels)
-        && u64::from_le_bytes(eight) & u64::from_le_bytes([label::SETTLED; TILE]) == 0
-    {
-        return 0;
-    }
-    let settled = labels.iter().zip(ages).enumerate().fold(0, |bits, (i, (&label, &age))| {
-        bits | u8::from(label & !label::SHADOW == label::SETTLED && age >= JUDGE_TICKS) << i
-    });
-    if settled == 0 { 0 } else { settled & !spared() }
+/// Bit `i` for the `i`th of at most eight pixels: it is as it is for long enough.
+fn judged(ages: &[u8]) -> u8 {
+    ages.iter().enumerate().fold(0, |bits, (i, &age)| bits | u8::from(age >= JUDGE_TICKS) << i)
 }
 
 /// The outline of the foreground in `rect` is in the model but not in the

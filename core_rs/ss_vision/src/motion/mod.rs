@@ -80,8 +80,9 @@ pub struct MotionDetector {
     raw: Plane,
     picture: Plane,
     labels: Plane,
-    /// Where `labels` say anything but street.
+    /// Where `labels` say anything but street, and where they say that it has settled.
     foreground: Bits,
+    settled: Bits,
     mask: Plane,
     owner: Plane,
     /// Where those are who are as large as road users are: see [`revise`].
@@ -148,6 +149,7 @@ impl MotionDetector {
             picture: Plane::new(w, h, 0),
             labels: Plane::new(w, h, 0),
             foreground: Bits::default(),
+            settled: Bits::default(),
             mask: Plane::new(w, h, 0),
             owner: Plane::new(w, h, 0),
             firm: Plane::new(w, h, 0),
@@ -184,7 +186,8 @@ impl MotionDetector {
         let elapsed_s = frame.time.seconds_since(state.time).clamp(0.0, 10.0);
         let ticks = (elapsed_s / 0.04).round() as u8;
         state.background.classify(&self.picture, ticks, &mut self.labels, self.arch);
-        self.foreground.mark(&self.labels, label::MOVING | label::SETTLED);
+        let shown = [&mut self.foreground, &mut self.settled];
+        Bits::mark_each(shown, &self.labels, [label::MOVING | label::SETTLED, label::SETTLED]);
         let street = &state.background.level;
         state.shadow.remove((&self.picture, street), &self.foreground, &mut self.labels, 1, self.arch);
         majority(&self.labels, &mut self.sums, &mut self.mask, self.arch);
@@ -241,8 +244,7 @@ impl MotionDetector {
             kinds: &KINDS,
         };
         self.explainer.explain(&scene, &mut self.found);
-        let (background, foreground) = (&state.background, &self.foreground);
-        self.found.retain(|f| !is_revealed(background, &self.picture, foreground, &f.rect));
+        self.found.retain(|f| !is_revealed(&state.background, &self.picture, &self.foreground, &f.rect));
         out.extend(self.found.iter().map(|f| Detection {
             bbox: normalised(&f.rect, scale),
             score: f.score,
@@ -258,7 +260,7 @@ impl MotionDetector {
         let spared = Spared { owner, held: &held };
         state.ghosts.absorb(
             &mut state.background,
-            (&self.picture, &self.labels, &self.foreground),
+            (&self.picture, &self.foreground, &self.settled),
             (state.frames, elapsed_s as f32, hold_s as f32),
             &spared,
         );
