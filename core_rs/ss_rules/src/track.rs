@@ -82,8 +82,10 @@ pub struct TrackState {
     pub on_foot: bool,
     /// The class was told by size only.
     pub class_by_size: bool,
-    /// Sum of the scores of its observations.
+    /// Since the last doubt about its identity, with which the tracker's votes begin anew: sum of the scores …
     scores: f64,
+    /// … of so many observations.
+    scored: u32,
     /// Has been faster than anybody on foot.
     outran: bool,
     /// Share of the last half second in which its outline was as large as its class; `None` before it has moved.
@@ -136,6 +138,7 @@ impl TrackState {
             on_foot: class == VehicleClass::Pedestrian,
             class_by_size: false,
             scores: 0.0,
+            scored: 0,
             outran: false,
             whole: None,
             lane: None,
@@ -161,12 +164,14 @@ impl TrackState {
         }
         if doubtful {
             self.last_doubt = Some(time);
+            (self.scores, self.scored) = (0.0, 0);
         }
         self.before = std::mem::replace(&mut self.last, time);
         self.hits = self.hits.saturating_add(1);
         self.class = class;
         self.class_by_size = class_by_size;
         self.scores += f64::from(score);
+        self.scored = self.scored.saturating_add(1);
         let lane = layout.lane_at(place.foot, self.lane);
         if lane != self.lane {
             self.lane_since = time;
@@ -216,7 +221,7 @@ impl TrackState {
 
     /// Whether an accusation may rest on the class: a model recognised it, and gave it more than an even chance.
     pub fn class_is_sure(&self) -> bool {
-        !self.class_by_size && self.scores > EVEN_CHANCE * f64::from(self.hits)
+        !self.class_by_size && self.scores > EVEN_CHANCE * f64::from(self.scored)
     }
 
     /// An outline as slow as somebody on foot: two of them side by side are as large as a motorcycle.

@@ -62,7 +62,7 @@ class Vehicle:
     ):
         self.frames, self.kind, self.width_m, self.height_m = drive(way, at=at, fps=fps), kind, width_m, height_m
         self.doubtful, self.flags, self.score = doubtful, flags, score
-        self.later = later  # (second, class it is taken for from then on)
+        self.later = later  # (second, class it is taken for from then on, and its score)
 
 
 def rows_of(vehicles):
@@ -73,8 +73,8 @@ def rows_of(vehicles):
             (fx, fy), half = image((x, y))[0], v.width_m / SPAN_M / 2
             flag = v.flags | any(a <= t <= b for a, b in v.doubtful)
             box = (fx - half, fy - v.height_m / SPAN_M, fx + half, fy)
-            kind = v.later[1] if v.later and t >= v.later[0] else v.kind
-            row = (number, CLASS_CODE[kind], box, int(flag), v.score)
+            kind, score = v.later[1:] if v.later and t >= v.later[0] else (v.kind, v.score)
+            row = (number, CLASS_CODE[kind], box, int(flag), score)
             rows.setdefault(T0 + round(t * 1000) * 1_000_000, []).append(row)
     return rows
 

@@ -150,7 +150,7 @@ class TestLanes:
 
     def test_who_takes_the_place_of_a_car_is_not_taken_for_it(self):
         # The car in the lane gives its number to a motorcycle behind it, which may be there.
-        handed = straight(-1.7, doubtful=[(1.2, 1.2)], later=(1.2, "motorcycle"))
+        handed = straight(-1.7, doubtful=[(1.2, 1.2)], later=(1.2, "motorcycle", 1.0))
         assert verdicts(site(self.RULE, lanes=self.LANES), [handed]) == []
 
     def test_one_car_under_two_track_numbers_is_accused_once(self):
@@ -316,7 +316,7 @@ class TestCrosswalk:
 
     def test_a_rider_who_is_taken_for_a_walker_does_not_meet_himself(self):
         trembles = [(0, -30, 5), (0.4, -10, 0.1), (-0.4, -9.4, 0.1), (-0.4, -10, 0.1), (0.4, -9.4, 3), (0, 10, 0)]
-        cyclist = Vehicle(trembles, kind="bicycle", later=(5.15, "pedestrian"))
+        cyclist = Vehicle(trembles, kind="bicycle", later=(5.15, "pedestrian", 1.0))
         assert verdicts(site(self.RULE, zones=[self.ZONE]), [cyclist]) == []
 
     def test_a_fast_one_is_seen_on_the_crosswalk_once_or_twice(self):
@@ -388,6 +388,15 @@ def test_a_class_that_is_a_guess_accuses_nobody(guess):
     rule, lanes = {"kind": "wrong_lane"}, TestLanes.LANES
     assert verdicts(site(rule, lanes=lanes), [straight(-1.7, **guess)]) == [("wrong_lane", "undecided", "class_doubt")]
     assert verdicts(site(rule, lanes=lanes), [straight(-1.7, score=0.55)]) == [("wrong_lane", "suspected")]
+
+
+def test_the_class_rests_on_what_was_seen_since_the_doubt():
+    def judged(before, after):
+        car = straight(-1.7, doubtful=[(0.5, 0.5)], score=before, later=(0.5, "car", after))
+        return verdicts(site({"kind": "wrong_lane"}, lanes=TestLanes.LANES), [car])
+
+    assert judged(0.3, 0.6) == [("wrong_lane", "suspected")]
+    assert judged(0.9, 0.45) == [("wrong_lane", "undecided", "class_doubt")]
 
 
 class TestPedestriansBySize:
