@@ -189,12 +189,12 @@ impl LightRule {
             }
         }
         let clock = cx.layout.clock_s;
-        let (from, to) = (crossing.from.plus_seconds(-clock), crossing.to.plus_seconds(clock));
+        let outline = Outline::new(&cx.layout.view, road, track, &crossing);
+        let (from, to) = outline.interval(&crossing, clock);
         let of = |g: &u16| cx.signals[usize::from(*g)].meanings(from, to, self.grace_s);
         let own = of(groups.first()?);
         let meanings = groups.iter().map(of).fold(own, Meanings::or);
         let astride = meanings != own;
-        let outline = Outline::new(road, track, &crossing);
         Some(Entry { crossing, lane, groups, meanings, astride, deepest_m: 0.0, stop: None, outline })
     }
 
@@ -368,13 +368,14 @@ impl LightRule {
         let group = entry.groups[0];
         let phase = cx.signals[usize::from(group)].as_of(c.time);
         let clock = cx.layout.clock_s;
+        let (from, to) = entry.outline.interval(c, clock);
         for doubt in entry.outline.doubts() {
             if !doubts.contains(&doubt) {
                 doubts.push(doubt);
             }
         }
         let mut explanation = Explanation::default()
-            .interval("crossing", c.from.plus_seconds(-clock), c.to.plus_seconds(clock))
+            .interval("crossing", from, to)
             .fact("hits", f64::from(track.hits))
             .fact("seen_s", track.last.seconds_since(track.first));
         if phase.since > EventTime::MIN {

@@ -7,7 +7,7 @@
 //! and as large as a road user of its class.
 
 use serde::{Deserialize, Serialize};
-use ss_model::{Point, VehicleClass};
+use ss_model::{EventTime, Point, VehicleClass};
 
 use crate::context::{Context, Seen};
 use crate::crossing::{Crossing, Line};
@@ -36,6 +36,11 @@ const ALIKE_MPS: f64 = 0.5;
 /// Slower than this everything moves alike.
 const MOVES_MPS: f64 = 1.0;
 
+/// How high above the ground it may begin: under its windscreen a car may look like the street …
+const LIFTED_M: f64 = 0.9;
+/// … so that it seems to cross a line later or earlier than it does, by no more than this.
+const MOST_LATE_S: f64 = 1.0;
+
 /// What is held against an outline's being one vehicle; nothing against what a model has recognised.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outline {
@@ -43,6 +48,8 @@ pub struct Outline {
     pub is_one: bool,
     /// Not seen to come to the line.
     appeared: bool,
+    /// It crossed up to so much before it seemed to; after it where negative.
+    late_s: f64,
     /// Frames since it crossed, and those in which it touched another that moved alike.
     frames: u32,
     with_another: u32,
@@ -50,10 +57,11 @@ pub struct Outline {
 
 impl Outline {
     /// Of a track that has just crossed.
-    pub fn new(road: &RoadLine, track: &TrackState, crossing: &Crossing) -> Self {
+    pub fn new(view: &View, road: &RoadLine, track: &TrackState, crossing: &Crossing) -> Self {
         let is_one = track.class_by_size;
         let came = || came(&road.line, track, crossing) && !jumped(track, crossing);
-        Self { is_one, appeared: is_one && !came(), frames: 0, with_another: 0 }
+        let late_s = if is_one { late_s(view, track) } else { 0.0 };
+        Self { is_one, appeared: is_one && !came(), late_s, frames: 0, with_another: 0 }
     }
 
     /// One more frame.
@@ -62,6 +70,12 @@ impl Outline {
             self.frames += 1;
             self.with_another += u32::from(moves_with_another(cx, seen));
         }
+    }
+
+    /// Within which it crossed, by a clock that is off by no more than `clock_s`.
+    pub fn interval(&self, crossing: &Crossing, clock_s: f64) -> (EventTime, EventTime) {
+        let (before_s, after_s) = (clock_s + self.late_s.max(0.0), clock_s - self.late_s.min(0.0));
+        (crossing.from.plus_seconds(-before_s), crossing.to.plus_seconds(after_s))
     }
 
     /// Why it proves nothing about one vehicle.
@@ -91,6 +105,13 @@ fn came(line: &Line, track: &TrackState, crossing: &Crossing) -> bool {
     let furthest_m = earlier.map(|w| before_m(w.pos)).fold(0.0, f64::max);
     let seen_s = crossing.from.seconds_since(track.first);
     seen_s >= WAITS_S || seen_s >= COMES_S && furthest_m >= COMES_M
+}
+
+/// How much later than it does it may seem to be where it is, if it is the upper part of a vehicle.
+fn late_s(view: &View, track: &TrackState) -> f64 {
+    let lifted = view.lifted_by(&track.place(), LIFTED_M).zip(track.velocity_mps());
+    let late_s = lifted.map_or(0.0, |(by, mps)| -by.dot(mps) / mps.dot(mps).max(1e-9));
+    late_s.clamp(-MOST_LATE_S, MOST_LATE_S)
 }
 
 /// Whether the step over the line was no way of a vehicle, but of a box that merged or split.

@@ -101,6 +101,13 @@ impl View {
         self.is_metric().then(|| aside.length() / step * place.height / self.aspect)
     }
 
+    /// From where something stands to where it seems to, when its lowest visible part is `up_m` above the ground,
+    /// metres; `None` without calibration.
+    pub fn lifted_by(&self, place: &Place, up_m: f64) -> Option<Point> {
+        let y = place.foot.y + up_m / self.height_m(place)? * place.height;
+        Some(place.pos - self.position(Point { x: place.foot.x, y })?)
+    }
+
     /// Where a box touches the ground; `None` at or beyond the horizon.
     pub fn place(&self, bbox: &BoxF) -> Option<Place> {
         let foot = Point { x: f64::midpoint(f64::from(bbox.x1), f64::from(bbox.x2)), y: f64::from(bbox.y2) };

@@ -91,6 +91,13 @@ class TestOutlines:
             assert verdicts(site(*LIGHTS), [near], signals=amber) == [("yellow_light", "undecided", "near_line")]
         assert verdicts(site(*LIGHTS), [on], signals=amber) == [("yellow_light", "suspected")]
 
+    def test_its_lower_edge_may_be_above_the_wheels(self):
+        """The windscreen of a car that was on the line before the light changed comes over it a moment later."""
+        way, just = [(1.7, -20, 5), (1.7, 20, 0)], [(0, "green"), (2.35, "amber"), (60, "red")]
+        part, whole = rider(way), Vehicle(way, kind="motorcycle", width_m=0.8)
+        assert verdicts(site(*LIGHTS), [part], signals=just) == [("yellow_light", "undecided", "phase_boundary")]
+        assert verdicts(site(*LIGHTS), [whole], signals=just) == [("yellow_light", "suspected")]
+
     def test_a_model_is_believed(self):
         beside = [Vehicle([(x, -0.6, 2), (x, 10, 0)], at=2, kind="motorcycle", width_m=0.8) for x in (1.0, 1.8)]
         assert verdicts(site(*LIGHTS), beside, signals=RED) == [RED_LIGHT, RED_LIGHT]
