@@ -139,11 +139,9 @@ impl Watch {
         let needed = self.needs_neighbours || self.looks_beside && outlines();
         let neighbours = if needed { state.neighbours(time) } else { Vec::new() };
         let cx = self.context(around, &neighbours);
-        if !state.passed.is_empty() {
-            for (taken, track) in taken.iter().filter_map(|t| Some((t, state.tracks.get(&t.id)?))) {
-                state.passed.see(taken.id, time, &track.track.place());
-            }
-        }
+        state
+            .passed
+            .see(time, |id| state.tracks.get(&id).filter(|w| w.track.last == time).map(|w| w.track.place()));
         for Taken { id, crossed } in taken {
             let Some(watched) = state.tracks.get_mut(&id) else { continue };
             let place = watched.track.place();

@@ -66,15 +66,12 @@ impl Passed {
         self.lately.retain(|p| now.seconds_since(p.told) <= KEEP_S);
     }
 
-    /// Whether anybody is remembered who should be [`see`](Self::see)n.
-    pub fn is_empty(&self) -> bool {
-        self.lately.is_empty()
-    }
-
-    /// A track is at `place` now.
-    pub fn see(&mut self, track: u32, now: EventTime, place: &Place) {
-        for passage in self.lately.iter_mut().filter(|p| p.track == track) {
-            (passage.seen, passage.place) = (now, *place);
+    /// Where those are who are in the frame of `now`.
+    pub fn see(&mut self, now: EventTime, place_of: impl Fn(u32) -> Option<Place>) {
+        for passage in &mut self.lately {
+            if let Some(place) = place_of(passage.track) {
+                (passage.seen, passage.place) = (now, place);
+            }
         }
     }
 
