@@ -152,6 +152,12 @@ pub(super) struct View {
     pub measures: Measures,
 }
 
+/// One in `of` of `step`, to the nearest and from the middle outward: for steps of 16 bits and up to a thousand it is
+/// that of whole numbers, as a quotient that is none lies farther from one than a float rounds; and a vector operation.
+fn part(step: i32, of: i32) -> i32 {
+    ((step + (of / 2) * step.signum()) as f32 / of as f32) as i32
+}
+
 /// A mean plane, in 1/128 levels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Mean {
@@ -172,8 +178,7 @@ impl Mean {
 
     fn follow(&mut self, plane: &[u8], of: i32) {
         for (mean, &v) in self.data.iter_mut().zip(plane) {
-            let step = i32::from(v) * 128 - i32::from(*mean);
-            *mean += ((step + (of / 2) * step.signum()) / of) as i16;
+            *mean += part(i32::from(v) * 128 - i32::from(*mean), of) as i16;
         }
     }
 
@@ -416,4 +421,18 @@ fn found_at(fine: &(Edges, Edges), coarse: &(Edges, Edges)) -> Option<(i16, i16)
     let far = ((right * right + down * down) as f32).sqrt() >= FAR * fine.0.width as f32;
     let better = fit >= FOUND && fit >= fine.0.shifted(&fine.1, (0, 0)) + BETTER;
     (far && better).then_some((right as i16, down as i16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_that_of_whole_numbers() {
+        for of in [1, 2, 3, 7, 15, 16, 60, 127, 239, MEMORY, 479, MEMORY * DOUBT] {
+            for step in -65_535..=65_535 {
+                assert_eq!(part(step, of), (step + (of / 2) * step.signum()) / of, "{step} / {of}");
+            }
+        }
+    }
 }
