@@ -1,12 +1,15 @@
 //! Which track may continue in which sighting, and how surely.
 
-use ss_model::BoxF;
+use ss_model::{BoxF, Track, VehicleClass};
 
 use super::assign::{Assigner, NONE, Pair};
 use super::iou::{cover, grown, height_iou, iou};
 use super::lifecycle::Life;
 use super::sightings::{Sighting, Sightings};
 use super::{Probe, Step, TrackerParams};
+
+/// Closeness of a rival that is there, but would hardly do instead.
+const FAINT: f32 = f32::MIN_POSITIVE;
 
 /// Result of associating one frame, with scratch memory.
 #[derive(Debug, Default)]
@@ -15,8 +18,10 @@ pub struct Association {
     pub partner: Vec<u32>,
     /// Whether each sighting continues a track.
     pub taken: Vec<bool>,
-    /// Whether each track's identity may have passed to another here.
-    pub doubtful: Vec<bool>,
+    /// How good the best rival of each track's continuation is, as a share of it; 0 without one.
+    pub rival: Vec<f32>,
+    /// Whether each track's blob has merged or split here.
+    pub blurred: Vec<bool>,
     pairs: Vec<Pair>,
     open: Vec<(u32, BoxF)>,
     weight: Vec<f32>,
@@ -37,23 +42,25 @@ impl Association {
     ) {
         self.partner.clear();
         self.partner.resize(lives.len(), NONE);
-        self.doubtful.clear();
-        self.doubtful.resize(lives.len(), false);
+        self.rival.clear();
+        self.rival.resize(lives.len(), 0.0);
+        self.blurred.clear();
+        self.blurred.resize(lives.len(), false);
         self.taken.clear();
         self.taken.resize(seen.all.len(), false);
 
         self.pair_strong(lives, predicted, seen, params);
         probe.end(Step::Pair);
-        self.settle(params.gate_high, params.doubt_ratio);
+        self.settle(params.gate_high, lives, seen, params.new_score);
         probe.end(Step::Assign);
         self.pair_weak(lives, predicted, seen, params);
         probe.end(Step::Pair);
-        self.settle(params.gate_low, params.doubt_ratio);
+        self.settle(params.gate_low, lives, seen, params.new_score);
         probe.end(Step::Assign);
         if params.confirm_hits > 1 {
             self.pair_young(lives, predicted, seen, params);
             probe.end(Step::Pair);
-            self.settle(params.gate_new, params.doubt_ratio);
+            self.settle(params.gate_new, lives, seen, params.new_score);
             probe.end(Step::Assign);
         }
         if params.doubt_cover < 1.0 {
@@ -73,15 +80,15 @@ impl Association {
         let just_lost =
             |row: &usize| self.partner[*row] == NONE && lives[*row].confirmed && lives[*row].missed == 0;
         for lost in (0..lives.len()).filter(just_lost) {
-            for (doubtful, &col) in self.doubtful.iter_mut().zip(&self.partner) {
+            for (blurred, &col) in self.blurred.iter_mut().zip(&self.partner) {
                 let merged = |s: &Sighting| cover(&s.bbox, &predicted[lost]) >= params.doubt_cover;
-                *doubtful |= seen.all.get(col as usize).is_some_and(merged);
+                *blurred |= seen.all.get(col as usize).is_some_and(merged);
             }
         }
         let begins = |(s, taken): &(&Sighting, &bool)| !**taken && s.score >= params.new_score;
         for (begun, _) in seen.all.iter().zip(&self.taken).filter(begins) {
-            for ((doubtful, &col), at) in self.doubtful.iter_mut().zip(&self.partner).zip(predicted) {
-                *doubtful |= col != NONE && cover(at, &begun.bbox) >= params.doubt_cover;
+            for ((blurred, &col), at) in self.blurred.iter_mut().zip(&self.partner).zip(predicted) {
+                *blurred |= col != NONE && cover(at, &begun.bbox) >= params.doubt_cover;
             }
         }
     }
@@ -160,7 +167,7 @@ impl Association {
     }
 
     /// Solve the pairs gathered, and empty them.
-    fn settle(&mut self, gate: f32, doubt_ratio: f32) {
+    fn settle(&mut self, gate: f32, lives: &[Life], seen: &Sightings, new_score: f32) {
         if self.pairs.is_empty() {
             return;
         }
@@ -177,40 +184,64 @@ impl Association {
             }
         }
         if matched < self.pairs.len() {
-            self.doubt(gate, doubt_ratio);
+            self.find_rivals(gate, lives, seen, new_score);
         }
         self.pairs.clear();
     }
 
-    /// Mark the tracks whose continuation had a rival nearly as good: another
-    /// track left without a sighting, a sighting left without a track, or two
-    /// tracks that could as well have swapped theirs.
-    fn doubt(&mut self, gate: f32, ratio: f32) {
+    /// Of each continuation the best rival: another track left without a
+    /// sighting, a sighting left without a track that is strong enough to
+    /// begin one, or two tracks that could have swapped theirs; a swap among
+    /// three is a faint one. A car is no rival of a motorcycle.
+    fn find_rivals(&mut self, gate: f32, lives: &[Life], seen: &Sightings, new_score: f32) {
         let Assigner { of_row, of_col, .. } = &self.assigner;
         let likeness = |weight: f32| weight + gate;
+        let may_be = |row: u32, col: u32| may_be(lives[row as usize].class(), &seen.all[col as usize]);
+        let mut rivals = |track: usize, closeness: f32| {
+            self.rival[track] = self.rival[track].max(closeness);
+        };
         for p in &self.pairs {
             let (row, col) = (p.row as usize, p.col as usize);
             let (its_col, its_row) = (of_row[row], of_col[col]);
-            if its_col == p.col {
+            if its_col == p.col || !may_be(p.row, p.col) {
                 continue;
             }
             if its_col == NONE && its_row != NONE {
                 let holder = its_row as usize;
-                self.doubtful[holder] |= likeness(p.weight) >= ratio * likeness(self.weight[holder]);
+                rivals(holder, likeness(p.weight) / likeness(self.weight[holder]));
             } else if its_row == NONE && its_col != NONE {
-                self.doubtful[row] |= likeness(p.weight) >= ratio * likeness(self.weight[row]);
-            } else if its_row != NONE && its_col != NONE {
-                let Ok(cross) = self.pairs.binary_search_by_key(&(its_row, its_col), |q| (q.row, q.col))
-                else {
-                    continue;
-                };
-                let holder = its_row as usize;
-                let swapped = likeness(p.weight) + likeness(self.pairs[cross].weight);
-                if swapped >= ratio * (likeness(self.weight[row]) + likeness(self.weight[holder])) {
-                    self.doubtful[row] = true;
-                    self.doubtful[holder] = true;
+                if seen.all[col].score >= new_score {
+                    rivals(row, likeness(p.weight) / likeness(self.weight[row]));
                 }
+            } else if its_row != NONE && its_col != NONE && may_be(its_row, its_col) {
+                let holder = its_row as usize;
+                let cross = self.pairs.binary_search_by_key(&(its_row, its_col), |q| (q.row, q.col));
+                let closeness = cross.map_or(FAINT, |cross| {
+                    let swapped = likeness(p.weight) + likeness(self.pairs[cross].weight);
+                    swapped / (likeness(self.weight[row]) + likeness(self.weight[holder]))
+                });
+                rivals(row, closeness);
+                rivals(holder, closeness);
             }
         }
+    }
+}
+
+/// Whether a track of this class may go on in that sighting: detection models
+/// take a car for a lorry, and somebody on foot for a rider, but hardly ever a
+/// two-wheeler for a car. A class told by size tells nothing.
+fn may_be(class: VehicleClass, sighting: &Sighting) -> bool {
+    let told = sighting.flags & Track::CLASS_BY_SIZE == 0;
+    match (is_car_or_larger(class), is_car_or_larger(sighting.class)) {
+        (Some(one), Some(other)) => one == other || !told,
+        _ => true,
+    }
+}
+
+fn is_car_or_larger(class: VehicleClass) -> Option<bool> {
+    match class {
+        VehicleClass::Unknown => None,
+        VehicleClass::Motorcycle | VehicleClass::Bicycle | VehicleClass::Pedestrian => Some(false),
+        VehicleClass::Car | VehicleClass::Truck | VehicleClass::Bus => Some(true),
     }
 }

@@ -54,6 +54,12 @@ impl Life {
         self.vote(sighting);
     }
 
+    /// Its class by the votes so far.
+    #[inline]
+    pub fn class(&self) -> VehicleClass {
+        self.class
+    }
+
     /// The class is the one with the highest sum of scores; one that draws
     /// level does not displace it, and `Unknown` yields to any other.
     #[inline]

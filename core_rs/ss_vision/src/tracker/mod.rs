@@ -170,10 +170,12 @@ impl Tracker {
                 continue;
             }
             let sighting = &self.seen.all[partner as usize];
+            let rival = self.association.rival[i];
+            let contested = rival > 0.0 && self.params.is_contested(rival, filter.surprise(&sighting.bbox));
             filter.update(&sighting.bbox);
             // One frame missed at a low frame rate is no gap yet.
             let gap = life.missed > 1 && time.0.saturating_sub(life.last_seen.0) > self.doubt_gap_ns;
-            let doubtful = gap || self.association.doubtful[i];
+            let doubtful = gap || contested || self.association.blurred[i];
             life.seen(time, sighting, self.params.confirm_hits, doubtful);
             if life.confirmed {
                 let doubt = if doubtful { Track::DOUBTFUL } else { 0 };

@@ -2,6 +2,9 @@
 
 use ss_model::{Error, Result};
 
+/// No sighting that continues a track lies as far from it (squared Mahalanobis distance).
+const FARTHEST: f32 = 1e9;
+
 /// Thresholds of association and lifecycle.
 ///
 /// Similarities and gates are in 0–1. No parameter depends on the unit of the
@@ -39,8 +42,13 @@ pub struct TrackerParams {
     pub nominal_step_s: f32,
     /// Scale of the filter's process noise (standard deviation); 1 is BoT-SORT's.
     pub process_noise: f32,
-    /// An association is doubtful when a competing one is at least this share as good.
+    /// An association is doubtful when a rival is at least this share as good …
     pub doubt_ratio: f32,
+    /// … and the sighting lies no nearer than this to where the track was
+    /// expected (squared Mahalanobis distance): who stands where he stood is himself.
+    pub doubt_moved: f32,
+    /// It is doubtful with any rival when the sighting lies this far from there.
+    pub doubt_far: f32,
     /// An association is doubtful when the track was unseen for longer and
     /// missed in more than one frame. On
     /// KITTI one in a thousand associations from frame to frame is wrong, one
@@ -77,6 +85,8 @@ impl TrackerParams {
             nominal_step_s: 0.1,
             process_noise: 2.0,
             doubt_ratio: 0.7,
+            doubt_moved: 0.25,
+            doubt_far: 6.0,
             doubt_gap_s: 0.25,
             doubt_cover: 1.0,
         }
@@ -118,6 +128,9 @@ impl TrackerParams {
             duplicate_iou: 1.0,
             confirm_hits: 3,
             lost_s: 1.5,
+            // The edges of a blob tremble far more than the filter assumes: rivals alone tell.
+            doubt_moved: 0.0,
+            doubt_far: FARTHEST,
             doubt_gap_s: 0.5,
             doubt_cover: 0.6,
             ..Self::vehicle()
@@ -171,11 +184,19 @@ impl TrackerParams {
             "nominal_step_s" => self.nominal_step_s = number,
             "process_noise" => self.process_noise = number,
             "doubt_ratio" => self.doubt_ratio = number,
+            "doubt_moved" => self.doubt_moved = number,
+            "doubt_far" => self.doubt_far = number,
             "doubt_gap_s" => self.doubt_gap_s = number,
             "doubt_cover" => self.doubt_cover = number,
             _ => return Err(Error::invalid(format!("tracker parameter: found unknown name \"{name}\""))),
         }
         Ok(())
+    }
+
+    /// Whether a continuation is in doubt whose best rival is this share as
+    /// good (above 0), and which lies `surprise` from where it was expected.
+    pub(super) fn is_contested(&self, rival: f32, surprise: f32) -> bool {
+        rival >= self.doubt_ratio && surprise >= self.doubt_moved || surprise >= self.doubt_far
     }
 
     /// Refuse values outside their ranges.
@@ -198,6 +219,8 @@ impl TrackerParams {
         in_range("nominal_step_s", self.nominal_step_s, 1e-4, 60.0)?;
         in_range("process_noise", self.process_noise, 0.01, 100.0)?;
         share("doubt_ratio", self.doubt_ratio)?;
+        in_range("doubt_moved", self.doubt_moved, 0.0, FARTHEST)?;
+        in_range("doubt_far", self.doubt_far, 0.0, FARTHEST)?;
         in_range("doubt_gap_s", self.doubt_gap_s, 0.0, 3600.0)?;
         share("doubt_cover", self.doubt_cover)
     }

@@ -23,7 +23,7 @@ fn ids(tracks: &[Track]) -> Vec<u32> {
 
 #[test]
 fn every_preset_is_valid_and_found_by_name() {
-    for name in ["vehicle", "vehicle_stable", "pedestrian", "motion"] {
+    for name in ["vehicle", "vehicle_stable", "pedestrian", "detector", "motion"] {
         TrackerParams::preset(name).unwrap().validate().unwrap();
     }
     assert!(TrackerParams::preset("car").unwrap_err().message.contains("\"car\""));
@@ -188,6 +188,50 @@ fn one_track_and_two_detections_beside_it_is_doubtful() {
 }
 
 #[test]
+fn who_stands_where_he_stood_is_himself_whoever_vanishes_beside_him() {
+    let only = |x: f32| {
+        let mut t = tracker(TrackerParams::vehicle());
+        for f in 0..10 {
+            t.update(at(f), &[detection(0.0, 0.0, 40.0, 30.0, 0.9), detection(8.0, 0.0, 40.0, 30.0, 0.9)]);
+        }
+        t.update(at(10), &[detection(x, 0.0, 40.0, 30.0, 0.9)])[0].flags
+    };
+    assert_eq!((only(0.0), only(5.0), only(8.0)), (0, Track::DOUBTFUL, 0));
+}
+
+#[test]
+fn a_sighting_far_from_where_it_was_expected_is_doubtful_with_any_rival() {
+    let seen = |beside: &[Detection], jump: f32| {
+        let mut t = tracker(TrackerParams::vehicle());
+        for f in 0..10 {
+            t.update(at(f), &[&[detection(0.0, 0.0, 40.0, 30.0, 0.9)], beside].concat());
+        }
+        t.update(at(10), &[detection(jump, 0.0, 40.0, 30.0, 0.9)])[0].flags
+    };
+    let beside = [detection(-26.0, 0.0, 40.0, 30.0, 0.9)];
+    assert_eq!((seen(&[], 14.0), seen(&beside, 2.0), seen(&beside, 14.0)), (0, 0, Track::DOUBTFUL));
+}
+
+#[test]
+fn a_car_is_no_rival_of_a_motorcycle_unless_size_alone_told_them_apart() {
+    for (class, flags, expected) in [
+        (VehicleClass::Car, 0, 0),
+        (VehicleClass::Bicycle, 0, Track::DOUBTFUL),
+        (VehicleClass::Unknown, 0, Track::DOUBTFUL),
+        (VehicleClass::Car, Track::CLASS_BY_SIZE, Track::DOUBTFUL),
+    ] {
+        let mut t = tracker(TrackerParams::vehicle());
+        let of = |x: f32, class| Detection { class, flags, ..detection(x, 0.0, 40.0, 30.0, 0.9) };
+        for f in 0..3 {
+            t.update(at(f), &[of(0.0, VehicleClass::Motorcycle), of(30.0, class)]);
+        }
+        let between = t.update(at(3), &[of(13.0, VehicleClass::Motorcycle)]);
+        let found: Vec<_> = between.iter().map(|t| (t.id, t.flags & Track::DOUBTFUL)).collect();
+        assert_eq!(found, [(1, expected)], "{class:?} {flags}");
+    }
+}
+
+#[test]
 fn flags_of_a_detection_reach_its_row() {
     let mut t = tracker(TrackerParams::motion());
     let seen =
@@ -307,6 +351,7 @@ fn presets() -> impl Strategy<Value = TrackerParams> {
         Just(TrackerParams::vehicle()),
         Just(TrackerParams::vehicle_stable()),
         Just(TrackerParams::pedestrian()),
+        Just(TrackerParams::detector()),
         Just(TrackerParams::motion()),
     ]
 }
