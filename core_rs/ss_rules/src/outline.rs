@@ -25,6 +25,8 @@ const COMES_S: f64 = 0.5;
 const COMES_M: f64 = 1.0;
 /// … unless it has been there for so long.
 const WAITS_S: f64 = 3.0;
+/// Seen to come by itself to where it stands: from further away than most vehicles are long.
+const DRIVES_UP_M: f64 = 5.0;
 /// A step over the line is a jump when it is longer than this …
 const JUMP_M: f64 = 2.0;
 /// … and so many times as long as its speed before explains.
@@ -105,6 +107,12 @@ fn came(line: &Line, track: &TrackState, crossing: &Crossing) -> bool {
     let furthest_m = earlier.map(|w| before_m(w.pos)).fold(0.0, f64::max);
     let seen_s = crossing.from.seconds_since(track.first);
     seen_s >= WAITS_S || seen_s >= COMES_S && furthest_m >= COMES_M
+}
+
+/// Whether an outline that stands at `anchor` was seen to come there: the windscreen of a lorry in a queue shows by itself
+/// only when the queue has come to rest.
+pub fn drove_up(track: &TrackState, anchor: Point, unit_m: f64) -> bool {
+    track.trail.iter().any(|w| (w.pos - anchor).length() * unit_m >= DRIVES_UP_M)
 }
 
 /// How much later than it does it may seem to be where it is, if it is the upper part of a vehicle.

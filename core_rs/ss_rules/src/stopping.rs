@@ -12,6 +12,7 @@ use ss_model::{EventTime, Point, SignalState};
 use crate::config::LineKind;
 use crate::context::{Context, Seen};
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
+use crate::outline::drove_up;
 use crate::track::TrackState;
 use crate::verdict::doubt_reason;
 
@@ -56,6 +57,8 @@ struct Halt {
     since: EventTime,
     anchor: Point,
     last: EventTime,
+    /// It was seen to drive up, if it is an outline.
+    came: bool,
     /// Nothing has kept it from going since.
     free_since: Option<EventTime>,
     /// From when on it stands by its own choice.
@@ -152,6 +155,9 @@ impl StopRule {
         if is_box && halt.blocked == Blocked::Never {
             doubts.push(Reason::MayBeGivingWay);
         }
+        if !halt.came && !doubts.contains(&Reason::IdentityDoubt) {
+            doubts.push(Reason::IdentityDoubt);
+        }
         let start = if is_box { state.entered } else { halt.by_choice }.unwrap_or(halt.since);
         let explanation = Explanation::default()
             .interval("stop", halt.since, halt.last)
@@ -176,6 +182,7 @@ impl Halt {
             since,
             anchor: seen.place.pos,
             last: seen.now,
+            came: !seen.track.class_by_size || drove_up(seen.track, seen.place.pos, seen.place.unit_m),
             free_since: None,
             by_choice: None,
             sure_since: None,

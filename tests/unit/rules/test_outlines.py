@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rules_street import Vehicle, verdicts
-from test_rule_kinds import LIGHTS, RED, TestCrosswalk, TestPavement, TestSolidLine, site, straight
+from test_rule_kinds import LIGHTS, RED, TestCrosswalk, TestPavement, TestSolidLine, TestStopping, site, straight
 
 OUTLINE = 4
 RED_LIGHT = ("red_light", "suspected")
@@ -53,6 +53,14 @@ class TestOutlines:
         assert ("sidewalk", "suspected") not in found
         apart = straight(2.0, kind="motorcycle", width_m=0.8, flags=OUTLINE)
         assert ("sidewalk", "suspected") in verdicts(pavement, [rides, apart])
+
+    def test_what_shows_only_where_it_stands_is_part_of_a_queue(self):
+        kerb = site(TestStopping.RULE, zones=[TestStopping.ZONE])
+        parts = [rider([(1.7, y, 2), (1.7, -30, 20), (1.7, -30, 3), (1.7, 20, 0)]) for y in (-30, -32)]
+        parked = TestStopping.stopping(1.7, -30, 20, kind="motorcycle", width_m=0.8, flags=OUTLINE)
+        for part in parts:
+            assert verdicts(kerb, [part]) == [("illegal_stop", "undecided", "identity_doubt")]
+        assert verdicts(kerb, [parked]) == [("illegal_stop", "suspected")]
 
     def test_it_must_have_been_seen_to_come(self):
         appears = rider([(1.7, -0.6, 3), (1.7, 30, 0)], at=2)
