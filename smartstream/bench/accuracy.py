@@ -246,7 +246,7 @@ class _Seeds(click.ParamType[tuple[int, ...]]):
         out: list[int] = []
         for part in str(value).split(",") if value else ():
             first, _, last = part.partition("-")
-            if not first.isdigit() or (last and not last.isdigit()) or len(part) > 21:
+            if not first.isdecimal() or (last and not last.isdecimal()) or len(part) > 21:
                 self.fail(f"expected seeds such as 1-20 or 3,7,9, found {value!r}", param, ctx)
             out += range(int(first), int(last or first) + 1)
         return tuple(out)

@@ -173,7 +173,7 @@ def _stream(path: Path) -> dict[str, str]:
         ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", entries, "-of", "json", str(path)]
     )
     streams: list[dict[str, str]] = json.loads(found)["streams"]
-    if not streams or not streams[0].get("nb_frames", "").isdigit():
+    if not streams or not streams[0].get("nb_frames", "").isdecimal():
         raise InvalidInputError(f"{path}: expected a video file that states its number of frames, such as MP4")
     return streams[0]
 

@@ -28,7 +28,7 @@ class _Size(click.ParamType[tuple[int, int]]):
         if isinstance(value, tuple):
             return value
         width, _, height = str(value).partition("x")
-        if not (width.isdigit() and height.isdigit()):
+        if not (width.isdecimal() and height.isdecimal()):
             self.fail(f"expected WIDTHxHEIGHT such as 1280x720, found {value!r}", param, ctx)
         size = int(width), int(height)
         if not all(64 <= v <= 4096 and v % 2 == 0 for v in size):

@@ -73,7 +73,7 @@ def show(value: Any) -> str:
 
 
 def _place(mistake: Mistake) -> tuple[Any, ...]:
-    return (*(int(p) if p.isdigit() else p for p in re.split(r"(\d+)", mistake.path)), mistake.found)
+    return (*(int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", mistake.path)), mistake.found)
 
 
 def _mistake(error: Any, raw: Any, schema: dict[str, Any]) -> Mistake:

@@ -107,7 +107,7 @@ def _split(line: str) -> tuple[str, int | None, str]:
         return "SPAT", None, line
     kind, _, rest = line.partition(",")
     offset, _, body = rest.partition(",")
-    return kind.strip(), int(offset) if offset.strip().isdigit() else None, body
+    return kind.strip(), int(offset) if offset.strip().isdecimal() else None, body
 
 
 def _states(

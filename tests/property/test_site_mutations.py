@@ -89,3 +89,7 @@ def test_any_damage_to_the_text(data: st.DataObject) -> None:
 
 def test_an_id_that_is_a_list_is_a_mistake() -> None:
     check(REFERENCE.replace('[[junction]]\nid = "j1"', "[[junction]]\nid = []", 1))
+
+
+def test_a_digit_that_is_no_number_is_a_mistake() -> None:
+    check('"\u00b2" = 1\n' + REFERENCE)
