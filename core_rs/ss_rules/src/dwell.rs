@@ -15,7 +15,7 @@ use crate::context::{Context, Seen};
 use crate::hours::Window;
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
 use crate::outline::moves_with_another;
-use crate::repeat::Way;
+use crate::repeat::{Way, aloft};
 use crate::track::{TrackState, Waypoint};
 use crate::verdict::doubt_reason;
 
@@ -97,6 +97,8 @@ struct Stay {
     /// Where it was last.
     here: Point,
     unit_m: f64,
+    /// As in its [`Way`].
+    aloft: Point,
     /// Furthest from the start.
     path_m: f64,
     gait: Gait,
@@ -112,6 +114,7 @@ impl Stay {
             start: seen.place.pos,
             here: seen.place.pos,
             unit_m: seen.place.unit_m,
+            aloft: Point { x: 0.0, y: 0.0 },
             path_m: 0.0,
             gait: Gait::default(),
             proof: None,
@@ -123,6 +126,7 @@ impl Stay {
         if is_there {
             self.last = seen.now;
             self.here = seen.place.pos;
+            self.aloft = aloft(cx, seen);
             self.path_m = self.path_m.max((seen.place.pos - self.start).length() * seen.place.unit_m);
             self.gait.observe(cx, seen);
         }
@@ -141,7 +145,7 @@ impl Stay {
 
     fn way(&self) -> Way {
         let from = Waypoint { time: self.since, pos: self.start };
-        Way { from, to: Waypoint { time: self.last, pos: self.here }, unit_m: self.unit_m }
+        Way { from, to: Waypoint { time: self.last, pos: self.here }, unit_m: self.unit_m, aloft: self.aloft }
     }
 }
 

@@ -10,6 +10,7 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point};
 
+use crate::context::{Context, Seen};
 use crate::outcome::{Candidate, RuleKind};
 use crate::track::{TrackState, Waypoint};
 
@@ -26,6 +27,8 @@ const OFF_SHARE: f64 = 0.4;
 
 /// Outlines that do the same, this near to each other, may be parts of one vehicle, or it and its shadow: a bus is as long.
 const PART_M: f64 = 11.0;
+/// A part may begin this high above the ground, and then seems to be further from the camera than its vehicle is.
+const ALOFT_M: f64 = 2.0;
 
 /// The way on which an act was done.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,15 @@ pub struct Way {
     pub to: Waypoint,
     /// Metres per unit of position.
     pub unit_m: f64,
+    /// From where a vehicle stands at the end of it to where its upper part seems to.
+    pub aloft: Point,
+}
+
+/// `Way::aloft` of an outline; what a model recognised has no part that is taken for another, nor has anything without
+/// calibration a known height.
+pub fn aloft(cx: &Context<'_>, seen: &Seen<'_>) -> Point {
+    let lifted = seen.track.class_by_size.then(|| cx.layout.view.lifted_by(&seen.place, ALOFT_M)).flatten();
+    lifted.unwrap_or(Point { x: 0.0, y: 0.0 })
 }
 
 impl Way {
@@ -59,7 +71,8 @@ impl Way {
         let from = self.from.time.max(other.from.time);
         let half_s = 0.5 * self.to.time.min(other.to.time).seconds_since(from);
         let apart = self.at(from.plus_seconds(half_s)) - other.at(from.plus_seconds(half_s));
-        half_s >= 0.0 && apart.length() * self.unit_m <= PART_M
+        let part = (apart.dot(self.aloft) / self.aloft.dot(self.aloft).max(1e-9)).clamp(-1.0, 1.0);
+        half_s >= 0.0 && (apart - self.aloft.scale(part)).length() * self.unit_m <= PART_M
     }
 
     /// Where it was at `time`, had it gone evenly.
@@ -116,7 +129,7 @@ mod tests {
 
     fn way(x: f64, from_s: f64, to_s: f64) -> Way {
         let at = |s: f64| Waypoint { time: EventTime(0).plus_seconds(s), pos: Point { x, y: 5.0 * s } };
-        Way { from: at(from_s), to: at(to_s), unit_m: 1.0 }
+        Way { from: at(from_s), to: at(to_s), unit_m: 1.0, aloft: Point { x: 0.0, y: 0.0 } }
     }
 
     #[test]
@@ -126,8 +139,11 @@ mod tests {
         assert!(!way(0.0, 1.0, 4.0).runs_beside(&way(12.0, 1.0, 4.0)), "too far aside");
         assert!(!way(0.0, 1.0, 4.0).runs_beside(&way(0.0, 6.0, 9.0)), "afterwards");
         let ahead = |w: Waypoint| Waypoint { pos: w.pos + Point { x: 0.0, y: 12.0 }, ..w };
-        let way_ahead =
-            Way { from: ahead(way(0.0, 1.0, 4.0).from), to: ahead(way(0.0, 1.0, 4.0).to), unit_m: 1.0 };
-        assert!(!way(0.0, 1.0, 4.0).runs_beside(&way_ahead), "too far ahead");
+        let own = way(0.0, 1.0, 4.0);
+        let way_ahead = Way { from: ahead(own.from), to: ahead(own.to), ..own };
+        assert!(!own.runs_beside(&way_ahead), "too far ahead");
+        let seen_from = |y: f64| Way { aloft: Point { x: 0.0, y }, ..own };
+        assert!(seen_from(4.0).runs_beside(&way_ahead), "its upper part, seen from behind");
+        assert!(seen_from(-4.0).runs_beside(&way_ahead), "the vehicle of which this is the upper part");
     }
 }

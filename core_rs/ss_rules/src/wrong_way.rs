@@ -14,7 +14,7 @@ use ss_model::{EventTime, Point};
 
 use crate::context::{Context, Seen};
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
-use crate::repeat::Way;
+use crate::repeat::{Way, aloft};
 use crate::track::{TrackState, Waypoint};
 use crate::verdict::doubt_reason;
 
@@ -115,12 +115,12 @@ impl WrongWayRule {
                     }
                     return found;
                 }
-                self.go_on(run, here, direction, seen, state.went_with);
+                self.go_on(cx, run, direction, seen, state.went_with);
                 if track.class_by_size {
                     // A new outline after a doubt may be no vehicle at all.
                 } else if track.doubt_since(seen.now).is_none() {
                     let sure = state.sure.get_or_insert_with(|| Box::new(Run::new(lane, here)));
-                    self.go_on(sure, here, direction, seen, state.went_with);
+                    self.go_on(cx, sure, direction, seen, state.went_with);
                 } else if state.sure.as_ref().is_some_and(|sure| sure.proof.is_none()) {
                     state.sure = None;
                 }
@@ -130,11 +130,11 @@ impl WrongWayRule {
         None
     }
 
-    fn go_on(&self, run: &mut Run, here: Waypoint, direction: Point, seen: &Seen<'_>, went_with: bool) {
-        let unit_m = seen.place.unit_m;
-        run.advance(here, unit_m, run.against_m(here, direction, unit_m));
+    fn go_on(&self, cx: &Context<'_>, run: &mut Run, direction: Point, seen: &Seen<'_>, went_with: bool) {
+        let here = Waypoint { time: seen.now, pos: seen.place.pos };
+        run.advance(here, seen.place.unit_m, run.against_m(here, direction, seen.place.unit_m));
         if run.proof.is_none() {
-            run.proof = self.prove(run, here, direction, unit_m, seen.track, went_with);
+            run.proof = self.prove(cx, run, direction, seen, went_with);
         }
     }
 
@@ -145,13 +145,13 @@ impl WrongWayRule {
 
     fn prove(
         &self,
+        cx: &Context<'_>,
         run: &Run,
-        here: Waypoint,
         lane: Point,
-        unit_m: f64,
-        track: &TrackState,
+        seen: &Seen<'_>,
         went_with: bool,
     ) -> Option<Box<Proof>> {
+        let (here, unit_m) = (Waypoint { time: seen.now, pos: seen.place.pos }, seen.place.unit_m);
         let way = here.pos - run.start.pos;
         let path_m = way.length() * unit_m;
         let cos = way.dot(lane) * unit_m / path_m;
@@ -165,12 +165,13 @@ impl WrongWayRule {
         {
             return None;
         }
-        let mut doubts: Vec<Reason> = doubt_reason(track.doubt_since(run.start.time)).into_iter().collect();
+        let mut doubts: Vec<Reason> =
+            doubt_reason(seen.track.doubt_since(run.start.time)).into_iter().collect();
         if went_with && speed_mps < REVERSING_MPS {
             doubts.push(Reason::MaybeReversing);
         }
         Some(Box::new(Proof {
-            way: Way { from: run.start, to: here, unit_m },
+            way: Way { from: run.start, to: here, unit_m, aloft: aloft(cx, seen) },
             path_m,
             speed_mps,
             angle_deg: cos.clamp(-1.0, 1.0).acos().to_degrees(),
