@@ -24,6 +24,7 @@ class Law:
     dead_band_m: float = 0.5
     still_m: float = 0.5
     under_way_s: float = 0.5
+    goes_on_s: float = 0.5  # who has stood past the line is further in for that long, or the box has jumped
     max_gap_s: float = 1.0
     min_hits: int = 3
     min_age_s: float = 0.3
@@ -123,7 +124,7 @@ def judge(frames, signals, law=None):
     if "red" not in could_be:
         return verdict("yellow_light", "yellow", k) if "yellow" in could_be else None
 
-    stop = None
+    stop = left_ns = None
     end = len(frames) - 1
     for n in range(k, len(frames)):
         t, p, _ = frames[n]
@@ -133,7 +134,8 @@ def judge(frames, signals, law=None):
                 return "red_light", "undecided"
             end = n
             break
-        if p >= law.incursion_m:
+        left_ns = (t if left_ns is None else left_ns) if p >= law.incursion_m and stop is not None else None
+        if p >= law.incursion_m and (stop is None or t - left_ns >= ns(law.goes_on_s)):
             return verdict("red_light", "red", n)
         if p < -law.dead_band_m:
             end = n

@@ -36,6 +36,8 @@ const UNDER_WAY_S: f64 = 0.5;
 /// A foot point rolls half a metre before it stands and half a metre before it
 /// counts as gone. Who backs off the line has stood shorter by this.
 const ROLLS_S: f64 = 1.5;
+/// Who has stood past the line has gone on when seen further in for this long: the box of one who stands jumps, too.
+const GOES_ON_S: f64 = 0.5;
 
 /// The decision table at one stop line, with the kinds that publish.
 #[derive(Clone, Debug)]
@@ -90,7 +92,16 @@ struct Entry {
 struct Stop {
     since: EventTime,
     until: EventTime,
+    /// Gone on beyond the incursion since then.
+    left: Option<EventTime>,
     doubts: Vec<Reason>,
+}
+
+impl Stop {
+    /// Seen beyond the incursion once more: long enough that it has gone on, and its box not jumped.
+    fn is_left(&mut self, now: EventTime) -> bool {
+        now >= self.left.get_or_insert(now).plus_seconds(GOES_ON_S)
+    }
 }
 
 impl Entry {
@@ -221,7 +232,12 @@ impl LightRule {
             };
             (entry.groups.iter().all(shows), entry.groups.iter().any(shows))
         };
-        let went_on = past_m >= self.incursion_m;
+        let went_on = past_m >= self.incursion_m && entry.stop.as_mut().is_none_or(|stop| stop.is_left(now));
+        if past_m < self.incursion_m
+            && let Some(stop) = &mut entry.stop
+        {
+            stop.left = None;
+        }
         let (red_for_all, red_for_any) = red(now);
         if !red_for_any && now > entry.crossing.to {
             let unsettled = went_on && entry.stop.is_none() && red(track.before).1;
@@ -249,7 +265,7 @@ impl LightRule {
                 Some(_) => {}
                 None => {
                     let doubts = doubt_reason(track.doubt_since(entry.crossing.from)).into_iter().collect();
-                    entry.stop = Some(Stop { since, until: now, doubts });
+                    entry.stop = Some(Stop { since, until: now, left: None, doubts });
                 }
             }
         }

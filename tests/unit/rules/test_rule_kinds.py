@@ -41,6 +41,14 @@ class TestLight:
         nose = Vehicle([(1.7, -20, 4), (1.7, 1.4, 1.0), (1.7, 1.4, 2), (1.7, -3, 5), (1.7, -3, 0)])
         assert verdicts(site(*LIGHTS), [nose], signals=RED) == []
 
+    def test_the_box_of_one_who_stands_past_the_line_may_jump(self):
+        stands = [(1.7, -20, 4), (1.7, 2.0, 6), (1.7, 2.0, 0.1), (1.7, 3.6, 0.1)]
+        for after in ([(1.7, 3.6, 0)], [(1.7, 2.0, 3), (1.7, 2.0, 0)]):
+            found = verdicts(site(*LIGHTS), [Vehicle([*stands, *after])], signals=RED)
+            assert found == [("stop_line", "suspected")]
+        rides_off = Vehicle([(1.7, -20, 4), (1.7, 2.0, 6), (1.7, 2.0, 2), (1.7, 16, 0)])
+        assert verdicts(site(*LIGHTS), [rides_off], signals=RED) == [("red_light", "suspected")]
+
     def test_rolling_to_a_halt_and_back_is_no_standing(self):
         # Within half a metre for 2.2 s, but standing for 0.7 s of it.
         nose = [(1.7, -10, 2.4), (1.7, 0.6, 0.4), (1.7, 0.9, 0.7), (1.7, 0.9, 1.1), (1.7, 0.2, 1.5), (1.7, -2, 9)]
