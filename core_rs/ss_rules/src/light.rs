@@ -92,15 +92,16 @@ struct Entry {
 struct Stop {
     since: EventTime,
     until: EventTime,
-    /// Gone on beyond the incursion since then.
+    /// Since when every frame has shown it beyond the incursion.
     left: Option<EventTime>,
     doubts: Vec<Reason>,
 }
 
 impl Stop {
-    /// Seen beyond the incursion once more: long enough that it has gone on, and its box not jumped.
-    fn is_left(&mut self, now: EventTime) -> bool {
-        now >= self.left.get_or_insert(now).plus_seconds(GOES_ON_S)
+    /// One more frame: whether it has been `beyond` the incursion for so long that it has gone on, and its box not jumped.
+    fn has_left(&mut self, beyond: bool, now: EventTime) -> bool {
+        self.left = beyond.then(|| self.left.unwrap_or(now));
+        self.left.is_some_and(|since| now >= since.plus_seconds(GOES_ON_S))
     }
 }
 
@@ -232,12 +233,8 @@ impl LightRule {
             };
             (entry.groups.iter().all(shows), entry.groups.iter().any(shows))
         };
-        let went_on = past_m >= self.incursion_m && entry.stop.as_mut().is_none_or(|stop| stop.is_left(now));
-        if past_m < self.incursion_m
-            && let Some(stop) = &mut entry.stop
-        {
-            stop.left = None;
-        }
+        let beyond = past_m >= self.incursion_m;
+        let went_on = entry.stop.as_mut().map_or(beyond, |stop| stop.has_left(beyond, now));
         let (red_for_all, red_for_any) = red(now);
         if !red_for_any && now > entry.crossing.to {
             let unsettled = went_on && entry.stop.is_none() && red(track.before).1;
