@@ -5,7 +5,9 @@ One exception per ``ErrorKind`` of the Rust core; ``retryable`` comes from the k
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+import msgspec
 
 
 class SmartstreamError(Exception):
@@ -34,3 +36,7 @@ class DataLossError(SmartstreamError):
 
 class InternalError(SmartstreamError):
     """A bug of ours."""
+
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding JSON that others wrote may raise: none at all, no UTF-8, brackets without end."""

@@ -217,9 +217,10 @@ def _score_crossings(score: Score, truth: dict[str, Any], found: _Found) -> None
 
 def _read_truth(path: Path) -> dict[str, Any]:
     try:
-        truth = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as e:
-        raise InvalidInputError(f"{path}: expected a truth file (JSON): {e}") from e
+        truth = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as e:
+        reason = e.strerror if isinstance(e, OSError) and e.strerror else e
+        raise InvalidInputError(f"{path}: expected a truth file (JSON): {reason}") from None
     if not isinstance(truth, dict) or not isinstance(truth.get("violations"), list):
         raise InvalidInputError(f"{path}: expected a truth file: a JSON object with a list `violations`")
     for part in ("violations", "ignore", "counts"):
@@ -239,7 +240,7 @@ def _read_events(path: Path) -> _Found:
     retracted: set[str] = set()
     unusable = 0
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
     except OSError as e:
         raise InvalidInputError(f"{path}: cannot read the events: {e.strerror}") from e
     for line in lines:
@@ -260,7 +261,7 @@ def _read_events(path: Path) -> _Found:
                 verdicts["speeding"][event["id"]] = _event_span(event)
             elif ".traffic.crossing.observed" in type_ and data.get("direction", "forward") == "forward":
                 crossings[data.get("line")].append((_instant(event["time"]),) * 2)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             unusable += 1
     standing = {kind: [span for id_, span in by_id.items() if id_ not in retracted] for kind, by_id in verdicts.items()}
     return _Found(standing, withheld, crossings, unusable)

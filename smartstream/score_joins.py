@@ -95,10 +95,10 @@ def score_cities(pairs: Iterable[tuple[Path, Path]]) -> dict[str, JoinScore]:
     sums: dict[str, JoinScore] = {name: JoinScore() for name in KINDS}
     for truth, events in pairs:
         try:
-            content = json.loads(truth.read_text(encoding="utf-8"))
-            told = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
+            content = json.loads(truth.read_text(encoding="utf-8-sig"))
+            told = [json.loads(line) for line in events.read_bytes().splitlines()]  # bytes: U+2028 ends no event
             _score(content, told, sums)
-        except (OSError, ValueError, KeyError, TypeError) as e:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
             raise InvalidInputError(f"{truth}, {events}: no truth and events of a city: {e}") from None
     return sums
 

@@ -28,6 +28,7 @@ import click
 
 from smartstream.bench.report import write_json
 from smartstream.errors import InternalError
+from smartstream.options import FloatRange
 from smartstream.score import Span, match
 from smartstream.simulate.camera import MOUNTS
 from smartstream.simulate.cases import CASES
@@ -257,7 +258,7 @@ class _Seeds(click.ParamType[tuple[int, ...]]):
 @click.option("--fresh", type=_Seeds(), default=FRESH, show_default=True, help="Never looked at.")
 @click.option("--pixels", is_flag=True, help="From the rendered picture and the motion detector: minutes a seed.")
 @click.option("--scene", type=click.Choice(["day", "night"]), default="day", show_default=True, help="Light.")
-@click.option("--fps", type=click.FloatRange(5, 60), default=_TRACKS_FPS, show_default=True, help="With --pixels.")
+@click.option("--fps", type=FloatRange(5, 60), default=_TRACKS_FPS, show_default=True, help="With --pixels.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only cases of this kind.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, help="Seeds at a time.")
 @click.option("--write", is_flag=True, help=f"Also write {HERE}/accuracy*.md and .json.")

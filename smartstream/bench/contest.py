@@ -12,6 +12,7 @@ import msgspec
 from smartstream.bench.clip import SOURCE, given_clip, made_clip, require_ffmpeg
 from smartstream.bench.cpu import Program, contest
 from smartstream.bench.report import print_gates, print_table, write_json
+from smartstream.options import FloatRange
 
 Gates = Callable[[dict[str, float], dict[str, float]], list[dict[str, object]]]
 """Goals from frames per CPU-second and ratio by contestant."""
@@ -29,7 +30,7 @@ def camera_options(
             "--made", "name", type=click.Choice(recipes), default="h264", show_default=True, help="Which clip."
         ),
         click.option("--source", type=path, default=SOURCE, show_default=True, help="Footage the clip is made from."),
-        click.option("--minutes", type=click.FloatRange(min=0.5), default=5.0, show_default=True, help="Its length."),
+        click.option("--minutes", type=FloatRange(min=0.5), default=5.0, show_default=True, help="Its length."),
         click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Median of so many."),
         click.option("--json", "output", type=path, default=default_json, show_default=True),
     ]

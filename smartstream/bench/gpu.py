@@ -23,6 +23,7 @@ from smartstream.bench.clip import SOURCE, given_clip, made_clip, require_ffmpeg
 from smartstream.bench.report import gate, print_gates, print_table, write_json
 from smartstream.errors import InvalidInputError
 from smartstream.model.tracks import TrackBatch
+from smartstream.options import FloatRange
 from smartstream.vision.detector import DetectorSettings
 from smartstream.vision.gpu.cuda import Device
 from smartstream.vision.service import DetectorService, detector_service, look_config
@@ -165,9 +166,7 @@ def most_held(try_with: Callable[[int], Measured], first: int) -> list[Measured]
     help="onnx: the same measurement where onnxruntime runs the model.",
 )
 @click.option("--cameras", type=click.IntRange(1, 10_000), help="Measure with this many only.")
-@click.option(
-    "--seconds", type=click.FloatRange(2, CLIP_S / 2), default=15, show_default=True, help="Of each measurement."
-)
+@click.option("--seconds", type=FloatRange(2, CLIP_S / 2), default=15, show_default=True, help="Of each measurement.")
 @click.option(
     "--clip", type=click.Path(path_type=Path), help="A 1080p25 clip of two minutes; else one is made of --source."
 )

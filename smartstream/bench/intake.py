@@ -26,6 +26,7 @@ import numpy as np
 
 from smartstream.bench.report import gate, print_gates, print_table, write_json
 from smartstream.errors import InternalError, InvalidInputError
+from smartstream.options import FloatRange
 
 GOAL_P99_MS: Final = 100.0
 _AT_ONCE_S: Final = 0.5
@@ -61,8 +62,8 @@ class _Window(msgspec.Struct):
 
 
 @click.command(name="intake")
-@click.option("--rate", type=click.FloatRange(1, 10_000), default=500.0, show_default=True, help="Reports a second.")
-@click.option("--seconds", type=click.FloatRange(1, 3600), default=60.0, show_default=True)
+@click.option("--rate", type=FloatRange(1, 10_000), default=500.0, show_default=True, help="Reports a second.")
+@click.option("--seconds", type=FloatRange(1, 3600), default=60.0, show_default=True)
 @click.option("--kills/--no-kills", default=True, show_default=True, help="SIGKILL of the engine and of the broker.")
 @click.option(
     "--peers", is_flag=True, help="Also an aiohttp server that answers at once and stores nothing: the bound."

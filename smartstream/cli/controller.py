@@ -11,6 +11,7 @@ from smartstream.ingest.drone_tracks import read_drone_tracks
 from smartstream.ingest.spat import changes, read_spat
 from smartstream.model.items import SignalChange
 from smartstream.model.time import parse_instant, rfc3339
+from smartstream.options import FloatRange
 
 _log = click.argument("log", metavar="LOG.parquet", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 
@@ -65,7 +66,7 @@ def spat(messages: Path, start: str, intersection: int | None, heartbeats: bool)
 
 @controller.command()
 @click.argument("trajectories", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--fps", default=30.0, show_default=True, type=click.FloatRange(1, 240), help="Frames per second.")
+@click.option("--fps", default=30.0, show_default=True, type=FloatRange(1, 240), help="Frames per second.")
 def leavers(trajectories: Path, fps: float) -> None:
     """Who left the area of a light on red, in trajectories from above (VTP-TL): candidates, and why not."""
     found = read_drone_tracks(trajectories, fps=fps)

@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from smartstream.cli.broker import find_broker
 from smartstream.config.site import load_site
-from smartstream.errors import InvalidInputError
+from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.model.event import CloudEvent
 from smartstream.model.time import NS, parse_instant
 from smartstream.sinks.nats_once import publish_once
@@ -55,26 +55,52 @@ def instant(text: str | None, otherwise_ns: int) -> int:
         raise InvalidInputError(str(e)) from None
 
 
-def emit(events: Sequence[CloudEvent], events_file: str | None, site_file: Path | None) -> None:
-    """Append and publish.
+class Outlet:
+    """Where events of decisions go; made before anything is decided, so that a wrong place stops nothing half-way.
 
     Raises:
         InvalidInputError: The file or the site cannot be used.
-        UnavailableError: The broker does not take them.
+        UnavailableError: Nobody runs where the site's embedded broker would be.
     """
-    text = b"".join(event.to_json() + b"\n" for event in events)
-    if events_file == "-":
-        sys.stdout.buffer.write(text)
-    elif events_file is not None:
-        try:
-            with Path(events_file).open("ab") as file:
-                file.write(text)
-        except OSError as e:
-            raise InvalidInputError(f"--events {events_file}: cannot be written: {e.strerror}") from None
-    if site_file is not None:
-        site = load_site(site_file)
-        publish_once(find_broker(site, None), events, province=site.site.province, ward=site.site.ward)
+
+    def __init__(self, events_file: str | None, site_file: Path | None) -> None:
+        self._file, self._name, self._site = None, events_file, None
+        if site_file is not None:
+            self._site = load_site(site_file)
+            self._broker = find_broker(self._site, None)
+        if events_file not in (None, "-"):
+            try:
+                self._file = Path(str(events_file)).open("ab")  # noqa: SIM115 (for the life of the command)
+            except (OSError, ValueError) as e:
+                raise InvalidInputError(f"--events {events_file}: cannot be written: {_reason(e)}") from None
+
+    def emit(self, events: Sequence[CloudEvent]) -> None:
+        """Append and publish.
+
+        Raises:
+            UnavailableError: The file or the broker does not take them; the decisions stand in the log.
+        """
+        text = b"".join(event.to_json() + b"\n" for event in events)
+        if self._name == "-":
+            sys.stdout.buffer.write(text)
+            sys.stdout.buffer.flush()
+        if self._file is not None:
+            try:
+                with self._file as file:
+                    file.write(text)
+            except OSError as e:
+                raise UnavailableError(f"--events {self._name}: cannot be written: {_reason(e)}; {LATER}") from None
+        if self._site is not None:
+            site = self._site.site
+            publish_once(self._broker, events, province=site.province, ward=site.ward, later=LATER)
+        elif events and self._name is None:
+            click.echo(f"no --site and no --events: nothing was published; {LATER}", err=True)
 
 
+def _reason(e: Exception) -> str:
+    return e.strerror if isinstance(e, OSError) and e.strerror else str(e)
+
+
+LATER: Final = "decisions stand in the log, smartstream review publish sends them"
 FOREVER_NS = 253_402_300_799 * NS
 """The last instant that can be written."""

@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from smartstream.errors import InvalidInputError
+from smartstream.errors import UNREADABLE, InvalidInputError
 from smartstream.rules.law import Act, LawPack, differences, load_law
 
 
@@ -84,7 +84,8 @@ def reassess(events: IO[bytes], day: date) -> None:
             event = msgspec.json.decode(line)
             _, _, class_, kind, verb, _ = str(event["type"]).split(".")
             data: dict[str, Any] = event["data"]
-        except (msgspec.DecodeError, KeyError, ValueError, TypeError) as e:
+            before = [_said(clause) for clause in data.get("clauses", [])]
+        except (*UNREADABLE, KeyError, ValueError, TypeError, AttributeError) as e:
             raise InvalidInputError(f"{events.name}, line {number}: expected an event, found: {e}") from None
         if class_ != "violation" or verb not in ("suspected", "undecided", "suppressed"):
             continue
@@ -93,7 +94,7 @@ def reassess(events: IO[bytes], day: date) -> None:
         clauses = pack.candidates(
             kind, str(data.get("class")), over_kmh=over if isinstance(over, int | float) else None
         )
-        if [_said(c) for c in clauses] != [_said(c) for c in data.get("clauses", [])]:
+        if [_said(c) for c in clauses] != before:
             changed += 1
             found = {"id": event["id"], "kind": kind, "before": data.get("clauses", []), "as_of": clauses}
             sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")

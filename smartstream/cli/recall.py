@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from smartstream.cli.decisions import FOREVER_NS, deciding, emit, instant, now_ns
+from smartstream.cli.decisions import FOREVER_NS, Outlet, deciding, instant, now_ns
 from smartstream.errors import InvalidInputError
 from smartstream.evidence import cases as desk
 
@@ -42,12 +43,14 @@ def recall(
     span = {"from_ns": instant(from_, 0), "to_ns": instant(to, FOREVER_NS)}
     found = desk.recalled(folder, model=model, config=config, calibration=calibration, **span)
     for one in found:
-        click.echo(f"{one.manifest['evidence_id']}  {one.manifest['kind']}  {one.manifest['violation']['time']}")
+        m = one.manifest
+        click.echo(f"{m['evidence_id']}  {m['kind']}  {m['violation']['time']}", err=events_file == "-")
     if not dry_run:
-        at_ns = now_ns()
-        emit(
-            [desk.recall(folder, one, officer=officer, reason=reason, at_ns=at_ns) for one in found],
-            events_file,
-            site_file,
-        )
+        by: dict[str, Any] = {"officer": officer, "reason": reason, "at_ns": now_ns()}
+        outlet, events = Outlet(events_file, site_file), []
+        try:
+            for one in found:
+                events.append(desk.decide(folder, one, "retracted", **by))  # noqa: PERF401 (those before stand)
+        finally:
+            outlet.emit(events)
     click.echo(f"{len(found)} cases {'would be ' if dry_run else ''}retracted", err=True)

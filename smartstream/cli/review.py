@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from smartstream.cli.decisions import deciding, emit, now_ns, publishing
+from smartstream.cli.decisions import Outlet, deciding, now_ns, publishing
 from smartstream.evidence import cases as desk
 from smartstream.evidence.redact import export as export_case
 
@@ -30,16 +32,19 @@ def review() -> None:
 
 @review.command("list")
 @_folder
-@click.option("--state", help="Only these: suspected, confirmed, rejected, retracted.")
+@click.option("--state", type=click.Choice(["suspected", "confirmed", "rejected", "retracted"]), help="Only these.")
 def list_cases(folder: Path, state: str | None) -> None:
     """Every case with its state, oldest first."""
-    table = Table("case", "state", "time", "kind", "camera", "class", "complete")
+    whole = [Column(name, no_wrap=True) for name in ("case", "state", "time")]
+    table = Table(
+        *whole, *(Column(name, overflow="fold") for name in ("kind", "camera", "class", "complete")), box=SIMPLE
+    )
     for one in desk.cases(folder):
         if state in (None, one.state):
             m = one.manifest
             row = (m["evidence_id"][:12], one.state, m["violation"]["time"], m["kind"], m["camera"], m["class"])
             table.add_row(*row, f"{m['completeness']:.0%}")
-    Console(soft_wrap=True).print(table)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 @review.command()
@@ -95,8 +100,9 @@ def reject(folder: Path, case: str, **by: Any) -> None:
 @publishing
 def publish(folder: Path, events_file: str | None, site_file: Path | None) -> None:
     """Publish every decision of the log again, for a broker that could not be reached: it drops what it has."""
+    outlet = Outlet(events_file, site_file)
     events, gone = desk.decided(folder)
-    emit(events, events_file, site_file)
+    outlet.emit(events)
     left_out = f", {gone} left out: retention has deleted their cases" if gone else ""
     click.echo(f"{len(events)} decisions{left_out}", err=True)
 
@@ -125,7 +131,7 @@ def _decide(
     events_file: str | None,
     site_file: Path | None,
 ) -> None:
-    one = desk.case(folder, case)
+    outlet, one = Outlet(events_file, site_file), desk.case(folder, case)
     event = desk.decide(folder, one, decision, officer=officer, reason=reason, at_ns=now_ns())
-    emit([event], events_file, site_file)
+    outlet.emit([event])
     click.echo(f"{one.manifest['evidence_id']}: {decision}", err=True)

@@ -11,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from smartstream.options import FloatRange
 from smartstream.score import Score, score_files
 from smartstream.score_joins import JoinScore, is_city, join_table, score_cities
 
@@ -21,7 +22,7 @@ from smartstream.score_joins import JoinScore, is_city, join_table, score_cities
     "--tolerance",
     default=2.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=FloatRange(min=0),
     help="Seconds a verdict may lie beside the truth.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")

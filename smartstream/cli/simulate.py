@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 
 from smartstream.errors import InvalidInputError, UnavailableError
+from smartstream.options import FloatRange
 from smartstream.simulate.cases import CASES
 from smartstream.simulate.city.scenario import HOURS, make_city
 from smartstream.simulate.scene import Progress, SceneOptions, make_scene
@@ -41,22 +42,20 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.option(
     "--scenario", default="junction", show_default=True, type=click.Choice(["junction", "city"]), help="What is made."
 )
-@click.option("--hours", default=2.0, show_default=True, type=click.FloatRange(*HOURS), help="Length of a city.")
+@click.option("--hours", default=2.0, show_default=True, type=FloatRange(*HOURS), help="Length of a city.")
 @click.option("--seed", required=True, type=click.IntRange(0, 2**31 - 1), help="Same seed, same scene.")
-@click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(5, 7200), help="Length of the clip.")
+@click.option("--seconds", default=60.0, show_default=True, type=FloatRange(5, 7200), help="Length of the clip.")
 @click.option("--scene", default="day", show_default=True, type=click.Choice(["day", "night"]), help="Light.")
 @click.option("--camera", default="standard", show_default=True, type=click.Choice(CAMERAS), help="Where it hangs.")
 @click.option("--size", default="1280x720", show_default=True, type=_Size(), help="Picture in pixels.")
-@click.option("--fps", default=25.0, show_default=True, type=click.FloatRange(1, 60), help="Frames per second.")
+@click.option("--fps", default=25.0, show_default=True, type=FloatRange(1, 60), help="Frames per second.")
 @click.option("--codec", default="h264", show_default=True, type=click.Choice(CODECS), help="Of scene.mp4.")
 @click.option("--bitrate", type=click.IntRange(50, 100_000), help="kbit/s; without it constant, good quality.")
-@click.option("--noise", type=click.FloatRange(0, 40), help="Sensor noise in grey levels.  [default: 3, at night 6]")
-@click.option("--shake", default=0.0, show_default=True, type=click.FloatRange(0, 20), help="Camera shake in pixels.")
-@click.option("--jumps", default=0.0, show_default=True, type=click.FloatRange(0, 60), help="Exposure jumps a minute.")
-@click.option("--density", default=1.0, show_default=True, type=click.FloatRange(0.1, 3), help="Factor on the traffic.")
-@click.option(
-    "--offences", default=1.0, show_default=True, type=click.FloatRange(0, 3), help="Factor on the offenders."
-)
+@click.option("--noise", type=FloatRange(0, 40), help="Sensor noise in grey levels.  [default: 3, at night 6]")
+@click.option("--shake", default=0.0, show_default=True, type=FloatRange(0, 20), help="Camera shake in pixels.")
+@click.option("--jumps", default=0.0, show_default=True, type=FloatRange(0, 60), help="Exposure jumps a minute.")
+@click.option("--density", default=1.0, show_default=True, type=FloatRange(0.1, 3), help="Factor on the traffic.")
+@click.option("--offences", default=1.0, show_default=True, type=FloatRange(0, 3), help="Factor on the offenders.")
 @click.option(
     "--cases", multiple=True, type=click.Choice(["all", *dict.fromkeys(case.kind for case in CASES)]), metavar="KIND",
     help="Instead of traffic: offences, near misses and lifted offences of a rule kind (or `all`), one after the "

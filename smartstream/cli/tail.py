@@ -18,7 +18,7 @@ from rich.console import Console
 
 from smartstream.cli.broker import find_broker
 from smartstream.config.site import Site, load_site
-from smartstream.errors import InvalidInputError
+from smartstream.errors import UNREADABLE, InvalidInputError
 from smartstream.model.event import CloudEvent
 from smartstream.model.time import parse_instant
 from smartstream.sinks.event_line import event_line
@@ -70,7 +70,7 @@ def tail(
         else:
             try:
                 console.print(event_line(msgspec.json.decode(body, type=CloudEvent), zone))
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 console.print(f"not an event of ours: {body[:200]!r}")
         left -= 1
         return left != 0

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from smartstream._core import Tracker
+from smartstream.options import FloatRange
 from smartstream.vision.mot import read_mot_detections, write_mot_result
 
 
@@ -23,7 +24,7 @@ from smartstream.vision.mot import read_mot_detections, write_mot_result
 )
 @click.option(
     "--fps",
-    type=click.FloatRange(0.001, 1e6),
+    type=FloatRange(0.001, 1e6),
     help="Frames per second.  [default: what the preset is stated for]",
 )
 @click.option("--ignore-scores", is_flag=True, help="Take every detection as certain.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from codecs import BOM_UTF8
 from datetime import date, datetime, time
 from hashlib import sha256
 from pathlib import Path
@@ -559,7 +560,7 @@ def load_site(path: str | Path, *, open_files: bool = False) -> Site:
     """
     path = Path(path)
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError as e:
         raise refuse(str(path), [Mistake("", f"byte {e.start} is not UTF-8", "text in UTF-8")]) from None
     except (OSError, ValueError) as e:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from smartstream.errors import InvalidInputError
+from smartstream.errors import UNREADABLE, InvalidInputError
 from smartstream.evidence.audit import ACCESS, REVIEWS, append, entries
 from smartstream.evidence.store import MANIFEST
 from smartstream.model.event import CloudEvent, make_event
@@ -17,6 +17,38 @@ from smartstream.model.time import parse_instant, rfc3339
 Decision = Literal["confirmed", "rejected", "retracted"]
 SUSPECTED: Final = "suspected"
 _WORDS: Final = {"confirmed": "Xác nhận vi phạm", "rejected": "Bác nghi vấn vi phạm", "retracted": "Thu hồi nghi vấn"}
+
+
+class _Violation(msgspec.Struct):
+    id: str
+    time: str
+
+
+class _Hashes(msgspec.Struct):
+    model: str | None
+    configuration: str | None
+    calibration: str | None
+
+
+class _Manifest(msgspec.Struct):
+    """What the desk needs of a manifest."""
+
+    evidence_id: str
+    violation: _Violation
+    kind: str
+    site: str
+    junction: dict[str, str | None]
+    camera: str
+    class_: str | None = msgspec.field(name="class")
+    lane: str | None
+    line: str | None
+    zone: str | None
+    track: str | None
+    completeness: float
+    hashes: _Hashes
+
+
+_manifest: Final = msgspec.json.Decoder(_Manifest)
 
 
 class StoredCase(msgspec.Struct, frozen=True):
@@ -45,12 +77,16 @@ def cases(store: Path) -> Iterator[StoredCase]:
     """
     if not (store / "packages").is_dir():
         raise InvalidInputError(f"{store}: expected an evidence store, found no folder packages in it")
-    state = {entry["evidence_id"]: entry["decision"] for entry in entries(store / REVIEWS)}
+    state = _states(entries(store / REVIEWS))
     found = []
     for path in store.glob(f"packages/*/[!.]*/{MANIFEST}"):
         try:
-            manifest = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        except msgspec.DecodeError as e:
+            text = path.read_bytes()
+            parse_instant(_manifest.decode(text).violation.time)
+            manifest = msgspec.json.decode(text, type=dict[str, Any])
+        except FileNotFoundError:
+            continue  # retention has just deleted it
+        except (*UNREADABLE, ValueError) as e:
             raise InvalidInputError(f"{path}: does not read ({e}); run smartstream verify") from None
         found.append(StoredCase(manifest, state.get(manifest["evidence_id"], SUSPECTED), path.parent))
     return iter(sorted(found, key=lambda case: (case.at_ns, case.manifest["evidence_id"])))
@@ -69,25 +105,52 @@ def case(store: Path, evidence: str) -> StoredCase:
 
 
 def look(store: Path, one: StoredCase, *, officer: str, purpose: str, at_ns: int) -> None:
-    """Write down who opens a case, and what for, before it is shown."""
-    entry = {"evidence_id": one.manifest["evidence_id"], "officer": officer, "purpose": purpose, "at": rfc3339(at_ns)}
-    append(store / ACCESS, entry)
+    """Write down who opens a case, and what for, before it is shown.
+
+    Raises:
+        InvalidInputError: Officer or purpose are missing, or the log cannot be written.
+    """
+    name = one.manifest["evidence_id"]
+    _said(name, officer=officer, purpose=purpose)
+    append(store / ACCESS, {"evidence_id": name, "officer": officer, "purpose": purpose, "at": rfc3339(at_ns)})
 
 
 def decide(store: Path, one: StoredCase, decision: Decision, *, officer: str, reason: str, at_ns: int) -> CloudEvent:
     """A named person's decision: in the audit log first, then an event.
 
+    What has become of the case is read where nobody else can decide: of two officers at once the second is refused.
+
     Raises:
-        InvalidInputError: The case is decided already, or officer or reason are missing.
+        InvalidInputError: The case is decided already (a recall takes back what is not retracted), officer or reason
+            are missing, or the log cannot be written.
     """
     name = one.manifest["evidence_id"]
-    if one.state != SUSPECTED:
-        raise InvalidInputError(f"case {name}: expected one that is suspected, found it {one.state}")
-    if not officer.strip() or not reason.strip():
-        raise InvalidInputError(f"case {name}: expected an officer and a reason, found {officer!r} and {reason!r}")
+    _said(name, officer=officer, reason=reason)
+
+    def undecided(log: list[dict[str, Any]]) -> None:
+        state = _states(log).get(name, SUSPECTED)
+        if state == "retracted" or (state != SUSPECTED and decision != "retracted"):
+            raise InvalidInputError(f"case {name}: expected one that is suspected, found it {state}")
+
     said = {"officer": officer, "reason": reason, "at": rfc3339(at_ns)}
-    append(store / REVIEWS, {"evidence_id": name, "decision": decision, **said})
+    append(store / REVIEWS, {"evidence_id": name, "decision": decision, **said}, check=undecided)
     return _event(one.manifest, decision, said, at_ns)
+
+
+def _states(log: list[dict[str, Any]]) -> dict[str, str]:
+    """What was decided last about each case."""
+    return {str(entry.get("evidence_id")): str(entry.get("decision")) for entry in log}
+
+
+def _said(case: str, **words: str) -> None:
+    """Who and why must be there, and text that can be written down.
+
+    Raises:
+        InvalidInputError: They are not.
+    """
+    for name, word in words.items():
+        if not word.strip() or not word.isprintable():
+            raise InvalidInputError(f"case {case}: expected {name}: a line of text, found {word!r}")
 
 
 def decided(store: Path) -> tuple[list[CloudEvent], int]:
@@ -118,12 +181,6 @@ def recalled(
         for one in cases(store)
         if from_ns <= one.at_ns <= to_ns and one.state != "retracted" and rests(one.manifest["hashes"])
     ]
-
-
-def recall(store: Path, one: StoredCase, *, officer: str, reason: str, at_ns: int) -> CloudEvent:
-    """Take a case back, whatever was decided about it."""
-    fresh = msgspec.structs.replace(one, state=SUSPECTED)
-    return decide(store, fresh, "retracted", officer=officer, reason=reason, at_ns=at_ns)
 
 
 def _event(manifest: dict[str, Any], decision: str, said: dict[str, str], at_ns: int) -> CloudEvent:

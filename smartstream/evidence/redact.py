@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from smartstream.errors import UnavailableError
+from smartstream.errors import DataLossError, InvalidInputError, UnavailableError
 from smartstream.evidence.canonical import canonical
 from smartstream.evidence.cases import StoredCase
 from smartstream.evidence.desk import Sample
@@ -28,16 +28,26 @@ def export(case: StoredCase, folder: Path) -> list[Path]:
 
     Raises:
         UnavailableError: OpenCV is not installed, or cannot read the clip.
-        OSError: The folder cannot be written.
+        InvalidInputError: The folder cannot be written.
+        DataLossError: A still of the case does not read.
     """
     if cv2 is None:
         raise UnavailableError("blurring needs OpenCV: pip install 'smartstream[draw]'")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _export(case, folder)
+    except OSError as e:
+        raise InvalidInputError(f"{e.filename or folder}: cannot be written: {e.strerror}") from None
+
+
+def _export(case: StoredCase, folder: Path) -> list[Path]:
     files, stills = [], []
     for still in case.manifest["stills"]:
-        picture = cv2.imread(str(case.folder / still["file"]))
-        path = folder / f"{still['role']}.jpg"
-        cv2.imwrite(str(path), redact(picture, still.get("box")))
+        source, path = case.folder / still["file"], folder / f"{still['role']}.jpg"
+        picture = cv2.imread(str(source))
+        if picture is None:
+            raise DataLossError(f"{source}: does not read; run smartstream verify")
+        path.write_bytes(cv2.imencode(".jpg", redact(picture, still.get("box")))[1].tobytes())
         files.append(path)
         stills.append({name: still[name] for name in ("role", "time") if name in still} | {"file": path.name})
     clip = case.manifest.get("clip")

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import msgspec
 
-from smartstream.errors import DataLossError
+from smartstream.errors import UNREADABLE, DataLossError
 from smartstream.evidence.canonical import canonical
 from smartstream.evidence.keys import Signer
 from smartstream.model.time import NS, rfc3339
@@ -204,7 +204,7 @@ class Chain:
         for line in text[:whole].splitlines():
             try:
                 link = msgspec.json.decode(line, type=Link)
-            except msgspec.DecodeError as e:
+            except UNREADABLE as e:
                 raise DataLossError(f"evidence chain {path}: line {self._seq + 1} does not read ({e})") from None
             self._take(link, line)
         self._length = whole

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from smartstream.errors import UNREADABLE
 from smartstream.evidence.audit import AUDITS, broken_lines
 from smartstream.evidence.canonical import canonical
 from smartstream.evidence.keys import PUBLIC_BYTES, is_signed, key_id, require_cryptography
@@ -87,11 +88,11 @@ def _chain(path: Path, keys: dict[str, bytes], expected: dict[tuple[str, str], L
         where = f"{name}:{n}"
         try:
             link = msgspec.json.decode(line, type=Link)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             findings.append(Finding("altered", where, "no link of a chain"))
             seq, prev = seq + 1, sha256(line).hexdigest()
             continue
-        good = link.line() == line and is_signed(link.signed(), link.signature, keys.get(link.key))
+        good = _is_its_own(link, line) and is_signed(link.signed(), link.signature, keys.get(link.key))
         if not good:
             findings.append(Finding("altered", where, "its signature does not hold"))
         elif link.camera != camera:
@@ -118,8 +119,8 @@ def _head(path: Path, keys: dict[str, bytes], length: int, last: str, findings: 
         findings.append(Finding("altered" if path.exists() else "missing", name, "no head of a chain"))
         return
     signature, text = head.pop("signature", None), path.read_bytes()
-    if canonical({**head, "signature": signature}) != text or not is_signed(
-        canonical(head), signature, keys.get(str(head.get("key")))
+    if _canonical({**head, "signature": signature}) != text or not is_signed(
+        _canonical(head), signature, keys.get(str(head.get("key")))
     ):
         findings.append(Finding("altered", name, "its signature does not hold"))
     elif (head.get("camera"), head.get("length"), head.get("last")) != (path.stem, length, last):
@@ -137,24 +138,24 @@ def _package(
         return
     found = {path.name: path for path in place.iterdir()}
     manifest, signature = found.pop(MANIFEST, None), found.pop(SIGNATURE, None)
-    if manifest is None:
+    if manifest is None or not manifest.is_file():
         findings.append(Finding("missing", f"{name}/{MANIFEST}", ""))
         return
     text = manifest.read_bytes()
     if sha256(text).hexdigest() != link.manifest:
         findings.append(Finding("altered", f"{name}/{MANIFEST}", "its hash is not the one in the chain"))
-    if signature is None:
+    if signature is None or not signature.is_file():
         findings.append(Finding("missing", f"{name}/{SIGNATURE}", ""))
     else:
         said = _json(signature) or {}
         good = is_signed(text, said.get("signature"), keys.get(str(said.get("key"))))
-        if not good or canonical(said) != signature.read_bytes():
+        if not good or _canonical(said) != signature.read_bytes():
             findings.append(Finding("altered", f"{name}/{SIGNATURE}", "it does not sign the manifest"))
-    for file in (_json(manifest) or {}).get("files", []):
-        path = found.pop(str(file.get("name")), None)
+    for file, expected in _files(manifest):
+        path = found.pop(file, None)
         if path is None:
-            findings.append(Finding("missing", f"{name}/{file.get('name')}", "named in the manifest"))
-        elif sha256(path.read_bytes()).hexdigest() != file.get("sha256"):
+            findings.append(Finding("missing", f"{name}/{file}", "named in the manifest"))
+        elif not path.is_file() or sha256(path.read_bytes()).hexdigest() != expected:
             findings.append(Finding("altered", f"{name}/{path.name}", "its hash is not the one in the manifest"))
     findings.extend(Finding("added", f"{name}/{extra}", "the manifest does not name it") for extra in sorted(found))
 
@@ -181,9 +182,33 @@ def _strangers(folder: Path, expected: dict[tuple[str, str], Link]) -> Iterator[
                 yield Finding("unlinked", where, "in no chain: added, or its run was stopped before it committed")
 
 
+def _is_its_own(link: Link, line: bytes) -> bool:
+    """Whether a line is the one text of its link."""
+    try:
+        return link.line() == line
+    except ValueError:  # a number that no writer of ours would write
+        return False
+
+
+def _files(manifest: Path) -> Iterator[tuple[str, object]]:
+    """Name and hash of every file that a manifest names, whatever has become of the manifest."""
+    files = (_json(manifest) or {}).get("files")
+    for file in files if isinstance(files, list) else ():
+        if isinstance(file, dict):
+            yield str(file.get("name")), file.get("sha256")
+
+
+def _canonical(value: dict[str, Any]) -> bytes:
+    """Empty for what has no canonical text: nothing was ever written so."""
+    try:
+        return canonical(value)
+    except (ValueError, RecursionError):
+        return b""
+
+
 def _json(path: Path) -> dict[str, Any] | None:
     try:
         found = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return None
     return found if isinstance(found, dict) else None

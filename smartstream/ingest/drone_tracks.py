@@ -149,11 +149,10 @@ def _read(path: Path) -> dict[int, list[_Row]]:
             continue
         try:
             frame, agent, x, y, light, inside, _first, state, _lasted = map(float, words)
-            row = _Row(int(frame), x, y, int(light), inside == 1, _STATES[int(state)])
+            paths[int(agent)].append(_Row(int(frame), x, y, int(light), inside == 1, _STATES[int(state)]))
         except (ValueError, KeyError, OverflowError):
             what = f"{_COLUMNS} numbers, the 8th of them 0 (green), 1 (red) or 2 (amber)"
             raise InvalidInputError(f"{path}: line {number}: expected {what}, found {line[:80]!r}") from None
-        paths[int(agent)].append(row)
     if not paths:
         raise InvalidInputError(f"{path}: expected rows of trajectories, found none")
     for rows in paths.values():

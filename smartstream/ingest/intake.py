@@ -22,7 +22,7 @@ import nats.errors
 from nats.js.errors import NotFoundError
 
 from smartstream.brokers.input_log import InputLog, LogWriter, TakenError
-from smartstream.errors import InvalidInputError, UnavailableError
+from smartstream.errors import UNREADABLE, InvalidInputError, UnavailableError
 from smartstream.ingest.intake_forms import FormError, as_line, as_request, error_body, same_report
 from smartstream.ingest.report_lines import pseudonym
 from smartstream.model.time import rfc3339
@@ -238,7 +238,7 @@ async def _fields(request: web.Request) -> Mapping[str, Any]:
     if request.content_type == "application/json":
         try:
             found = msgspec.json.decode(await request.read())
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             raise FormError(400, "Nội dung không phải JSON hợp lệ.") from None
         if not isinstance(found, dict):
             raise FormError(400, "Nội dung JSON cần là một đối tượng.")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 
+from smartstream.errors import UNREADABLE
 from smartstream.ingest.jump import JumpGuard
 from smartstream.ingest.lines import MAX_LINE, LineSource, Lost, Quiet, Trouble
 from smartstream.model.items import DeadLetter, Health, Item, Tally
@@ -199,5 +200,5 @@ def decode_line(decoder: msgspec.json.Decoder[L], line: bytes) -> L:
         return decoder.decode(line)
     except msgspec.ValidationError as e:
         raise RefusedError("bad_field", str(e)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+    except UNREADABLE as e:
         raise RefusedError("broken_json", str(e)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,10 @@ class LineReader:
             if not line:
                 self.ended = True
                 return None
-            self.offset += len(line)
+            length = len(line)
+            if not self.offset:
+                line = line.removeprefix(BOM_UTF8)  # what Windows editors begin with
+            self.offset += length
             self.line_no += 1
             if line.strip():
                 return self.line_no, line

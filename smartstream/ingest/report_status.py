@@ -14,7 +14,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 from nats.js.errors import Error as JetStreamError
 
 from smartstream.brokers.nats_access import NatsAccess, connect, lost
-from smartstream.errors import SmartstreamError
+from smartstream.errors import UNREADABLE, SmartstreamError
 
 _MOST: Final = 200_000
 _PAUSE_S: Final = 1.0
@@ -73,7 +73,7 @@ class StatusBoard:
         self._seq = max(self._seq, msg.metadata.sequence.stream)
         try:
             event = msgspec.json.decode(msg.data, type=_Event)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return
         data = event.data
         if event.source.startswith(self._ours) and data.revision >= self._known.get(data.report, (-1, ""))[0]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from smartstream.errors import InvalidInputError
+from smartstream.errors import UNREADABLE, InvalidInputError
 from smartstream.model.classes import SignalState
 from smartstream.model.items import SignalChange
 from smartstream.model.time import NS
@@ -83,7 +83,7 @@ def read_spat(path: Path, *, start_ns: int | None = None, intersection: int | No
                 continue
             lines += _states(data, offset_ms, start_ns, intersection)
             messages += 1
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError) as e:
+        except (*UNREADABLE, KeyError, TypeError, ValueError) as e:
             refused.append((number, f"{type(e).__name__}: {e}"))
     if not messages:
         why = f"line {refused[0][0]}: {refused[0][1]}" if refused else "there is none"

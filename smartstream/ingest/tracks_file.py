@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
-from smartstream.errors import InvalidInputError
+from smartstream.errors import UNREADABLE, InvalidInputError
 from smartstream.ingest.jump import JumpGuard
 from smartstream.ingest.lines import MAX_LINE, LineReader
 from smartstream.model.classes import CLASS_CODE
@@ -20,6 +19,10 @@ from smartstream.model.tracks import TrackBatch
 _CHUNK: Final = 500  # lines per turn
 _BATCH_NS: Final = NS // 4
 _BATCH_ROWS: Final = 1000
+_FAR: Final = 100
+"""Pictures that a box may reach beyond its own; further is no outline of anybody."""
+_LEAST: Final = 1e-6
+"""Of a picture: what is thinner has no width in the 32 bits of a batch."""
 
 
 class TrackLine(msgspec.Struct):
@@ -59,7 +62,7 @@ def first_instant(path: Path) -> int:
         while (found := reader.next_line()) is not None:
             try:
                 return parse_instant(_decoder.decode(found[1]).time)
-            except (ValueError, msgspec.DecodeError, UnicodeDecodeError):
+            except (ValueError, *UNREADABLE):
                 continue
     finally:
         reader.close()
@@ -133,7 +136,7 @@ class TracksFile:
         except msgspec.ValidationError as e:
             out.append(self._dead("bad_field", line_no, str(e), line))
             return
-        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        except UNREADABLE as e:
             out.append(self._dead("broken_json", line_no, str(e), line))
             return
         except ValueError as e:
@@ -146,8 +149,10 @@ class TracksFile:
             out.append(self._dead("unknown_class", line_no, detail, line))
         elif not (0 <= parsed.track < 2**32 and 0 <= parsed.run < 2**32):
             out.append(self._dead("bad_field", line_no, "expected track and run in 0..2^32-1", line))
-        elif not (x2 > x1 and y2 > y1 and math.isfinite(x1 + y1 + x2 + y2)):
-            out.append(self._dead("bad_box", line_no, "expected finite x1 < x2 and y1 < y2", line))
+        elif not 0 <= parsed.score <= 1:
+            out.append(self._dead("bad_field", line_no, f"expected a score in 0..1, found {parsed.score:g}", line))
+        elif not (x2 - x1 >= _LEAST and y2 - y1 >= _LEAST and max(map(abs, parsed.box)) <= _FAR):
+            out.append(self._dead("bad_box", line_no, f"expected x1 < x2 and y1 < y2 within ±{_FAR}", line))
         else:
             row = _Row(at_ns, line_no, parsed.run, parsed.track, code, parsed.score, parsed.box, parsed.flags & 255)
             for decided in self._guard.push(at_ns, row):

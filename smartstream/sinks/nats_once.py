@@ -12,8 +12,17 @@ from smartstream.errors import UnavailableError
 from smartstream.model.event import CloudEvent, nats_subject
 
 
-def publish_once(access: NatsAccess, events: Sequence[CloudEvent], *, province: str, ward: str | None) -> None:
+def publish_once(
+    access: NatsAccess, events: Sequence[CloudEvent], *, province: str, ward: str | None, later: str
+) -> None:
     """Publish events under their ids; the server drops what it has already.
+
+    Args:
+        access: The server.
+        events: The events.
+        province: First token of their subjects.
+        ward: Second one.
+        later: What is to be done when the server does not take them.
 
     Raises:
         UnavailableError: The server or its stream does not take them; says why.
@@ -32,5 +41,4 @@ def publish_once(access: NatsAccess, events: Sequence[CloudEvent], *, province: 
     try:
         asyncio.run(publish())
     except (NatsError, OSError, UnavailableError) as e:
-        why = f"the decision stands in the log, but was not published ({e}); smartstream review publish does it later"
-        raise UnavailableError(f"{access.shown}: {why}") from e
+        raise UnavailableError(f"{access.shown}: not published ({e}); {later}") from e

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from smartstream.cli.law import law
-from smartstream.errors import ConfigError
+from smartstream.errors import ConfigError, InvalidInputError
 from smartstream.model.time import parse_instant
 from smartstream.rules.law import differences, load_law
 
@@ -77,6 +77,21 @@ def test_a_broken_pack_is_refused_with_its_place(tmp_path):
     (tmp_path / "x.toml").write_text('id = "x"\ntitle = "x"\nin_force = 2025-01-01\nsource = "x"\nact = [{code = 3}]\n')
     with pytest.raises(ConfigError, match=r"x\.toml.*act\[0\]\.code"):
         load_law(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        "[1]",
+        '{"id":"1","type":"a.b.violation.c.suspected.v1","data":[]}',
+        '{"id":"1","type":"a.b.violation.c.suspected.v1","data":{"clauses":[5]}}',
+    ],
+)
+def test_reassess_names_the_line_that_is_no_event(line, tmp_path):
+    (tmp_path / "events").write_text(line + "\n")
+    with pytest.raises(InvalidInputError, match="events, line 1: expected an event"):
+        CliRunner().invoke(law, ["reassess", str(tmp_path / "events"), "--as-of", "2026-08-15"], catch_exceptions=False)
 
 
 def test_reassess_names_only_what_changes(tmp_path):

@@ -115,13 +115,24 @@ def test_retracted_undecided_and_ignored_never_count_as_found(tmp_path: Path) ->
     assert (rule.truth, rule.tp, rule.fp, rule.fn, rule.undecided) == (1, 0, 0, 1, 1)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"violations": 3}', '{"violations": [{"kind": "red_light"}]}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "[" * 100_000, '{"violations": 3}', '{"violations": [{"kind": "red_light"}]}']
+)
 def test_a_file_that_is_no_truth_is_named(tmp_path: Path, content: str) -> None:
     truth, events = tmp_path / "t.json", tmp_path / "e.ndjson"
     truth.write_text(content)
     events.write_text("")
     with pytest.raises(InvalidInputError, match=r"t\.json"):
         score_files([(truth, events)])
+
+
+def test_lines_that_are_no_events_are_counted(tmp_path: Path) -> None:
+    truth, events = tmp_path / "t.json", tmp_path / "e.ndjson"
+    truth.write_bytes(b'\xef\xbb\xbf{"violations": []}')
+    events.write_text("\n".join(["[" * 100_000, '{"a":' * 5000, "5", json.dumps(violation("a", "red_light", T0))]))
+    found = score_files([(truth, events)])
+    assert list(found.unusable.values()) == [3]
+    assert found.rules["red_light"].fp == 1
 
 
 def test_pairs_are_asked_for(tmp_path: Path) -> None:

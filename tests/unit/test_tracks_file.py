@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from smartstream.errors import InvalidInputError
+from smartstream.ingest.lines import LineReader
 from smartstream.ingest.tracks_file import TracksFile, first_instant
 from smartstream.model.items import DeadLetter, Gap, Tracks
 from smartstream.model.time import NS
@@ -92,6 +93,45 @@ def test_every_bad_row_is_a_dead_letter_and_the_rest_stands(tmp_path):
             ("absurd_time", "line 10"),
         ]
     )
+
+
+@pytest.mark.parametrize("deep", ["[" * 60_000, '{"time": ' + "[" * 5000 + "]" * 5000 + "}", '{"a":' * 5000])
+def test_brackets_without_end_are_a_dead_letter(deep, tmp_path):
+    path = write(tmp_path / "t.ndjson", [deep, row(T0, 1), deep, row(T0 + 0.04, 1)])
+    assert first_instant(path) == T0 * NS
+    items = read_all(open_file(path))
+    assert len(rows(items)) == 2
+    assert [place for _, place in dead(items)] == ["line 1", "line 3"]
+
+
+@pytest.mark.parametrize(
+    ("field", "more"),
+    [
+        ("bad_box", {"box": (0, 0, 1e300, 1e300)}),
+        ("bad_box", {"box": (-3e38, 0, 3e38, 1)}),
+        ("bad_box", {"box": (0.1, 0.1, 0.1 + 1e-12, 0.2)}),
+        ("bad_field", {"score": -5}),
+        ("bad_field", {"score": 1e300}),
+    ],
+)
+def test_an_outline_that_nobody_has_is_a_dead_letter(field, more, tmp_path):
+    items = read_all(open_file(write(tmp_path / "t.ndjson", [row(T0, 1), json.dumps(json.loads(row(T0, 2)) | more)])))
+    assert len(rows(items)) == 1
+    assert dead(items) == [(field, "line 2")]
+
+
+def test_a_byte_order_mark_costs_no_line(tmp_path):
+    path = tmp_path / "t.ndjson"
+    lines = [row(T0, 1), row(T0 + 0.04, 1), row(T0 + 0.08, 1)]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    assert first_instant(path) == T0 * NS
+    items = read_all(open_file(path))
+    assert len(rows(items)) == 3
+    assert dead(items) == []
+    reader = LineReader(path)
+    reader.next_line()
+    again = LineReader.resumed(path, reader.snapshot())
+    assert again.next_line() == (2, lines[1].encode() + b"\r\n")
 
 
 def test_a_new_run_breaks_the_session(tmp_path):

@@ -18,6 +18,7 @@ from smartstream.cli.recall import recall
 from smartstream.cli.review import review
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.evidence.audit import ACCESS, REVIEWS, entries
+from smartstream.evidence.cases import case, decide
 from smartstream.evidence.desk import Sample
 from smartstream.evidence.keys import Signer
 from smartstream.evidence.pseudonym import plate_pseudonym
@@ -79,13 +80,67 @@ def test_a_case_is_decided_once_by_a_named_officer(store, tmp_path):
     call(review, "reject", store, "1111", *BY, "--events", out)
     with pytest.raises(InvalidInputError, match="found it confirmed"):
         call(review, "reject", store, "0000", *BY)
-    with pytest.raises(InvalidInputError, match="expected an officer and a reason"):
+    with pytest.raises(InvalidInputError, match="expected officer"):
         call(review, "reject", store, "2222", "--officer", " ", "--reason", "x")
     events = [json.loads(line) for line in out.read_text().splitlines()]
     assert [e["type"] for e in events] == [f"vn.ioc.violation.red_light.{v}.v1" for v in ("confirmed", "rejected")]
     assert [e["data"]["violation"] for e in events] == ["v0", "v1"]
     assert [e["decision"] for e in entries(store / REVIEWS)] == ["confirmed", "rejected"]
     assert call(review, "list", store, "--state", "suspected").count("suspected") == 2
+
+
+def test_of_two_officers_at_once_one_decides(store):
+    """Both have looked while it was suspected; a case is not confirmed and rejected."""
+    one = case(store, "0000")
+    decide(store, one, "confirmed", officer="A", reason="x", at_ns=T0 * NS)
+    with pytest.raises(InvalidInputError, match="found it confirmed"):
+        decide(store, one, "rejected", officer="B", reason="y", at_ns=T0 * NS)
+    decide(store, one, "retracted", officer="C", reason="z", at_ns=T0 * NS)
+    with pytest.raises(InvalidInputError, match="found it retracted"):
+        decide(store, one, "retracted", officer="C", reason="z", at_ns=T0 * NS)
+
+
+@pytest.mark.parametrize("where", [("--events", "{0}/none/e.ndjson"), ("--events", "{0}"), ("--site", "{0}/none.toml")])
+def test_where_the_event_cannot_go_nothing_is_decided(where, store, tmp_path):
+    where = [word.format(tmp_path) for word in where]
+    for command, *words in ((review, "confirm", store, "0000"), (recall, store, "--model", "abc")):
+        with pytest.raises(InvalidInputError):
+            call(command, *words, *BY, *where)
+    assert entries(store / REVIEWS) == []
+
+
+@pytest.mark.parametrize("officer", ["", " ", "\udcff", "A\nB"])
+def test_an_officer_has_a_name_that_can_be_written(officer, store):
+    for command in (("show", store, "0"), ("confirm", store, "0", "--reason", "x")):
+        with pytest.raises(InvalidInputError, match="expected officer"):
+            call(review, *command, "--officer", officer)
+    assert entries(store / ACCESS) == entries(store / REVIEWS) == []
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"[" * 100_000, b'{"evidence_id":"x"}', b'{"evidence_id":"\xff"}'])
+def test_what_does_not_read_is_named(text, store):
+    next(store.glob("packages/*/*/manifest.json")).write_bytes(text)
+    with pytest.raises(InvalidInputError, match=r"manifest\.json: does not read .* run smartstream verify"):
+        call(review, "list", store)
+
+
+def test_a_log_that_does_not_read_is_named(store):
+    (store / REVIEWS).write_bytes(b"[" * 100_000 + b"\n")
+    with pytest.raises(InvalidInputError, match=r"reviews\.ndjson:1: does not read"):
+        call(review, "confirm", store, "0000", *BY)
+
+
+def test_an_export_that_cannot_be_written_says_so(store, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInputError, match="cannot be written"):
+        call(review, "export", store, "0", tmp_path / "file", "--officer", "B")
+
+
+def test_ids_and_instants_of_a_list_are_whole_however_narrow(store, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    listed = call(review, "list", store)
+    assert "000000000000" in listed
+    assert "2026-09-21T14:10:00.000Z" in listed
 
 
 def test_every_look_is_logged_and_the_log_only_grows(store):

@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("cryptography", reason="needs the extra evidence")
 
-from smartstream.evidence.audit import ACCESS, append
+from smartstream.evidence.audit import ACCESS, REVIEWS, append
 from smartstream.evidence.keys import Signer
 from smartstream.evidence.store import EvidenceStore
 from smartstream.evidence.verify import verify
@@ -77,6 +77,24 @@ def test_one_byte_changed_anywhere_is_found_and_named(thousand):
         ("missing", lambda ev: drop(ev / "chain/cam-0.ndjson", 4)),
         ("missing", lambda ev: (ev / "chain/cam-0.head").unlink()),
         ("missing", lambda ev: (ev / "chain/cam-0.ndjson").unlink()),
+        *(
+            ("altered", lambda ev, file=file, text=text: (ev / file).write_bytes(text))
+            for file in (
+                "packages/cam-0/00000002/manifest.json",
+                "packages/cam-0/00000002/manifest.sig",
+                "chain/cam-0.ndjson",
+                "chain/cam-0.head",
+                REVIEWS,
+            )
+            for text in (
+                b"\xff\n",
+                b'{"camera":"\xff"}\n',
+                b"[" * 100_000,
+                b'{"files":5,"signature":5,"key":[],"length":"x","hash":1e999}\n',
+                b'{"files":[5,{"name":"."}],"hash":5,"prev":5}\n',
+                b"[]\n",
+            )
+        ),
     ],
 )
 def test_what_was_taken_added_or_moved_is_told(what, spoil, tmp_path):
