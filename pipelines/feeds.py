@@ -47,6 +47,11 @@ def needs_log(site: Site) -> bool:
 
 def live_feeds(site: Site) -> Iterator[FeedTable]:
     """Every live line feed of a site."""
+    return (feed for feed in feeds(site) if is_live(site, feed))
+
+
+def feeds(site: Site) -> Iterator[FeedTable]:
+    """Every line feed of a site."""
     kinds = (
         "signal_feed",
         "sensor_feed",
@@ -57,7 +62,7 @@ def live_feeds(site: Site) -> Iterator[FeedTable]:
         "approval_feed",
     )
     for kind in kinds:
-        yield from (feed for feed in getattr(site, kind) if is_live(site, feed))
+        yield from getattr(site, kind)
 
 
 def feed_log(site: Site, feed: FeedTable) -> InputLog:

@@ -20,6 +20,7 @@ from pipelines.doors import DoorPlan, Doors, has_doors
 from pipelines.evidence import evidence_store
 from pipelines.feeds import needs_log
 from pipelines.live_cameras import look_at_cameras
+from pipelines.outputs import check_apart, held, inputs_of
 from pipelines.progress import Progress
 from pipelines.run_folder import run_folder
 from pipelines.worker import (
@@ -83,9 +84,10 @@ def launch(options: Options) -> Path | None:
         for rule in spec.rules.not_armed:
             _log.warning("rule not armed: this version does not know it yet", camera=rule.camera, rule=rule.kind)
     resuming = False
-    if options.recovery is not None:
-        resuming = _prepare_recovery(options.recovery, site)
     with ExitStack() as stack:
+        if options.recovery is not None:
+            stack.enter_context(held(options.recovery, "recovery folder"))
+            resuming = _prepare_recovery(options.recovery, site)
         folder = stack.enter_context(run_folder())
         broker, inputs = _brokers(options, site, stack)
         plan = Plan(
@@ -106,13 +108,20 @@ def launch(options: Options) -> Path | None:
         if not resuming:
             look_at_cameras(site, site.camera)
         board = board_of(plan, sides, create=True)
+        recorder = record_sink(plan, sides)
+        events = [] if plan.events in (None, "-") else [Path(str(plan.events))]
+        outputs = {"--events": events, "--summary": [options.summary] if options.summary else []}
+        check_apart({**outputs, "--record": recorder.files() if recorder else []}, inputs_of(site, options.site))
+        for path in events:
+            stack.enter_context(held(path, "events file", folder=False))
         if plan.events is not None:
             EventFileSink(plan.events).prepare(resuming=resuming)
-        if (recorder := record_sink(plan, sides)) is not None:
+        if recorder is not None:
             recorder.prepare(resuming=resuming)
         if not resuming:
             ledger_sink(plan, site, specs, board).prepare()
-        evidence_store(site)  # its folder and key are there before several processes want them
+        if (evidence := evidence_store(site)) is not None:  # folder and key are there before processes want them
+            stack.enter_context(held(evidence.folder, "evidence.dir"))
         if inputs is not None and has_doors(site):
             stack.enter_context(Doors(DoorPlan(plan.site, inputs), folder))
         if options.on_ready is not None:
@@ -164,7 +173,7 @@ def _prepare_recovery(folder: Path, site: Site) -> bool:
                 )
             return True
         epochs.mkdir(parents=True, exist_ok=True)
-        for half_made in epochs.iterdir():
+        for half_made in epochs.glob("part-*.sqlite3*"):
             half_made.unlink()
         init_db_dir(epochs, _RECOVERY_PARTITIONS)
         stamp.write_text(fingerprint + "\n")  # last: a folder without it is made again
@@ -223,7 +232,7 @@ def _supervise(plan: Plan, folder: Path) -> None:
     if any(codes):
         ended = ", ".join(f"process {i}: {_ending(code)}" for i, code in enumerate(codes) if code)
         left = [why_file(plan, i) for i in range(len(codes))]
-        why = dict.fromkeys(file.read_text() for file in left if file.exists())  # the same once
+        why = dict.fromkeys(file.read_text(encoding="utf-8") for file in left if file.exists())  # the same once
         kind = InvalidInputError if 2 in codes else UnavailableError
         raise kind(f"{'; '.join(why) or 'the run has ended early'} ({ended})")
 

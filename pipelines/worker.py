@@ -236,13 +236,13 @@ def main() -> None:
     except PeerGoneError:
         sys.exit(1)
     except SmartstreamError as e:
-        why_file(plan, index).write_text(str(e))
+        why_file(plan, index).write_text(str(e), encoding="utf-8")
         sys.exit(2 if isinstance(e, InvalidInputError) else 1)
 
 
 def _keep_stdout_clean() -> None:
     """Events may go to standard output; what Timely prints there about its connections goes to standard error."""
-    sys.stdout = os.fdopen(os.dup(1), "w")
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
+import os
 import sys
 
 import click
@@ -58,8 +61,10 @@ def _root() -> None:
 
 def main() -> None:
     """Entry point: 0 done, 2 the user's input is wrong, 1 anything else; one message, no traceback."""
+    _standard_streams()
     try:
         _root(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort:
         sys.exit(1)
     except click.exceptions.Exit as e:
@@ -73,3 +78,21 @@ def main() -> None:
     except SmartstreamError as e:
         click.echo(f"smartstream: {e}", err=True)
         sys.exit(1)
+    except OSError as e:
+        if e.errno != errno.EPIPE:  # who reads no more knows
+            click.echo(f"smartstream: {f'{e.filename}: ' if e.filename else ''}{e.strerror or e}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what standard output could not take, Python would try again
+        sys.exit(1)
+
+
+def _standard_streams() -> None:
+    """All three are open: else the next file opened is one of them. A letter that a terminal lacks stops nothing."""
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            setattr(sys, name, os.fdopen(fd, mode, encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -65,6 +65,7 @@ def summary(site: Site) -> list[str]:
         "indicator_feed",
         "media_feed",
         "condition_feed",
+        "approval_feed",
     ):
         for feed in getattr(site, feeds):
             where = f" of {feed.junction}" if feeds == "signal_feed" else ""
@@ -95,7 +96,9 @@ def warnings(site: Site) -> list[str]:
         ]
         if not camera.line and not camera.rule:
             found.append(f"camera[{i}] ({camera.id}): no line and no rule; nothing will come of it")
-    if not site.camera and not any(getattr(site, f) for f in ("sensor_feed", "report_feed", "indicator_feed")):
+    if not site.camera and not any(
+        getattr(site, f) for f in ("sensor_feed", "report_feed", "indicator_feed", "media_feed")
+    ):
         found.append("no source at all: a run would end at once")
     return found
 

@@ -9,7 +9,15 @@ from typing import Any
 from smartstream.config.fields import parse_address
 from smartstream.config.mistakes import Mistake, show
 
-_FEEDS = ("signal_feed", "sensor_feed", "report_feed", "indicator_feed", "media_feed", "condition_feed")
+_FEEDS = (
+    "signal_feed",
+    "sensor_feed",
+    "report_feed",
+    "indicator_feed",
+    "media_feed",
+    "condition_feed",
+    "approval_feed",
+)
 
 
 def check_files(raw: dict[str, Any], folder: Path) -> list[Mistake]:

@@ -65,7 +65,7 @@ def _keys(folder: Path, trusted: frozenset[str] | None, findings: list[Finding])
         findings.append(Finding("missing", "keys", "no public key"))
     for path in found:
         try:
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             public = bytes.fromhex(text)
             public = public if public.hex() == text else b""
         except (ValueError, OSError):

@@ -133,7 +133,7 @@ def load_law(folder: Path = PACKS) -> LawBook:
     files: dict[str, _File] = {}
     for path in sorted(folder.glob("*.toml")):
         try:
-            found = msgspec.convert(tomllib.loads(path.read_text()), _File)
+            found = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
         except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as e:
             raise ConfigError(f"law pack {path}: {e}") from None
         wrong = [c.over for act in found.act for c in act.clauses if c.over and not _RANGE.match(c.over)]

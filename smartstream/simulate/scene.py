@@ -160,12 +160,12 @@ def _write(options: SceneOptions, out: Path, happened: _Happened) -> None:
         content["cases"] = [played.as_json(T0) for played in happened.cases]
         content["unseen"] = [{"kind": case.kind, "case": case.name} for case in happened.unseen]
         write_conditions(out / "conditions.ndjson", happened.conditions)
-    (out / "truth.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    (out / "truth.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     write_signals(out / "signals.ndjson", happened.plan, happened.seconds)
     write_tracks(out / "tracks.ndjson.gz", happened.sightings, options.fps, frames)
     video = "scene.mp4" if options.video else None
     site = site_toml(content, site=_token(out.resolve().name), video=video, cases=bool(happened.cases))
-    (out / "site.toml").write_text(site)
+    (out / "site.toml").write_text(site, encoding="utf-8")
 
 
 def _film(options: SceneOptions, out: Path, happened: _Happened, progress: Progress) -> None:

@@ -129,7 +129,8 @@ class LedgerSink(OnePartitionSink[CloudEvent | Tally, bytes]):
         """
         if self._path is not None:
             try:
-                _write(self._path, self.empty())
+                if _keeps(self._path):
+                    _write(self._path, self.empty())
             except OSError as e:
                 raise InvalidInputError(f"summary file {self._path}: cannot be written: {e.strerror}") from e
 
@@ -172,19 +173,19 @@ class _Partition(StatefulSinkPartition[CloudEvent | Tally, bytes]):
 
     def snapshot(self) -> bytes:
         self._uncommitted = False
-        self._save()
+        self._save(last=False)
         return _VERSION + msgspec.msgpack.encode(self._ledger)
 
     def close(self) -> None:
         if self._uncommitted:
             return  # the flow broke off within an epoch; the summary of the last one stands
         self._ledger.complete = self._ended()
-        self._save()
+        self._save(last=True)
         if self._report is not None:
             self._report(self._ledger)
 
-    def _save(self) -> None:
-        if self._path is None:
+    def _save(self, *, last: bool) -> None:
+        if self._path is None or not (last or _keeps(self._path)):
             return
         try:
             _write(self._path, self._ledger)
@@ -192,10 +193,25 @@ class _Partition(StatefulSinkPartition[CloudEvent | Tally, bytes]):
             raise UnavailableError(f"summary file {self._path}: cannot be written: {e.strerror}") from e
 
 
+def _keeps(path: Path) -> bool:
+    """Whether what is there can be replaced: a device or a pipe stays what it is, and is told once, at the end."""
+    opened = path.is_symlink() and path.readlink().is_relative_to("/proc")  # /dev/stdout, whatever stands behind it
+    return not opened and (path.is_file() or not path.exists())
+
+
 def _write(path: Path, ledger: Ledger) -> None:
+    text = msgspec.json.format(msgspec.json.encode(ledger), indent=2) + b"\n"
+    if not _keeps(path):
+        path.write_bytes(text)
+        return
+    path = path.resolve()  # a link stays one
     new = path.with_name(path.name + ".new")
-    new.write_bytes(msgspec.json.format(msgspec.json.encode(ledger), indent=2) + b"\n")
-    new.replace(path)
+    try:
+        new.write_bytes(text)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def read_ledger(path: Path) -> Ledger:

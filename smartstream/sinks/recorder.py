@@ -68,6 +68,10 @@ class RecordSink(FixedPartitionedSink[Recorded, int]):
         except OSError as e:
             raise InvalidInputError(f"record folder {self._folder}: cannot be written: {e.strerror}") from e
 
+    def files(self) -> list[Path]:
+        """What it writes."""
+        return [self._path(side) for side in self._sides]
+
     def list_parts(self) -> list[str]:
         """A partition per side."""
         return self._sides

@@ -171,5 +171,5 @@ def write_street(folder: Path, *, seconds: float = 120.0, seed: int = 1) -> Path
     (folder / "signals.ndjson").write_text("\n".join(signal_lines(seconds)) + "\n")
     (folder / "tracks.ndjson").write_text("\n".join(track_lines(drives, seconds=seconds)) + "\n")
     site = folder / "site.toml"
-    site.write_text(SITE)
+    site.write_text(SITE, encoding="utf-8")
     return site

@@ -479,7 +479,7 @@ def _particles(path: Path) -> dict[int, dict[str, float]]:
     """Milligrams around each junction by interval."""
     out: dict[int, dict[str, float]] = {}
     begin = 0
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         if found := _INTERVAL.search(line):
             begin = round(float(found[1]) - WARM_UP_S) // 300
             out[begin] = dict.fromkeys(JUNCTIONS, 0.0)
