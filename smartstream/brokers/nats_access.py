@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -55,7 +56,7 @@ class NatsAccess(msgspec.Struct, frozen=True, kw_only=True):
     def shown(self) -> str:
         """The address without any secret."""
         parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 async def connect(access: NatsAccess) -> Client:
@@ -68,8 +69,10 @@ async def connect(access: NatsAccess) -> Client:
         InvalidInputError: The address cannot be read, the credentials are missing or refused.
         UnavailableError: Nobody answers there.
     """
-    parts = urlsplit(access.url)
-    if parts.scheme not in ("nats", "tls") or not parts.hostname:
+    parts, port = urlsplit(access.url), 0
+    with suppress(ValueError):  # no number, or none that a port has
+        port = parts.port or 4222
+    if parts.scheme not in ("nats", "tls") or not parts.hostname or not port:
         raise InvalidInputError(f"NATS address {access.shown}: expected nats://HOST:PORT or tls://HOST:PORT")
     options = _credentials(access, parts)
     if parts.scheme == "tls":
@@ -81,7 +84,7 @@ async def connect(access: NatsAccess) -> Client:
 
     try:
         return await nats.connect(
-            f"{parts.scheme}://{parts.hostname}:{parts.port or 4222}",
+            f"{parts.scheme}://{parts.hostname}:{port}",
             name="smartstream",
             allow_reconnect=False,
             max_reconnect_attempts=1,  # one address, asked twice at once; pauses are the caller's

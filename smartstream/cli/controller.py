@@ -10,8 +10,8 @@ from smartstream.ingest.controller_log import count_crossings, phase_lines, read
 from smartstream.ingest.drone_tracks import read_drone_tracks
 from smartstream.ingest.spat import changes, read_spat
 from smartstream.model.items import SignalChange
-from smartstream.model.time import parse_instant, rfc3339
-from smartstream.options import FloatRange
+from smartstream.model.time import rfc3339
+from smartstream.options import FloatRange, Instant
 
 _log = click.argument("log", metavar="LOG.parquet", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 
@@ -47,15 +47,17 @@ def crossings(log: Path, device: int | None, detector: int, phase: int) -> None:
 
 @controller.command()
 @click.argument("messages", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--start", required=True, help="Instant of millisecond 0; of messages with instants, their year.")
+@click.option(
+    "--start",
+    "start_ns",
+    type=Instant(),
+    required=True,
+    help="Instant of millisecond 0; of messages with instants, their year.",
+)
 @click.option("--intersection", type=int, help="Only this one.")
 @click.option("--heartbeats", is_flag=True, help="Every message, not only changes.")
-def spat(messages: Path, start: str, intersection: int | None, heartbeats: bool) -> None:  # noqa: FBT001 (click)
+def spat(messages: Path, start_ns: int, intersection: int | None, heartbeats: bool) -> None:  # noqa: FBT001 (click)
     """SPaT messages (SAE J2735, JSON) as lines of a signal feed, on standard output."""
-    try:
-        start_ns = parse_instant(start)
-    except ValueError as e:
-        raise click.BadParameter(str(e), param_hint="--start") from None
     found = read_spat(messages, start_ns=start_ns, intersection=intersection)
     for line in found.lines if heartbeats else changes(found.lines):
         click.echo(_feed_line(line))

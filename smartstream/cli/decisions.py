@@ -14,7 +14,6 @@ from smartstream.cli.broker import find_broker
 from smartstream.config.site import load_site
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.model.event import CloudEvent
-from smartstream.model.time import NS, parse_instant
 from smartstream.sinks.nats_once import publish_once
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,20 +38,6 @@ def deciding(command: F) -> F:
 def now_ns() -> int:
     """A person's act happens when it is done: the one instant that is read from the wall."""
     return time.time_ns() // 1_000_000 * 1_000_000
-
-
-def instant(text: str | None, otherwise_ns: int) -> int:
-    """An instant of the command line.
-
-    Raises:
-        InvalidInputError: It is none.
-    """
-    if text is None:
-        return otherwise_ns
-    try:
-        return parse_instant(text)
-    except ValueError as e:
-        raise InvalidInputError(str(e)) from None
 
 
 class Outlet:
@@ -102,5 +87,3 @@ def _reason(e: Exception) -> str:
 
 
 LATER: Final = "decisions stand in the log, smartstream review publish sends them"
-FOREVER_NS = 253_402_300_799 * NS
-"""The last instant that can be written."""

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
-from smartstream.cli.decisions import FOREVER_NS, Outlet, deciding, instant, now_ns
+from smartstream.cli.decisions import Outlet, deciding, now_ns
 from smartstream.errors import InvalidInputError
 from smartstream.evidence import cases as desk
+from smartstream.model.time import MAX_NS
+from smartstream.options import Instant
 
 
 @click.command()
@@ -17,8 +19,8 @@ from smartstream.evidence import cases as desk
 @click.option("--model", metavar="X", help="Made with this model: the beginning of its hash, or the detector's name.")
 @click.option("--config", metavar="H", help="Made under this site file: the beginning of its hash.")
 @click.option("--calibration", metavar="C", help="Made with this calibration: the beginning of its hash.")
-@click.option("--from", "from_", metavar="TIME", help="Acts from this instant on (RFC 3339).")
-@click.option("--to", metavar="TIME", help="Acts until this instant.")
+@click.option("--from", "from_ns", type=Instant(), help="Acts from this instant on (RFC 3339 or epoch seconds).")
+@click.option("--to", "to_ns", type=Instant(), help="Acts until this instant.")
 @click.option("--dry-run", is_flag=True, help="Only say which.")
 @deciding
 def recall(
@@ -26,8 +28,8 @@ def recall(
     model: str | None,
     config: str | None,
     calibration: str | None,
-    from_: str | None,
-    to: str | None,
+    from_ns: int | None,
+    to_ns: int | None,
     dry_run: bool,  # noqa: FBT001
     officer: str,
     reason: str,
@@ -38,9 +40,9 @@ def recall(
 
     Each becomes a `violation.<kind>.retracted` event; called again it retracts nothing twice.
     """
-    if not (model or config or calibration or from_ or to):
+    if not (model or config or calibration) and from_ns is None and to_ns is None:
         raise InvalidInputError("recall: expected at least one of --model, --config, --calibration, --from, --to")
-    span = {"from_ns": instant(from_, 0), "to_ns": instant(to, FOREVER_NS)}
+    span = {"from_ns": 0 if from_ns is None else from_ns, "to_ns": MAX_NS if to_ns is None else to_ns}
     found = desk.recalled(folder, model=model, config=config, calibration=calibration, **span)
     for one in found:
         m = one.manifest

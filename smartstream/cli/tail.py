@@ -103,8 +103,10 @@ async def _until_stopped(follower: Follower) -> None:
 
 
 def _instant(since: str) -> datetime:
-    if match := re.fullmatch(r"(\d+)([smhd])", since):
-        return datetime.now(UTC) - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    if match := re.fullmatch(r"([0-9]{1,18})([smhd])", since):
+        with suppress(OverflowError):  # longer than years are counted
+            return datetime.now(UTC) - timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+        return datetime.fromtimestamp(0, UTC)
     try:
         return datetime.fromtimestamp(parse_instant(since) / 1e9, UTC)
     except ValueError as e:

@@ -11,6 +11,7 @@ import re
 from datetime import time
 from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -271,15 +272,24 @@ FeedUrl = Annotated[str, _check_address("file", "nats", "mqtt", "sql")]
 ReportUrl = Annotated[str, _check_address("file", "nats", "mqtt", "http", "sql")]
 
 
+def _has_port(url: str) -> bool:
+    """Whether the port of an address, if it has one, is a port."""
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        return False
+    return port != 0
+
+
 def _check_broker(url: str) -> str:
-    if url != "embedded" and not re.fullmatch(r"(nats|tls)://[^\s/@]+", url):
+    if url != "embedded" and not (re.fullmatch(r"(nats|tls)://[^\s/@]+", url) and _has_port(url)):
         hint = "; credentials belong in the environment" if "@" in url else ""
         raise expected(f'"embedded", nats://HOST:PORT or tls://HOST:PORT{hint}', found='"…@…"' if hint else None)
     return url
 
 
 def _check_redis(url: str) -> str:
-    if not re.fullmatch(r"(rediss?://[^\s/@]+(/\d+)?|unix:///\S+)", url):
+    if not (re.fullmatch(r"(rediss?://[^\s/@]+(/\d+)?|unix:///\S+)", url) and _has_port(url)):
         hint = "; credentials belong in the environment" if "@" in url else ""
         raise expected(f"redis://HOST:PORT/DB or rediss://HOST:PORT/DB{hint}", found='"…@…"' if hint else None)
     return url

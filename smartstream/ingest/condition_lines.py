@@ -13,7 +13,7 @@ import msgspec
 from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
 from smartstream.ingest.lines import LineSource
 from smartstream.model.items import Condition, ConditionKind, Conditions, DeadLetter, Health, Item, MeterReading
-from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
+from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_end, parse_instant
 
 _KINDS: Final = frozenset(get_args(ConditionKind))
 
@@ -89,7 +89,7 @@ class ConditionLines(LineFeed[_Said]):
         parsed = decode_line(_decoder, line)
         try:
             at_ns = parse_instant(parsed.time)
-            until_ns = MAX_NS if parsed.until is None else parse_instant(parsed.until)
+            until_ns = MAX_NS if parsed.until is None else parse_end(parsed.until)
         except ValueError as e:
             raise RefusedError("bad_time", str(e)) from None
         if parsed.meter is not None:
@@ -115,7 +115,7 @@ class ConditionLines(LineFeed[_Said]):
         valid = False
         if parsed.certificate and parsed.valid_to is not None:
             try:  # a certificate is good to the end of its day
-                valid = at_ns < parse_instant(f"{parsed.valid_to}T00:00:00+07:00") + 86_400 * NS
+                valid = at_ns < parse_end(f"{parsed.valid_to}T00:00:00+07:00") + 86_400 * NS
             except ValueError as e:
                 raise RefusedError("bad_time", f"valid_to: {e}") from None
         said = (str(parsed.meter), str(parsed.lane), parsed.speed_kmh, valid, parsed.certificate, parsed.valid_to)

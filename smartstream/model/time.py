@@ -13,15 +13,35 @@ MIN_NS: Final = -(2**63)
 """Before every instant; the watermark of a side that has not begun."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_S: Final = 253_402_300_799  # 9999-12-31T23:59:59Z: the last instant RFC 3339 can write
+_WRITTEN_S: Final = 253_402_300_799  # 9999-12-31T23:59:59Z: the last instant RFC 3339 can write
+_LATEST_NS: Final = 7_258_118_400 * NS  # 2200: after every event, and well before 63 bits of nanoseconds end
 
 
 def parse_instant(value: object) -> int:
     """Nanoseconds of an RFC 3339 text or a number of epoch seconds.
 
     Raises:
-        ValueError: Neither form, without a UTC offset, or beyond the years 1970-9999.
+        ValueError: Neither form, without a UTC offset, or beyond the years 1970-2199.
     """
+    ns = _nanoseconds(value)
+    if not 0 <= ns < _LATEST_NS:
+        raise ValueError(f"expected an instant between 1970 and 2200, found {value!r}")
+    return ns
+
+
+def parse_end(value: object) -> int:
+    """The end of something that holds; one after every event is ``MAX_NS``.
+
+    Raises:
+        ValueError: As of :func:`parse_instant`, up to the year 9999.
+    """
+    ns = _nanoseconds(value)
+    if ns < 0:
+        raise ValueError(f"expected an instant after 1970, found {value!r}")
+    return ns if ns < _LATEST_NS else MAX_NS
+
+
+def _nanoseconds(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"expected RFC 3339 text or epoch seconds, found {type(value).__name__}")  # noqa: TRY004
     if isinstance(value, str):
@@ -32,14 +52,10 @@ def parse_instant(value: object) -> int:
         if parsed.tzinfo is None:
             raise ValueError(f"expected a UTC offset or Z at the end, found {value[:40]!r}")
         span = parsed - _EPOCH
-        ns = (span.days * 86_400 + span.seconds) * NS + span.microseconds * 1_000
-    else:
-        if not 0 <= value <= _LATEST_S:  # also refuses NaN
-            raise ValueError(f"expected epoch seconds in 0..{_LATEST_S}, found {value!r}")
-        ns = value * NS if isinstance(value, int) else round(value * 1e6) * 1_000  # a double holds µs here
-    if not 0 <= ns <= _LATEST_S * NS:
-        raise ValueError(f"expected an instant between 1970 and 9999, found {value!r}")
-    return ns
+        return (span.days * 86_400 + span.seconds) * NS + span.microseconds * 1_000
+    if not 0 <= value <= _WRITTEN_S:  # also refuses NaN
+        raise ValueError(f"expected epoch seconds in 0..{_LATEST_NS // NS}, found {value!r}")
+    return value * NS if isinstance(value, int) else round(value * 1e6) * 1_000  # a double holds µs here
 
 
 def rfc3339(ns: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -17,17 +18,25 @@ from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 from smartstream.brokers.nats_access import NatsAccess, connect, lost, quiet
 from smartstream.brokers.subjects import covers, overlap
-from smartstream.errors import SmartstreamError
+from smartstream.errors import InvalidInputError, SmartstreamError
 from smartstream.sinks.nats_streams import SUBJECTS
 
 _PAUSE_S: Final = 1.0
+_TOKEN: Final = re.compile(r"\*|>|[^\s*>.]+")
 
 Start = Literal["new", "all"] | datetime
 
 
 def full_subject(words: str) -> str:
-    """The pattern that a person means: ``violation.red_light`` is ``ioc.*.*.violation.red_light.>``."""
+    """The pattern that a person means: ``violation.red_light`` is ``ioc.*.*.violation.red_light.>``.
+
+    Raises:
+        InvalidInputError: No subject of NATS looks so.
+    """
     tokens = words.split(".")
+    if not all(_TOKEN.fullmatch(token) for token in tokens) or ">" in tokens[:-1]:
+        expected = "words between dots, * for any one, > at the end for all that follow"
+        raise InvalidInputError(f"subject {words!r}: expected {expected}")
     if tokens[0] in ("ioc", ">"):
         return words if len(tokens) > 1 or words == ">" else "ioc.>"
     rest = tokens if len(tokens) == 3 or tokens[-1] == ">" else [*tokens, ">"]
