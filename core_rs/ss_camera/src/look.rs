@@ -18,8 +18,6 @@ use crate::hub::Detect;
 const MOVING_PX: usize = 12;
 /// Cameras' clocks jitter by this much, in nanoseconds.
 const JITTER_NS: i64 = 2_000_000;
-/// Label of a moving pixel in the motion detector's foreground.
-const MOVING: u8 = 1;
 
 /// How a model is used on one camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,8 +108,7 @@ impl Look {
         let state = &mut self.state;
         if self.config.gate {
             motion.detect(frame, tracks, &mut self.blobs);
-            let (_, _, labels) = motion.foreground();
-            state.moved |= labels.iter().filter(|&&label| label == MOVING).nth(MOVING_PX - 1).is_some();
+            state.moved |= motion.moving() >= MOVING_PX;
         }
         let period_ns = (1e9 / self.config.rate_hz) as i64 - JITTER_NS;
         if state.due.is_some_and(|due| frame.time.0 - due.0 < period_ns) {

@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let frame = LumaFrame { data: &data, stride: width, width, height, time, number: n };
         detector.detect(&frame, &tracks, &mut found);
         if let Some(file) = &mut masks {
-            file.write_all(detector.foreground().2)?;
+            file.write_all(&detector.foreground())?;
             file.write_all(detector.street().unwrap_or_default())?;
         }
         for d in &found {

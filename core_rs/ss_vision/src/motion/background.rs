@@ -22,7 +22,8 @@
 use pulp::NullaryFnOnce;
 use serde::{Deserialize, Serialize};
 
-use super::bits::Bits;
+use super::bits::{Bits, Packer, WORD, expand, whole};
+use super::mask::Mask;
 use super::reduce::Plane;
 
 /// What a pixel shows.
@@ -66,9 +67,6 @@ const MOST_VISITS: u8 = 7;
 /// Rows above and below in which foreground is near.
 const NEAR_ROWS: [usize; 3] = [0, 3, 6];
 
-/// Pixels whose history is skipped together.
-const WORD: usize = 64;
-
 /// One row in this many takes part in the slow update of a frame: the
 /// street changes slowly, and this makes the update almost free.
 const STRIDE: usize = 8;
@@ -103,7 +101,9 @@ pub(crate) struct Background {
     floor: u8,
     /// Row phase of the slow update.
     phase: usize,
-    /// Buffer of one row.
+    /// Buffers of one row.
+    #[serde(skip)]
+    near: Vec<u64>,
     #[serde(skip)]
     gate: Vec<u8>,
 }
@@ -124,18 +124,24 @@ impl Background {
             history: like(past::AT_STREET),
             floor,
             phase: 0,
+            near: Vec::new(),
             gate: Vec::new(),
         };
         model.refresh();
         model
     }
 
-    /// Label every pixel of `picture` and advance the fast model by `ticks`.
-    pub fn classify(&mut self, picture: &Plane, ticks: u8, labels: &mut Plane, arch: pulp::Arch) {
-        let settle = self.floor;
-        let planes = (&self.low.data[..], &self.high.data[..], &self.threshold.data[..]);
-        let fast = (&mut self.candidate.data[..], &mut self.age.data[..], &mut self.settled.data[..]);
-        arch.dispatch(|| classify(&picture.data, planes, fast, settle, ticks, &mut labels.data));
+    /// Label every pixel of `picture` street, moving or settled and advance the fast model by `ticks`.
+    pub fn classify(&mut self, picture: &Plane, ticks: u8, labels: &mut Mask, arch: pulp::Arch) {
+        arch.dispatch(Classify {
+            picture,
+            slow: [&self.low, &self.high, &self.threshold],
+            fast: [&mut self.candidate, &mut self.age, &mut self.settled],
+            settle: self.floor,
+            ticks,
+            labels,
+            packer: Packer::new(),
+        });
     }
 
     /// Slow update of this frame's share of the rows where `labels` say street
@@ -144,24 +150,24 @@ impl Background {
     pub fn update(
         &mut self,
         (picture, raw): (&Plane, &Plane),
-        labels: &Plane,
+        labels: &Bits,
         foreground: &Bits,
         arch: pulp::Arch,
     ) {
         let mut y = self.phase;
-        let mut gate = std::mem::take(&mut self.gate);
+        let (mut near, mut gate) = (std::mem::take(&mut self.near), std::mem::take(&mut self.gate));
         while y < picture.height {
             self.remember(y, arch);
+            foreground.near(y, NEAR_ROWS, &mut near);
             gate.clear();
-            gate.extend_from_slice(labels.row(y));
-            foreground.each_near(y, NEAR_ROWS, |xs| {
-                gate[xs.start.min(picture.width)..xs.end.min(picture.width)].fill(label::MOVING);
-            });
+            for (near, label) in near.iter().zip(labels.row(y)) {
+                gate.extend((near | label).to_le_bytes().iter().flat_map(|&bits| expand(bits).to_le_bytes()));
+            }
             let seen = Some([picture.row(y), raw.row(y), &gate[..]]);
             arch.dispatch(Refresh { row: y, model: &mut *self, seen });
             y += STRIDE;
         }
-        self.gate = gate;
+        (self.near, self.gate) = (near, gate);
         self.phase = (self.phase + 1) % STRIDE;
     }
 
@@ -345,6 +351,9 @@ pub(crate) fn mask(yes: bool) -> u8 {
     0u8.wrapping_sub(u8::from(yes))
 }
 
+/// Pixels that are spread at a time.
+const BLOCK: usize = 512;
+
 /// Half the way to the smallest and largest of the 3×3 pixels around each of the middle one of `rows`.
 ///
 /// Columns first, then their neighbours: passes without an index are vector code.
@@ -383,76 +392,159 @@ fn spread(rows: [&[u8]; 3], low: &mut [u8], high: &mut [u8]) {
     }
 }
 
-/// Pixels classified at a time: the passes over them find them in the cache.
-const BLOCK: usize = 512;
-
-#[inline(always)]
-#[allow(clippy::inline_always)] // must become part of the dispatched function
-fn classify(
-    picture: &[u8],
-    (low, high, threshold): (&[u8], &[u8], &[u8]),
-    (candidate, age, settled): (&mut [u8], &mut [u8], &mut [u8]),
+/// A call of [`Background::classify`].
+struct Classify<'a> {
+    picture: &'a Plane,
+    /// Low, high and threshold.
+    slow: [&'a Plane; 3],
+    /// Candidate, age and settled.
+    fast: [&'a mut Plane; 3],
     settle: u8,
     ticks: u8,
-    labels: &mut [u8],
-) {
-    for at in (0..picture.len()).step_by(BLOCK) {
-        let to = (at + BLOCK).min(picture.len());
-        let slow = (&low[at..to], &high[at..to], &threshold[at..to]);
-        let fast = (&mut candidate[at..to], &mut age[at..to], &mut settled[at..to]);
-        classify_block(&picture[at..to], slow, fast, settle, ticks, &mut labels[at..to]);
+    labels: &'a mut Mask,
+    packer: Packer,
+}
+
+impl pulp::NullaryFnOnce for Classify<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // the very point
+    fn call(self) {
+        let Self { picture, slow, fast: [candidate, age, settled], settle, ticks, labels, packer } = self;
+        let by = (settle, ticks, packer);
+        for y in 0..picture.height {
+            let (set, still) = (labels.set.row_mut(y), labels.settled.row_mut(y));
+            let (i, i_last) = picture.row(y).as_chunks();
+            let (low, low_last) = slow[0].row(y).as_chunks();
+            let (high, high_last) = slow[1].row(y).as_chunks();
+            let (threshold, threshold_last) = slow[2].row(y).as_chunks();
+            let (c, c_last) = candidate.row_mut(y).as_chunks_mut();
+            let (a, a_last) = age.row_mut(y).as_chunks_mut();
+            let (s, s_last) = settled.row_mut(y).as_chunks_mut();
+            let shown = i.iter().zip(low).zip(high).zip(threshold);
+            let words = set.iter_mut().zip(&mut *still).zip(shown).zip(c.iter_mut().zip(a).zip(s));
+            for (((set, still), (((i, low), high), threshold)), ((c, a), s)) in words {
+                (*set, *still) = classify([*i, *low, *high, *threshold], [c, a, s], by);
+            }
+            if !i_last.is_empty() {
+                let shown = [whole(i_last), whole(low_last), whole(high_last), whole(threshold_last)];
+                let [mut c, mut a, mut s] = [whole(c_last), whole(a_last), whole(s_last)];
+                let k = set.len() - 1;
+                (set[k], still[k]) = classify(shown, [&mut c, &mut a, &mut s], by);
+                c_last.copy_from_slice(&c[..c_last.len()]);
+                a_last.copy_from_slice(&a[..a_last.len()]);
+                s_last.copy_from_slice(&s[..s_last.len()]);
+            }
+        }
     }
 }
 
-/// Three plain passes and masks instead of choices: the compiler makes vector
+/// Where a word of pixels is foreground, and where that has settled.
+///
+/// Plain passes over copies and masks instead of choices: the compiler makes vector
 /// code of these, and leaves one pass with choices scalar, 18 times as slow.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
-fn classify_block(
-    picture: &[u8],
-    (low, high, threshold): (&[u8], &[u8], &[u8]),
-    (candidate, age, settled): (&mut [u8], &mut [u8], &mut [u8]),
-    settle: u8,
-    ticks: u8,
-    labels: &mut [u8],
-) {
-    for ((&i, c), a) in picture.iter().zip(&mut *candidate).zip(&mut *age) {
-        let holds = mask(i.abs_diff(*c) <= settle);
-        *a = holds & a.saturating_add(ticks);
-        *c = (holds & *c) | (!holds & i);
+fn classify(
+    [picture, low, high, threshold]: [[u8; WORD]; 4],
+    [candidate, age, settled]: [&mut [u8; WORD]; 3],
+    (settle, ticks, packer): (u8, u8, Packer),
+) -> (u64, u64) {
+    let (mut known, mut aged, mut kept) = (*candidate, *age, *settled);
+    let mut news = 0;
+    for at in 0..WORD {
+        news |= picture[at].abs_diff(known[at]).saturating_sub(settle) | !aged[at];
     }
-    for ((s, &c), &a) in settled.iter_mut().zip(&*candidate).zip(&*age) {
-        let known = mask(a >= SETTLED_TICKS);
-        *s = (known & c) | (!known & *s);
+    // Most words have held for as long as is counted, and are what has settled.
+    if news != 0 {
+        for at in 0..WORD {
+            let i = picture[at];
+            let holds = mask(i.abs_diff(known[at]) <= settle);
+            aged[at] = holds & aged[at].saturating_add(ticks);
+            known[at] = (holds & known[at]) | (!holds & i);
+            let stays = mask(aged[at] >= SETTLED_TICKS);
+            kept[at] = (stays & known[at]) | (!stays & kept[at]);
+        }
+        (*candidate, *age, *settled) = (known, aged, kept);
     }
-    let slow = low.iter().zip(high).zip(threshold);
-    for (((label, &i), &s), ((&low, &high), &threshold)) in
-        labels.iter_mut().zip(picture).zip(&*settled).zip(slow)
-    {
-        let outside = i.saturating_sub(high) | low.saturating_sub(i);
-        let foreground = u8::from(outside > threshold);
-        *label = foreground + (foreground & u8::from(i.abs_diff(s) <= settle));
+    let mut outer = [0; WORD];
+    for at in 0..WORD {
+        let outside = picture[at].saturating_sub(high[at]) | low[at].saturating_sub(picture[at]);
+        outer[at] = u8::from(outside > threshold[at]);
     }
+    let set = packer.pack(&outer, 1);
+    if set == 0 {
+        return (0, 0);
+    }
+    let mut still = [0; WORD];
+    for at in 0..WORD {
+        still[at] = u8::from(picture[at].abs_diff(kept[at]) <= settle);
+    }
+    (set, set & packer.pack(&still, 1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const W: usize = 40;
     const H: usize = 24;
 
     /// Show a picture of one level, with `level` in the middle, for `frames`.
-    fn show(model: &mut Background, level: u8, frames: usize) -> Plane {
+    fn show(model: &mut Background, level: u8, frames: usize) -> Mask {
         let mut picture = Plane::new(W, H, 100);
         (8..16).for_each(|y| picture.row_mut(y)[10..30].fill(level));
-        let (mut labels, mut foreground) = (Plane::new(W, H, 0), Bits::default());
+        let mut labels = Mask::new(W, H);
         for _ in 0..frames {
             model.classify(&picture, 1, &mut labels, pulp::Arch::new());
-            foreground.mark(&labels, label::MOVING | label::SETTLED);
-            model.update((&picture, &picture), &labels, &foreground, pulp::Arch::new());
+            model.update((&picture, &picture), &labels.set, &labels.set, pulp::Arch::new());
         }
         labels
+    }
+
+    /// Labels of `picture`, pixel by pixel, and the fast model after it.
+    fn plain(model: &mut Background, picture: &Plane, ticks: u8) -> Vec<u8> {
+        let floor = model.floor;
+        let label = |(at, &i): (usize, &u8)| {
+            let (candidate, age) = (&mut model.candidate.data[at], &mut model.age.data[at]);
+            let holds = i.abs_diff(*candidate) <= floor;
+            (*candidate, *age) = if holds { (*candidate, age.saturating_add(ticks)) } else { (i, 0) };
+            let settled = &mut model.settled.data[at];
+            if *age >= SETTLED_TICKS {
+                *settled = *candidate;
+            }
+            let threshold = i16::from(model.threshold.data[at]);
+            let (low, high) = (i16::from(model.low.data[at]), i16::from(model.high.data[at]));
+            match i16::from(i) {
+                i if i <= high + threshold && i >= low - threshold => label::STREET,
+                _ if i.abs_diff(*settled) <= floor => label::SETTLED,
+                _ => label::MOVING,
+            }
+        };
+        picture.data.iter().enumerate().map(label).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn labels_are_those_of_the_pixels(
+            (width, pictures) in (1usize..150).prop_flat_map(|w| {
+                let levels = prop::sample::select(vec![0, 60, 70, 71, 90, 255]);
+                (Just(w), prop::collection::vec(prop::collection::vec(levels, w * 2), 2..9))
+            }),
+            ticks in 1u8..200,
+        ) {
+            let picture = |data: &Vec<u8>| Plane { width, height: 2, data: data.clone() };
+            let mut model = Background::new(&picture(&pictures[0]), 10);
+            let (mut other, mut labels) = (model.clone(), Mask::new(width, 2));
+            for data in pictures[1..].iter().flat_map(|data| [data; 3]) {
+                model.classify(&picture(data), ticks, &mut labels, pulp::Arch::new());
+                prop_assert_eq!(&Plane::from(labels.clone()).data, &plain(&mut other, &picture(data), ticks));
+                let fast = |m: &Background| [m.candidate.clone(), m.age.clone(), m.settled.clone()];
+                prop_assert_eq!(fast(&model), fast(&other));
+            }
+        }
     }
 
     fn model(level: u8) -> Background {
@@ -526,11 +618,10 @@ mod tests {
         for y in [4, 5, 10, 11, 18, 19] {
             picture.row_mut(y)[10..30].fill(20);
         }
-        let (mut labels, mut foreground) = (Plane::new(W, H, 0), Bits::default());
+        let mut labels = Mask::new(W, H);
         for _ in 0..500 {
             model.classify(&picture, 1, &mut labels, pulp::Arch::new());
-            foreground.mark(&labels, label::MOVING | label::SETTLED);
-            model.update((&picture, &picture), &labels, &foreground, pulp::Arch::new());
+            model.update((&picture, &picture), &labels.set, &labels.set, pulp::Arch::new());
         }
         assert_eq!(model.level.row(8)[20], 100);
         assert_eq!(model.level.row(14)[20], 100);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::reduce::Plane;
 
 /// Pixels in a word.
-const WORD: usize = u64::BITS as usize;
+pub(crate) const WORD: usize = u64::BITS as usize;
 
 /// One bit per pixel; rows begin with a word, bits beyond a row's end are 0.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,34 @@ pub(crate) struct Bits {
 
 impl Bits {
     /// Nothing set, for pictures of `width`×`height`.
+    pub fn new(width: usize, height: usize) -> Self {
+        let stride = width.div_ceil(WORD);
+        Self { stride, words: vec![0; stride * height] }
+    }
+
+    /// Set what is set in `other`.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.stride = other.stride;
+        self.words.clone_from(&other.words);
+    }
+
+    /// Set columns `xs` of row `y`.
+    pub fn fill(&mut self, y: usize, xs: &Range<usize>) {
+        let row = self.row_mut(y);
+        words_of(xs).for_each(|k| row[k] |= within(xs, k));
+    }
+
+    /// Those of the 64 columns of row `y` from `x` on, the first one lowest; none beyond the picture.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched functions
+    pub fn from(&self, y: usize, x: usize) -> u64 {
+        let (row, k, right) = (self.row(y), x / WORD, x % WORD);
+        let word = |k: usize| row.get(k).copied().unwrap_or(0);
+        // Two shifts, as one by a whole word is none.
+        word(k) >> right | word(k + 1) << 1 << (WORD - 1 - right)
+    }
+
+    /// Nothing set, for pictures of `width`×`height`.
     pub fn clear(&mut self, width: usize, height: usize) {
         self.stride = width.div_ceil(WORD);
         self.words.clear();
@@ -26,16 +54,8 @@ impl Bits {
 
     /// Set what has any of `flags` in `plane`; flags are among the lowest four bits.
     pub fn mark(&mut self, plane: &Plane, flags: u8) {
-        Self::mark_each([self], plane, [flags]);
-    }
-
-    /// The same for several planes of bits at a time, whose flags are among those of the first.
-    pub fn mark_each<const N: usize>(mut bits: [&mut Self; N], plane: &Plane, flags: [u8; N]) {
-        for bits in &mut bits {
-            bits.stride = plane.width.div_ceil(WORD);
-            bits.words.resize(bits.stride * plane.height, 0);
-        }
-        pulp::Arch::new().dispatch(Mark { bits, plane, flags, packer: Packer::new() });
+        self.clear(plane.width, plane.height);
+        pulp::Arch::new().dispatch(Mark { bits: self, plane, flags, packer: Packer::new() });
     }
 
     #[inline(always)]
@@ -44,6 +64,8 @@ impl Bits {
         &self.words[y * self.stride..][..self.stride]
     }
 
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched functions
     pub fn row_mut(&mut self, y: usize) -> &mut [u64] {
         &mut self.words[y * self.stride..][..self.stride]
     }
@@ -74,26 +96,33 @@ impl Bits {
         (self.words[y * self.stride + byte / 8] >> (byte % 8 * 8)) as u8
     }
 
-    /// Call `each` with the columns, eight by eight, near which anything is set
-    /// in row `y` or in those `apart` from it, above or below.
-    pub fn each_near(&self, y: usize, apart: [usize; 3], mut each: impl FnMut(Range<usize>)) {
+    /// Gather into `near` (cleared first) the columns, eight by eight, beside or in which anything is
+    /// set in row `y` or in those `apart` from it, above or below.
+    pub fn near(&self, y: usize, apart: [usize; 3], near: &mut Vec<u64>) {
         let height = self.words.len() / self.stride.max(1);
-        for k in 0..self.stride {
-            let word = |y: usize| self.words[y * self.stride + k];
-            let any = apart
-                .iter()
-                .fold(0, |any, &d| any | word(y.saturating_sub(d)) | word((y + d).min(height - 1)));
-            for byte in (0..WORD / 8).filter(|b| any >> (8 * b) & 0xff != 0) {
-                let x = k * WORD + 8 * byte;
-                each(x.saturating_sub(8)..x + 16);
+        near.clear();
+        near.resize(self.stride, 0);
+        for d in apart {
+            for y in [y.saturating_sub(d), (y + d).min(height - 1)] {
+                near.iter_mut().zip(self.row(y)).for_each(|(near, row)| *near |= row);
             }
+        }
+        let mut before = 0;
+        for k in 0..near.len() {
+            let next = near.get(k + 1).map_or(0, |&word| whole_bytes(word));
+            let here = if k == 0 { whole_bytes(near[0]) } else { near[k] };
+            near[k] = here | here << 8 | here >> 8 | before >> (WORD - 8) | next << (WORD - 8);
+            if let Some(word) = near.get_mut(k + 1) {
+                *word = next;
+            }
+            before = here;
         }
     }
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // must become part of the dispatched functions
     pub fn is_set(&self, x: usize, y: usize) -> bool {
-        self.words[y * self.stride + x / WORD] >> (x % WORD) & 1 != 0
+        is_in(self.row(y), x) != 0
     }
 
     /// The columns where every run of set bits in row `y` begins and ends,
@@ -130,41 +159,31 @@ impl Bits {
         (right, down): (usize, usize),
         mut each: impl FnMut(usize, bool),
     ) {
-        let (row, other) = (self.row(y), self.row(y + down));
+        let row = self.row(y);
         for k in words_of(xs) {
-            let next = other.get(k + 1).copied().unwrap_or(0);
-            // Two shifts, as one by a whole word is none.
-            let moved = other[k] >> right | next << 1 << (WORD - 1 - right);
-            let word = row[k];
+            let (word, moved) = (row[k], self.from(y + down, k * WORD + right));
             for_each_set((word ^ moved) & within(xs, k), |bit| each(k * WORD + bit, word >> bit & 1 != 0));
         }
     }
 }
 
-/// A call of [`Bits::mark_each`].
-struct Mark<'a, const N: usize> {
-    bits: [&'a mut Bits; N],
+/// A call of [`Bits::mark`].
+struct Mark<'a> {
+    bits: &'a mut Bits,
     plane: &'a Plane,
-    flags: [u8; N],
+    flags: u8,
     packer: Packer,
 }
 
-impl<const N: usize> pulp::NullaryFnOnce for Mark<'_, N> {
+impl pulp::NullaryFnOnce for Mark<'_> {
     type Output = ();
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // the very point
-    fn call(mut self) {
+    fn call(self) {
         for y in 0..self.plane.height {
-            let (whole, rest) = self.plane.row(y).as_chunks::<WORD>();
-            let mut rows = self.bits.each_mut().map(|bits| bits.row_mut(y));
-            for (k, pixels) in whole.iter().enumerate() {
-                self.packer.pack_each(pixels, &self.flags, &mut rows, k);
-            }
-            if !rest.is_empty() {
-                let mut last = [0; WORD];
-                last[..rest.len()].copy_from_slice(rest);
-                self.packer.pack_each(&last, &self.flags, &mut rows, whole.len());
+            for (k, word) in self.bits.row_mut(y).iter_mut().enumerate() {
+                *word = self.packer.pack(&pixels(self.plane.row(y), k), self.flags);
             }
         }
     }
@@ -185,24 +204,6 @@ impl Packer {
         }
     }
 
-    /// Word `k` of every one of `rows`, whose flags are among those of the first.
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // must become part of the dispatched function
-    fn pack_each<const N: usize>(
-        self,
-        pixels: &[u8; WORD],
-        flags: &[u8; N],
-        rows: &mut [&mut [u64]; N],
-        k: usize,
-    ) {
-        let all = self.pack(pixels, flags[0]);
-        rows[0][k] = all;
-        for i in 1..N {
-            // Most words are street alone.
-            rows[i][k] = if all == 0 { 0 } else { self.pack(pixels, flags[i]) };
-        }
-    }
-
     /// Bit `i` is set where pixel `i` has any of `flags`, which are among the
     /// lowest four bits. To be called in what `pulp` dispatches.
     #[inline(always)]
@@ -219,13 +220,13 @@ impl Packer {
             let [low, high]: [[u8; WORD / 2]; 2] = pulp::cast(*pixels);
             return half(low) | half(high) << (WORD / 2);
         }
-        pack(pixels, flags)
+        pack(*pixels, flags)
     }
 }
 
 /// The same with plain arithmetic.
 #[inline]
-fn pack(pixels: &[u8; WORD], flags: u8) -> u64 {
+fn pack(pixels: [u8; WORD], flags: u8) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     // Most of a picture is street; the compiler makes vector code of this.
     if pixels.iter().fold(0, |all, &pixel| all | pixel) & flags == 0 {
@@ -238,6 +239,40 @@ fn pack(pixels: &[u8; WORD], flags: u8) -> u64 {
         // Moves byte i's lowest bit to bit 56 + i; no two products meet, so nothing carries.
         word | ((any & ONES).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i)
     })
+}
+
+/// Every byte that is not 0 filled.
+fn whole_bytes(word: u64) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let highest = (((word & LOW) + LOW) | word) & !LOW;
+    (highest >> 7) * 0xff
+}
+
+/// Byte `i` is 1 where bit `i` is set, else 0.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched functions
+pub(crate) fn expand(bits: u8) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Each byte keeps its own bit, which then carries into its highest one.
+    let own = (u64::from(bits) * ONES) & 0x8040_2010_0804_0201;
+    ((own + 0x7f * ONES) >> 7) & ONES
+}
+
+/// Columns `64 * k` to `64 * k + 63` of a `row` of pixels; 0 beyond its end.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched functions
+pub(crate) fn pixels(row: &[u8], k: usize) -> [u8; WORD] {
+    let (words, last) = row.as_chunks();
+    if k < words.len() { words[k] } else { whole(last) }
+}
+
+/// A word that begins with `pixels`, fewer than it holds; then 0.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched functions
+pub(crate) fn whole(pixels: &[u8]) -> [u8; WORD] {
+    let mut word = [0; WORD];
+    word[..pixels.len()].copy_from_slice(pixels);
+    word
 }
 
 /// Call `each` with the place of every set bit, lowest first.
@@ -253,17 +288,24 @@ pub(crate) fn any_in(row: &[u64], xs: &Range<usize>) -> bool {
     words_of(xs).any(|k| row[k] & within(xs, k) != 0)
 }
 
+/// 1 where column `x` is set in `row`, else 0.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched functions
+pub(crate) fn is_in(row: &[u64], x: usize) -> usize {
+    (row[x / WORD] >> (x % WORD) & 1) as usize
+}
+
 /// Words that hold the columns `xs`.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched functions
-fn words_of(xs: &Range<usize>) -> Range<usize> {
+pub(crate) fn words_of(xs: &Range<usize>) -> Range<usize> {
     if xs.is_empty() { 0..0 } else { xs.start / WORD..xs.end.div_ceil(WORD) }
 }
 
 /// The bits of word `k` that lie in the columns `xs`.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched functions
-fn within(xs: &Range<usize>, k: usize) -> u64 {
+pub(crate) fn within(xs: &Range<usize>, k: usize) -> u64 {
     let start = xs.start.saturating_sub(k * WORD);
     let end = xs.end - k * WORD;
     (u64::MAX << start) & if end < WORD { !(u64::MAX << end) } else { u64::MAX }
@@ -283,25 +325,21 @@ mod tests {
             let plane = Plane { width, height: 3, data };
             let mut bits = Bits::default();
             bits.mark(&plane, flags);
-            let pixels = std::array::from_fn(|i| plane.data[i % plane.data.len()]);
-            prop_assert_eq!(Packer::new().pack(&pixels, flags), pack(&pixels, flags));
-            let (mut again, mut fewer, mut marked) = (Bits::default(), Bits::default(), Bits::default());
-            Bits::mark_each([&mut again, &mut fewer], &plane, [flags, flags & 5]);
-            marked.mark(&plane, flags & 5);
-            prop_assert_eq!((&again.words, &fewer.words), (&bits.words, &marked.words));
+            let word = std::array::from_fn(|i| plane.data[i % plane.data.len()]);
+            prop_assert_eq!(Packer::new().pack(&word, flags), pack(word, flags));
             let set = |x: usize, y: usize| plane.row(y)[x] & flags != 0;
             let xs = from.min(width)..to.clamp(from.min(width), width);
             for y in 0..3 {
                 prop_assert!((0..width).all(|x| bits.is_set(x, y) == set(x, y)));
                 prop_assert_eq!(bits.count(y, xs.clone()), xs.clone().filter(|&x| set(x, y)).count());
-                let mut near = vec![false; width];
-                bits.each_near(y, [0, 1, 2], |xs| near[xs.start.min(width)..xs.end.min(width)].fill(true));
-                for (x, &near) in near.iter().enumerate() {
+                let mut near = Vec::new();
+                bits.near(y, [0, 1, 2], &mut near);
+                for x in 0..width {
                     let eight = x / 8 * 8;
                     let inside = eight.saturating_sub(8)..(eight + 16).min(width);
                     let any = (0..3).any(|v| inside.clone().any(|u| set(u, v)));
                     // Rows are so few that every one is near.
-                    prop_assert_eq!(near, any, "column {} of {}", x, width);
+                    prop_assert_eq!(near[x / WORD] >> (x % WORD) & 1 != 0, any, "column {} of {}", x, width);
                 }
                 let mut ends = Vec::new();
                 let runs: Vec<_> =
@@ -313,6 +351,11 @@ mod tests {
             }
             for (x, y) in (0..width).flat_map(|x| (0..3).map(move |y| (x, y))) {
                 prop_assert_eq!(bits.eight(y, x / 8) >> (x % 8) & 1 != 0, set(x, y));
+                let (ahead, few) = (bits.from(y, x), expand(bits.from(y, x) as u8).to_le_bytes());
+                prop_assert!((0..WORD).all(|i| (ahead >> i & 1 != 0) == (x + i < width && set(x + i, y))));
+                prop_assert!((0..8).all(|i| u64::from(few[i]) == ahead >> i & 1));
+                let here = pixels(plane.row(y), x / WORD);
+                prop_assert_eq!(here[x % WORD], plane.row(y)[x]);
             }
             let mut any = Vec::new();
             bits.any_of(1..3, &mut any);

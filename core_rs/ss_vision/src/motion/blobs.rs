@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use super::background::label;
 use super::bits::Bits;
 use super::camera::Rect;
-use super::reduce::Plane;
+use super::mask::Mask;
 
 /// A connected region of foreground.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,10 +52,6 @@ pub(crate) struct Components {
     blob_of: Vec<u32>,
     /// First and last run of each blob.
     chains: Vec<[u32; 2]>,
-    /// Pixels of the mask, those that have settled and those that may be shadow.
-    set: Bits,
-    settled: Bits,
-    shade: Bits,
     pub blobs: Vec<Blob>,
     /// What was counted in each of them.
     pub sums: Vec<[usize; 2]>,
@@ -65,15 +60,10 @@ pub(crate) struct Components {
 
 impl Components {
     /// Components of the pixels of `mask` that are not street, 8-connected, in
-    /// the order of their first pixel. Pixels equal to
-    /// [`label::SETTLED`] and [`label::SHADOW`] are counted apart.
-    pub fn find(&mut self, mask: &Plane) {
-        let (mut set, mut settled) = (std::mem::take(&mut self.set), std::mem::take(&mut self.settled));
-        let mut shade = std::mem::take(&mut self.shade);
-        let flags = [label::MOVING | label::SETTLED | label::SHADOW, label::SETTLED, label::SHADOW];
-        Bits::mark_each([&mut set, &mut settled, &mut shade], mask, flags);
-        self.find_set(&set, mask.height, Kinds { settled: &settled, shade: &shade });
-        (self.set, self.settled, self.shade) = (set, settled, shade);
+    /// the order of their first pixel. What has settled and what may be shadow
+    /// is counted apart.
+    pub fn find(&mut self, mask: &Mask) {
+        self.find_set(&mask.set, mask.height, Kinds { settled: &mask.settled, shade: &mask.shade });
         for (blob, &[settled, shade]) in self.blobs.iter_mut().zip(&self.sums) {
             (blob.settled, blob.shade) = (settled, shade);
             blob.area -= shade;
@@ -210,72 +200,11 @@ fn join(runs: &mut [Run], a: usize, b: usize) {
     runs[a.max(b)].parent = a.min(b) as u32;
 }
 
-/// Keep a foreground pixel when at least four of the eight around it are
-/// foreground, and fill a street pixel when at least six are: lone noise goes,
-/// pinholes close, outlines stay where they are. What may be shadow stays so.
-pub(crate) fn majority(labels: &Plane, sums: &mut [u8], out: &mut Plane, arch: pulp::Arch) {
-    arch.dispatch(Majority { labels, sums, out });
-}
-
-/// A call of [`majority_of`], for the reason of `reduce::Reduce`.
-struct Majority<'a> {
-    labels: &'a Plane,
-    sums: &'a mut [u8],
-    out: &'a mut Plane,
-}
-
-impl pulp::NullaryFnOnce for Majority<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // the very point
-    fn call(self) {
-        majority_of(self.labels, self.sums, self.out);
-    }
-}
-
-#[inline(always)]
-#[allow(clippy::inline_always)] // must become part of the dispatched function
-fn majority_of(labels: &Plane, sums: &mut [u8], out: &mut Plane) {
-    let (w, h) = (labels.width, labels.height);
-    for y in 0..h {
-        let above = labels.row(y.saturating_sub(1));
-        let (here, below) = (labels.row(y), labels.row((y + 1).min(h - 1)));
-        let (sums, out) = (&mut sums[..w], out.row_mut(y));
-        if w < 3 {
-            out.fill(label::STREET);
-            continue;
-        }
-        for (((s, &a), &b), &c) in sums.iter_mut().zip(above).zip(here).zip(below) {
-            *s = is_set(a) + is_set(b) + is_set(c);
-        }
-        out[0] = vote(here[0], 2 * sums[0] + sums[1]);
-        out[w - 1] = vote(here[w - 1], 2 * sums[w - 1] + sums[w - 2]);
-        let around = sums[..w - 2].iter().zip(&sums[1..w - 1]).zip(&sums[2..]);
-        for ((o, &v), ((&a, &b), &c)) in out[1..w - 1].iter_mut().zip(&here[1..w - 1]).zip(around) {
-            *o = vote(v, a + b + c);
-        }
-    }
-}
-
-/// 1 for foreground, 0 for street and shadow.
-#[inline(always)]
-#[allow(clippy::inline_always)] // must become part of the dispatched function
-fn is_set(pixel: u8) -> u8 {
-    u8::from(pixel == label::MOVING) + u8::from(pixel == label::SETTLED)
-}
-
-/// Label after the vote of `count` foreground pixels among nine.
-#[inline(always)]
-#[allow(clippy::inline_always)] // must become part of the dispatched function
-fn vote(pixel: u8, count: u8) -> u8 {
-    let kept = if count >= 5 { pixel } else { 0 };
-    let filled = if count >= 6 { label::MOVING } else { pixel & label::SHADOW };
-    if is_set(pixel) == 0 { filled } else { kept }
-}
-
 #[cfg(test)]
 mod grouping {
+    use super::super::background::label;
+    use super::super::majority::Majority;
+    use super::super::reduce::Plane;
     use super::*;
 
     #[test]
@@ -285,9 +214,10 @@ mod grouping {
             labels.row_mut(y)[5..15].fill(label::MOVING);
             labels.row_mut(y)[15..25].fill(label::MOVING | label::SHADOW);
         }
-        let mut mask = Plane::new(30, 20, 0);
-        majority(&labels, &mut [0; 30], &mut mask, pulp::Arch::new());
-        assert_eq!([mask.row(10)[10], mask.row(10)[20]], [label::MOVING, label::SHADOW]);
+        let mut mask = Mask::new(30, 20);
+        Majority::default().vote(&labels.into(), &mut mask, pulp::Arch::new());
+        let shown = Plane::from(mask.clone());
+        assert_eq!([shown.row(10)[10], shown.row(10)[20]], [label::MOVING, label::SHADOW]);
         let mut found = Components::default();
         found.find(&mask);
         assert_eq!(found.blobs.len(), 1);
@@ -302,7 +232,7 @@ mod grouping {
             *pixel = u8::from((i * i / 7) % 5 == 0);
         }
         let mut found = Components::default();
-        found.find(&mask);
+        found.find(&mask.into());
         assert!(found.blobs.len() > 5, "{}", found.blobs.len());
         let mut seen = 0;
         for (number, blob) in found.blobs.iter().enumerate() {

@@ -8,9 +8,10 @@
 //! reported only once they have moved.
 
 use super::background::{Background, label};
-use super::bits::Bits;
-use super::blobs::{Components, majority};
+use super::blobs::Components;
 use super::camera::Camera;
+use super::majority::Majority;
+use super::mask::Mask;
 use super::reduce::Plane;
 use super::shadow::Shadow;
 use super::sizes::{KINDS, Sizes};
@@ -69,12 +70,11 @@ pub(crate) fn street(
         }
     }
     // Once to learn, once to remove.
-    let mut foreground = Bits::default();
-    foreground.mark(&odd, label::MOVING);
-    shadow.remove((picture, &ground), &foreground, &mut odd.clone(), WEIGHT, arch);
-    shadow.remove((picture, &ground), &foreground, &mut odd, 0, arch);
-    let mut mask = Plane::new(w, h, 0);
-    majority(&odd, &mut vec![0; w], &mut mask, arch);
+    let mut odd = Mask::from(odd);
+    shadow.remove((picture, &ground), &mut odd, WEIGHT, arch);
+    shadow.remove((picture, &ground), &mut odd, 0, arch);
+    let mut mask = Mask::new(w, h);
+    Majority::default().vote(&odd, &mut mask, arch);
     let (mut components, mut explainer, mut found) =
         (Components::default(), Explainer::default(), Vec::new());
     components.find(&mask);
@@ -105,10 +105,10 @@ pub(crate) fn street(
 
 /// The foreground of `mask` that stands up from the ground: markings are
 /// thin, or short as seen from the camera.
-fn upright(mask: &Plane, camera: &Camera) -> Plane {
+fn upright(mask: &Mask, camera: &Camera) -> Plane {
     let (w, h) = (mask.width, mask.height);
     let mut tall = Plane::new(w, h, 0);
-    let set = |x: usize, y: usize| mask.row(y)[x] != 0;
+    let set = |x: usize, y: usize| mask.set.is_set(x, y);
     for x in 0..w {
         let mut y = 0;
         while y < h {

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use super::background::label;
+use super::bits::{self, Packer, pixels, words_of};
 use super::camera::Rect;
+use super::mask::Mask;
 use super::reduce::Plane;
 
 /// Share of an edge strip that must be foreground to belong to the target.
@@ -18,10 +19,24 @@ const STRIPS: usize = 16;
 /// What is known of the pixels about a target: the foreground, and by whose number each is owned, 0 for nobody.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen<'a> {
-    pub mask: &'a Plane,
+    pub mask: &'a Mask,
     pub owner: &'a Plane,
     /// Of the target.
     pub number: u8,
+    pub packer: Packer,
+}
+
+impl Seen<'_> {
+    /// Which of word `k` of row `y`, in columns `xs`, the target owns, or nobody if that is as `free`.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // must become part of the dispatched functions
+    pub fn own(&self, y: usize, k: usize, xs: &Range<usize>, free: bool) -> u64 {
+        let mut owners = pixels(self.owner.row(y), k);
+        for owner in &mut owners {
+            *owner = u8::from(*owner == self.number) | u8::from(free) & u8::from(*owner == 0);
+        }
+        self.packer.pack(&owners, 1) & bits::within(xs, k)
+    }
 }
 
 /// Pixels of a strip that are visible, and of those the foreground.
@@ -90,16 +105,6 @@ fn within(range: &Range<i32>, n: usize) -> Range<usize> {
     start as usize..range.end.clamp(start, n as i32) as usize
 }
 
-/// 1 for a pixel of `number` or nobody that says whose it is, and 1 for one that is foreground, too. Shade says
-/// so at the foot alone, where it is none.
-#[inline(always)]
-#[allow(clippy::inline_always)] // must become part of the dispatched functions
-fn look(owner: u8, pixel: u8, number: u8, is_foot: bool) -> (u16, u16) {
-    let mine = u16::from(owner == 0) | u16::from(owner == number);
-    let lit = u16::from(pixel != label::SHADOW);
-    (mine & (lit | u16::from(is_foot)), mine & lit & u16::from(pixel != label::STREET))
-}
-
 /// The part of row `y` in `columns`.
 struct Row<'a> {
     seen: &'a Seen<'a>,
@@ -114,15 +119,17 @@ impl pulp::NullaryFnOnce for Row<'_> {
     #[inline(always)]
     #[allow(clippy::inline_always)] // the very point
     fn call(self) -> Strip {
-        let Seen { mask, owner, number } = *self.seen;
+        let mask = self.seen.mask;
         let mut strip = Strip::default();
         if self.y < 0 || self.y >= mask.height as i32 {
             return strip;
         }
         let (y, xs) = (self.y as usize, within(self.columns, mask.width));
-        for (&o, &m) in owner.row(y)[xs.clone()].iter().zip(&mask.row(y)[xs]) {
-            let (seen, set) = look(o, m, number, self.is_foot);
-            (strip.seen, strip.set) = (strip.seen.wrapping_add(seen), strip.set.wrapping_add(set));
+        let (set, shade) = (mask.set.row(y), mask.shade.row(y));
+        for k in words_of(&xs) {
+            let (mine, hides) = (self.seen.own(y, k, &xs, true), if self.is_foot { 0 } else { shade[k] });
+            strip.seen += (mine & !hides).count_ones() as u16;
+            strip.set += (mine & set[k] & !shade[k]).count_ones() as u16;
         }
         strip
     }
@@ -141,24 +148,23 @@ impl pulp::NullaryFnOnce for Columns<'_> {
     #[inline(always)]
     #[allow(clippy::inline_always)] // the very point
     fn call(self) -> [Strip; STRIPS] {
-        let Seen { mask, owner, number } = *self.seen;
+        let Seen { mask, owner, number, .. } = *self.seen;
         let xs = within(&(self.first..self.first + STRIPS as i32), mask.width);
         let (mut seen, mut set) = ([0; STRIPS], [0; STRIPS]);
         for y in within(self.rows, mask.height) {
-            let (owners, pixels) = (&owner.row(y)[xs.clone()], &mask.row(y)[xs.clone()]);
-            let mut add = |owners: &[u8; STRIPS], pixels: &[u8; STRIPS]| {
-                for i in 0..STRIPS {
-                    let of = look(owners[i], pixels[i], number, false);
-                    (seen[i], set[i]) = (of.0.wrapping_add(seen[i]), of.1.wrapping_add(set[i]));
-                }
-            };
-            if let (Some(owners), Some(pixels)) = (owners.first_chunk(), pixels.first_chunk()) {
-                add(owners, pixels);
-            } else {
-                let (mut all_owners, mut all_pixels) = ([0; STRIPS], [0; STRIPS]);
-                all_owners[..xs.len()].copy_from_slice(owners);
-                all_pixels[..xs.len()].copy_from_slice(pixels);
-                add(&all_owners, &all_pixels);
+            let row = &owner.row(y)[xs.clone()];
+            let owners: [u8; STRIPS] = row.first_chunk().copied().unwrap_or_else(|| {
+                let mut owners = [0; STRIPS];
+                owners[..xs.len()].copy_from_slice(row);
+                owners
+            });
+            // Shade beside it may be a part of it, and says nothing.
+            let lit = !mask.shade.from(y, xs.start);
+            let (lit, shown) = (lit as u16, (lit & mask.set.from(y, xs.start)) as u16);
+            for i in 0..STRIPS {
+                let mine = u16::from(owners[i] == 0) | u16::from(owners[i] == number);
+                seen[i] = (mine & (lit >> i)).wrapping_add(seen[i]);
+                set[i] = (mine & (shown >> i)).wrapping_add(set[i]);
             }
         }
         let before = xs.start as i32 - self.first;
@@ -175,18 +181,19 @@ impl pulp::NullaryFnOnce for Columns<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::background::label;
     use super::*;
     use proptest::prelude::*;
 
     /// Pixel by pixel.
-    fn plain(seen: &Seen, xs: &Range<i32>, ys: &Range<i32>, is_foot: bool) -> Strip {
+    fn plain(seen: &Seen, labels: &Plane, (xs, ys): (&Range<i32>, &Range<i32>), is_foot: bool) -> Strip {
         let mut strip = Strip::default();
         for (x, y) in ys.clone().flat_map(|y| xs.clone().map(move |x| (x, y))) {
             if x < 0 || y < 0 || x >= seen.mask.width as i32 || y >= seen.mask.height as i32 {
                 continue;
             }
             let (x, y) = (x as usize, y as usize);
-            let foreground = match (seen.owner.row(y)[x], seen.mask.row(y)[x]) {
+            let foreground = match (seen.owner.row(y)[x], labels.row(y)[x]) {
                 (whose, _) if whose != 0 && whose != seen.number => None,
                 (_, label::SHADOW) => is_foot.then_some(false),
                 (_, pixel) => Some(pixel != label::STREET),
@@ -207,15 +214,16 @@ mod tests {
             )),
             (x, y, n) in (-20i32..50, -5i32..16, 0i32..50),
         ) {
-            let (mask, owner) = (Plane { width, height: 12, data: mask }, Plane { width, height: 12, data: owner });
-            let (seen, arch) = (Seen { mask: &mask, owner: &owner, number: 2 }, pulp::Arch::new());
+            let (labels, owner) = (Plane { width, height: 12, data: mask }, Plane { width, height: 12, data: owner });
+            let (mask, packer) = (Mask::from(labels.clone()), Packer::new());
+            let (seen, arch) = (Seen { mask: &mask, owner: &owner, number: 2, packer }, pulp::Arch::new());
             for is_foot in [false, true] {
                 let row = arch.dispatch(Row { seen: &seen, y, columns: &(x..x + n), is_foot });
-                prop_assert_eq!(row, plain(&seen, &(x..x + n), &(y..y + 1), is_foot));
+                prop_assert_eq!(row, plain(&seen, &labels, (&(x..x + n), &(y..y + 1)), is_foot));
             }
             let strips = arch.dispatch(Columns { seen: &seen, first: x, rows: &(y..y + n) });
             for (at, strip) in (x..).zip(strips) {
-                prop_assert_eq!(strip, plain(&seen, &(at..at + 1), &(y..y + n), false));
+                prop_assert_eq!(strip, plain(&seen, &labels, (&(at..at + 1), &(y..y + n)), false));
             }
         }
     }

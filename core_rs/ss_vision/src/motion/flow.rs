@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::bits::{Bits, is_in};
 use super::camera::Rect;
 use super::reduce::Plane;
 
@@ -58,7 +59,7 @@ impl Motion {
 
 impl Patch {
     /// Take the foreground points of `rect` that lie in none of `hidden`.
-    pub fn take(&mut self, picture: &Plane, mask: &Plane, rect: &Rect, hidden: &[Rect]) {
+    pub fn take(&mut self, picture: &Plane, mask: &Bits, rect: &Rect, hidden: &[Rect]) {
         let step = (rect.area() / POINTS).sqrt().ceil().max(1.0) as usize;
         let (xs, ys) = rect.pixels(picture.width, picture.height);
         let most = xs.len().div_ceil(step) * ys.len().div_ceil(step);
@@ -66,14 +67,14 @@ impl Patch {
         self.levels.resize(most, 0);
         let mut taken = 0;
         for y in ys.clone().step_by(step) {
-            let (levels, mask) = (picture.row(y), mask.row(y));
+            let (levels, set) = (picture.row(y), mask.row(y));
             let first = (y - ys.start) * picture.width;
             for x in xs.clone().step_by(step) {
                 let is_hidden = hidden.iter().any(|r| r.contains(x as f32, y as f32));
                 // Every point is written, and those that do not count are written over: no branch to guess.
                 self.places[taken] = (first + x - xs.start) as u32;
                 self.levels[taken] = levels[x];
-                taken += usize::from(mask[x] != 0) & usize::from(!is_hidden);
+                taken += is_in(set, x) & usize::from(!is_hidden);
             }
         }
         self.places.truncate(taken);
@@ -211,8 +212,9 @@ mod tests {
             let (before, now, mask) = (plane(seed, 256), plane(seed ^ 1, 256), plane(seed ^ 2, 2));
             let rect = Rect { x1: at.0, y1: at.1, x2: at.0 + size.0, y2: at.1 + size.1 };
             let hidden = [Rect { x1: other.0, y1: other.1, x2: other.0 + other.2, y2: other.1 + other.2 }];
-            let mut patch = Patch::default();
-            patch.take(&before, &mask, &rect, &hidden);
+            let (mut patch, mut set) = (Patch::default(), Bits::default());
+            set.mark(&mask, 1);
+            patch.take(&before, &set, &rect, &hidden);
             let step = (rect.area() / POINTS).sqrt().ceil().max(1.0) as usize;
             let (xs, ys) = rect.pixels(W, H);
             let (mut sum, mut points) = (0, 0);
@@ -239,8 +241,8 @@ mod tests {
         for y in 4..H {
             now.row_mut(y)[3..].copy_from_slice(&before.row(y - 4)[..W - 3]);
         }
-        let (mask, rect) = (plane(1, 1), Rect { x1: 10.0, y1: 8.0, x2: 26.0, y2: 20.0 });
-        let mask = Plane { data: mask.data.iter().map(|_| 1).collect(), ..mask };
+        let (mut mask, rect) = (Bits::new(W, H), Rect { x1: 10.0, y1: 8.0, x2: 26.0, y2: 20.0 });
+        (0..H).for_each(|y| mask.fill(y, &(0..W)));
         let mut patch = Patch::default();
         patch.take(&before, &mask, &rect, &[]);
         for expected in [None, Some((2.0, 4.0))] {

@@ -15,6 +15,8 @@ mod edges;
 mod flow;
 mod gain;
 mod ghosts;
+mod majority;
+mod mask;
 mod reduce;
 mod revise;
 mod shadow;
@@ -26,12 +28,13 @@ mod window;
 use serde::{Deserialize, Serialize};
 use ss_model::{BoxF, Detection, Error, EventTime, Homography, LumaFrame, Result, Track, VehicleClass};
 
-use background::{Background, label};
-use bits::Bits;
-use blobs::{Components, majority};
+use background::Background;
+use blobs::Components;
 use camera::{Camera, Rect};
 use gain::Gain;
 use ghosts::{Ghosts, Spared, is_revealed};
+use majority::Majority;
+use mask::Mask;
 use reduce::{Plane, Reducer};
 use revise::{doubtful, mark_firm, revise};
 use shadow::Shadow;
@@ -79,17 +82,16 @@ pub struct MotionDetector {
     /// As the camera exposed it, and as the street's exposure would have had it.
     raw: Plane,
     picture: Plane,
-    labels: Plane,
-    /// Where `labels` say anything but street, and where they say that it has settled.
-    foreground: Bits,
-    settled: Bits,
-    mask: Plane,
+    /// What every pixel shows by itself, after the vote of its neighbours, and less what is claimed.
+    labels: Mask,
+    mask: Mask,
+    unclaimed: Mask,
+    majority: Majority,
     owner: Plane,
     /// Where those are who are as large as road users are: see [`revise`].
     firm: Plane,
     /// Where those are who are not.
     doubted: Vec<Rect>,
-    sums: Vec<u8>,
     components: Components,
     explainer: Explainer,
     found: Vec<Found>,
@@ -104,7 +106,7 @@ struct State {
     targets: Targets,
     /// The frame before, reduced, and its foreground.
     before: Plane,
-    before_mask: Plane,
+    before_mask: Mask,
     time: EventTime,
     frames: u64,
 }
@@ -147,14 +149,13 @@ impl MotionDetector {
             state: None,
             raw: Plane::new(w, h, 0),
             picture: Plane::new(w, h, 0),
-            labels: Plane::new(w, h, 0),
-            foreground: Bits::default(),
-            settled: Bits::default(),
-            mask: Plane::new(w, h, 0),
+            labels: Mask::new(w, h),
+            mask: Mask::new(w, h),
+            unclaimed: Mask::new(w, h),
+            majority: Majority::default(),
             owner: Plane::new(w, h, 0),
             firm: Plane::new(w, h, 0),
             doubted: Vec::new(),
-            sums: vec![0; w],
             components: Components::default(),
             explainer: Explainer::default(),
             found: Vec::new(),
@@ -186,23 +187,21 @@ impl MotionDetector {
         let elapsed_s = frame.time.seconds_since(state.time).clamp(0.0, 10.0);
         let ticks = (elapsed_s / 0.04).round() as u8;
         state.background.classify(&self.picture, ticks, &mut self.labels, self.arch);
-        let shown = [&mut self.foreground, &mut self.settled];
-        Bits::mark_each(shown, &self.labels, [label::MOVING | label::SETTLED, label::SETTLED]);
         let street = &state.background.level;
-        state.shadow.remove((&self.picture, street), &self.foreground, &mut self.labels, 1, self.arch);
-        majority(&self.labels, &mut self.sums, &mut self.mask, self.arch);
+        state.shadow.remove((&self.picture, street), &mut self.labels, 1, self.arch);
+        self.majority.vote(&self.labels, &mut self.mask, self.arch);
         state.targets.sync(tracks, scale, (self.picture.width, self.picture.height), state.time);
         let camera = self.camera.as_ref();
         let views = Views {
             before: &state.before,
-            before_mask: &state.before_mask,
+            before_mask: &state.before_mask.set,
             now: &self.picture,
             mask: &self.mask,
             time: frame.time,
             elapsed_s: elapsed_s as f32,
         };
         state.targets.follow(&views, camera, &mut self.owner);
-        let (background, picture, foreground) = (&state.background, &self.picture, &self.foreground);
+        let (background, picture, foreground) = (&state.background, &self.picture, &self.labels.set);
         state.targets.unmask(state.frames, |rect| is_revealed(background, picture, foreground, rect));
         if let Some(sizes) = &self.sizes
             && state.frames.is_multiple_of(REVISE_TURNS)
@@ -227,16 +226,14 @@ impl MotionDetector {
             revise(&mut state.targets.list, &self.found, sizes, frame.time);
         }
         report(&state.targets.list, self.sizes.as_ref(), scale, frame.time, out);
-        // The mask keeps what nobody claims.
-        std::mem::swap(&mut state.before_mask, &mut self.mask);
-        self.mask.data.copy_from_slice(&state.before_mask.data);
+        self.unclaimed.copy_from(&self.mask);
         for target in &state.targets.list {
-            claim(target, frame.time, &mut self.mask);
+            claim(target, frame.time, &mut self.unclaimed);
         }
-        self.components.find(&self.mask);
+        self.components.find(&self.unclaimed);
         let scene = Scene {
             components: &self.components,
-            mask: &self.mask,
+            mask: &self.unclaimed,
             hidden: Some((&self.owner, Hidden::Before)),
             sizes: self.sizes.as_ref(),
             about: None,
@@ -244,7 +241,7 @@ impl MotionDetector {
             kinds: &KINDS,
         };
         self.explainer.explain(&scene, &mut self.found);
-        self.found.retain(|f| !is_revealed(&state.background, &self.picture, &self.foreground, &f.rect));
+        self.found.retain(|f| !is_revealed(&state.background, &self.picture, &self.labels.set, &f.rect));
         out.extend(self.found.iter().map(|f| Detection {
             bbox: normalised(&f.rect, scale),
             score: f.score,
@@ -260,13 +257,13 @@ impl MotionDetector {
         let spared = Spared { owner, held: &held };
         state.ghosts.absorb(
             &mut state.background,
-            (&self.picture, &self.foreground, &self.settled),
+            (&self.picture, &self.labels.set, &self.labels.settled),
             (state.frames, elapsed_s as f32, hold_s as f32),
             &spared,
         );
         let raw = if gain.is_some() { &self.raw } else { &self.picture };
-        self.foreground.mark(&state.before_mask, label::MOVING | label::SETTLED | label::SHADOW);
-        state.background.update((&self.picture, raw), &self.labels, &self.foreground, self.arch);
+        state.background.update((&self.picture, raw), &self.labels.set, &self.mask.set, self.arch);
+        std::mem::swap(&mut state.before_mask, &mut self.mask);
         std::mem::swap(&mut state.before, &mut self.picture);
         state.time = frame.time;
         state.frames += 1;
@@ -289,11 +286,16 @@ impl MotionDetector {
         (k / self.size.0 as f32, k / self.size.1 as f32)
     }
 
-    /// Foreground of the latest frame for diagnosis: width, height and, per
-    /// reduced pixel, 0 street, 1 moving, 2 settled, 4 maybe shadow.
-    pub fn foreground(&self) -> (usize, usize, &[u8]) {
+    /// How many pixels of the latest frame, reduced, are moving foreground.
+    pub fn moving(&self) -> usize {
         let mask = self.state.as_ref().map_or(&self.mask, |s| &s.before_mask);
-        (mask.width, mask.height, &mask.data)
+        mask.count_moving(&(0..mask.width), 0..mask.height)
+    }
+
+    /// Foreground of the latest frame for diagnosis: per reduced pixel 0 street,
+    /// 1 moving, 2 settled, 4 maybe shadow.
+    pub fn foreground(&self) -> Vec<u8> {
+        Plane::from(self.state.as_ref().map_or(&self.mask, |s| &s.before_mask).clone()).data
     }
 
     /// The empty street as the model has it, for diagnosis: one level per
@@ -349,7 +351,7 @@ impl State {
             ghosts: Ghosts::new(picture.width, picture.height),
             targets: Targets::default(),
             before: picture.clone(),
-            before_mask: Plane::new(picture.width, picture.height, 0),
+            before_mask: Mask::new(picture.width, picture.height),
             time,
             frames: 0,
         }
@@ -359,7 +361,8 @@ impl State {
         self.background.fits(width, height)
             && self.shadow.is_sound()
             && self.ghosts.fits(width, height)
-            && [&self.before, &self.before_mask].iter().all(|p| p.is(width, height))
+            && self.before.is(width, height)
+            && self.before_mask.is(width, height)
     }
 }
 
@@ -386,23 +389,14 @@ fn normalised(rect: &Rect, scale: (f32, f32)) -> BoxF {
 
 /// Remove the pixels of `target` from `mask`; of one that stands, only what
 /// has settled: somebody may pass in front of it.
-fn claim(target: &Target, now: EventTime, mask: &mut Plane) {
+fn claim(target: &Target, now: EventTime, mask: &mut Mask) {
     if target.seen != now {
         return;
     }
     let stands = now.seconds_since(target.moved) > 1.0;
     let margin = (0.08 * target.rect.width().min(target.rect.height())).max(1.0);
     let (xs, ys) = target.rect.grown_by(margin).pixels(mask.width, mask.height);
-    for y in ys {
-        let pixels = &mut mask.row_mut(y)[xs.clone()];
-        if stands {
-            for pixel in pixels {
-                *pixel = if *pixel == label::MOVING { *pixel } else { label::STREET };
-            }
-        } else {
-            pixels.fill(label::STREET);
-        }
-    }
+    mask.clear(&xs, ys, stands);
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::background::{label, mask};
-use super::bits::{Bits, Packer, for_each_set};
+use super::background::mask;
+use super::bits::{Bits, Packer, WORD, for_each_set, pixels};
 use super::blobs::{Components, Tally};
+use super::mask::Mask;
 use super::reduce::Plane;
 
 const BINS: usize = 64;
@@ -57,16 +58,13 @@ impl Default for Shadow {
 }
 
 impl Shadow {
-    /// Relabel shadows in `labels` as [`label::SHADOW`] and learn from the
-    /// moving pixels.
+    /// Mark shadows in `labels`, which know of none, and learn from the moving pixels.
     ///
-    /// `foreground` is where `labels` are not street, `weight` the number of
-    /// frames the picture stands for.
+    /// `weight` is the number of frames the picture stands for.
     pub fn remove(
         &mut self,
         (picture, street): (&Plane, &Plane),
-        foreground: &Bits,
-        labels: &mut Plane,
+        labels: &mut Mask,
         weight: u32,
         arch: pulp::Arch,
     ) {
@@ -74,7 +72,7 @@ impl Shadow {
         self.shaded.clear(labels.width, labels.height);
         self.objects.clear(labels.width, labels.height);
         arch.dispatch(Look {
-            planes: (picture, street, labels, foreground),
+            planes: (picture, street, labels),
             weight,
             range,
             histogram: &mut self.histogram,
@@ -82,6 +80,7 @@ impl Shadow {
             packer: Packer::new(),
         });
         self.find_peak();
+        labels.shade.clear(labels.width, labels.height);
         if range.0 < range.1 {
             self.relabel(labels);
         }
@@ -89,7 +88,7 @@ impl Shadow {
 
     /// What has the level of a shadow is one, unless it lies between other
     /// parts of the vehicle, like a dark door: a shadow lies on the street.
-    fn relabel(&mut self, labels: &mut Plane) {
+    fn relabel(&mut self, labels: &mut Mask) {
         let about = Surroundings {
             shaded: &self.shaded,
             objects: &self.objects,
@@ -100,7 +99,7 @@ impl Shadow {
         for (number, &[outline, object]) in self.parts.sums.iter().enumerate() {
             if 2 * object < outline {
                 for (y, x1, x2) in self.parts.runs_of(number) {
-                    labels.row_mut(y)[x1..x2].iter_mut().for_each(|l| *l |= label::SHADOW);
+                    labels.shade.fill(y, &(x1..x2));
                 }
             }
         }
@@ -167,8 +166,8 @@ impl Tally for Surroundings<'_> {
 
 /// One pass over the foreground: shadows by their level, and the histogram.
 struct Look<'a> {
-    /// Picture, street, labels and where they are not street.
-    planes: (&'a Plane, &'a Plane, &'a Plane, &'a Bits),
+    /// Picture, street and labels.
+    planes: (&'a Plane, &'a Plane, &'a Mask),
     weight: u32,
     range: (u8, u8),
     histogram: &'a mut [u32],
@@ -179,8 +178,8 @@ struct Look<'a> {
 
 /// What the level of a foreground pixel says, as flags.
 mod says {
-    /// Moves and is darker than a street on which ratios mean something.
-    pub const MOVING: u8 = super::label::MOVING;
+    /// Darker than a street on which ratios mean something.
+    pub const DARKER: u8 = 1;
     /// As dark as a shadow.
     pub const SHADED: u8 = 2;
     /// Lighter than a shadow, darker than the street: the rim of a shadow.
@@ -193,20 +192,19 @@ impl pulp::NullaryFnOnce for Look<'_> {
     #[inline(always)]
     #[allow(clippy::inline_always)] // must become part of the dispatched function
     fn call(self) {
-        let (picture, street, labels, foreground) = self.planes;
+        let (picture, street, labels) = self.planes;
         // Two, as neighbours often are of one bin and would wait for each other.
         let mut counts = [[0; BINS]; 2];
         for y in 0..labels.height {
-            let (picture, street, labels) = (picture.row(y), street.row(y), labels.row(y));
+            let (picture, street) = (picture.row(y), street.row(y));
             let (shaded, objects) = (self.found.0.row_mut(y), self.found.1.row_mut(y));
-            for (k, &set) in foreground.row(y).iter().enumerate().filter(|(_, set)| **set != 0) {
-                let columns = 64 * k..(64 * k + 64).min(labels.len());
-                let (picture, street) = (&picture[columns.clone()], &street[columns.clone()]);
-                let mut said = [0; 64];
-                compare(picture, street, &labels[columns], self.range, &mut said);
+            let shown = labels.set.row(y).iter().zip(labels.settled.row(y)).enumerate();
+            for (k, (&set, &settled)) in shown.filter(|(_, (set, _))| **set != 0) {
+                let (picture, street) = (pixels(picture, k), pixels(street, k));
+                let said = compare(&picture, &street, self.range);
                 shaded[k] = self.packer.pack(&said, says::SHADED) & set;
                 objects[k] = !self.packer.pack(&said, says::SHADED | says::RIM) & set;
-                let moving = self.packer.pack(&said, says::MOVING) & set;
+                let moving = self.packer.pack(&said, says::DARKER) & set & !settled;
                 for_each_set(moving, |x| counts[x & 1][bin(picture[x], street[x])] += self.weight);
             }
         }
@@ -216,21 +214,23 @@ impl pulp::NullaryFnOnce for Look<'_> {
     }
 }
 
-/// Flags of up to 64 pixels.
+/// Flags of a word of pixels.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
-fn compare(picture: &[u8], street: &[u8], labels: &[u8], range: (u8, u8), said: &mut [u8; 64]) {
+fn compare(picture: &[u8; WORD], street: &[u8; WORD], range: (u8, u8)) -> [u8; WORD] {
     // Products up to 64·255 fit signed words, which vectors compare in one instruction.
     let (first, end) = (i16::from(range.0), i16::from(range.1));
     let known = mask(first < end) & (says::SHADED | says::RIM);
-    for (((said, &i), &b), &label) in said.iter_mut().zip(picture).zip(street).zip(labels) {
+    let mut said = [0; WORD];
+    for ((said, &i), &b) in said.iter_mut().zip(picture).zip(street) {
         let darker = mask(i < b) & mask(b >= MIN_LEVEL);
         // In `first..end` without dividing: i·BINS / b ≥ n when i·BINS ≥ n·b.
         let (level, street) = (i16::from(i) * BINS as i16, i16::from(b));
         let reaches = mask(level >= first * street) & says::SHADED;
         let beyond = mask(level >= end * street);
-        *said = darker & ((label & says::MOVING) | (known & ((reaches & !beyond) | (says::RIM & beyond))));
+        *said = darker & (says::DARKER | (known & ((reaches & !beyond) | (says::RIM & beyond))));
     }
+    said
 }
 
 /// Bin of picture over street, for a picture darker than the street: exact,

@@ -10,10 +10,11 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Track};
 
-use super::background::label;
+use super::bits::{Bits, Packer, words_of};
 use super::camera::{Camera, Rect};
 use super::edges::{Seen, lock_edges};
 use super::flow::{Motion, Patch};
+use super::mask::Mask;
 use super::reduce::Plane;
 
 /// Share of a target's visible pixels that must be foreground.
@@ -98,9 +99,10 @@ pub(crate) struct Targets {
 /// The picture before and now, with what is known about their pixels.
 pub(crate) struct Views<'a> {
     pub before: &'a Plane,
-    pub before_mask: &'a Plane,
+    /// Foreground of the picture before.
+    pub before_mask: &'a Bits,
     pub now: &'a Plane,
-    pub mask: &'a Plane,
+    pub mask: &'a Mask,
     pub time: EventTime,
     pub elapsed_s: f32,
 }
@@ -150,8 +152,9 @@ impl Targets {
     pub fn follow(&mut self, views: &Views, camera: Option<&Camera>, owner: &mut Plane) {
         self.flow(views, camera);
         self.paint(owner);
+        let packer = Packer::new();
         for i in 0..self.list.len() {
-            let seen = Seen { mask: views.mask, owner, number: place(i) };
+            let seen = Seen { mask: views.mask, owner, number: place(i), packer };
             let target = &mut self.list[i];
             let (visible, covered) = self.arch.dispatch(Count { seen: &seen, rect: &target.rect });
             target.visible = visible / target.rect.area().max(1.0);
@@ -313,18 +316,15 @@ impl pulp::NullaryFnOnce for Count<'_> {
     #[inline(always)]
     #[allow(clippy::inline_always)] // the very point
     fn call(self) -> (f32, f32) {
-        let Seen { mask, owner, number } = *self.seen;
-        let (xs, ys) = self.rect.pixels(mask.width, mask.height);
+        let (xs, ys) = self.rect.pixels(self.seen.mask.width, self.seen.mask.height);
         let (mut visible, mut covered) = (0, 0);
         for y in ys {
-            // In 16 bits, of which vectors hold many.
-            let (mut seen, mut set) = (0u16, 0u16);
-            for (&o, &m) in owner.row(y)[xs.clone()].iter().zip(&mask.row(y)[xs.clone()]) {
-                let mine = u16::from(o == number);
-                seen = seen.wrapping_add(mine);
-                set = set.wrapping_add(mine & u16::from(m != label::STREET));
+            let set = self.seen.mask.set.row(y);
+            for k in words_of(&xs) {
+                let mine = self.seen.own(y, k, &xs, false);
+                visible += mine.count_ones();
+                covered += (mine & set[k]).count_ones();
             }
-            (visible, covered) = (visible + u32::from(seen), covered + u32::from(set));
         }
         (visible as f32, covered as f32)
     }
@@ -332,7 +332,7 @@ impl pulp::NullaryFnOnce for Count<'_> {
 
 /// Share of the pixels of `rect` that are moving foreground.
 struct MovingShare<'a> {
-    mask: &'a Plane,
+    mask: &'a Mask,
     rect: &'a Rect,
 }
 
@@ -344,11 +344,6 @@ impl pulp::NullaryFnOnce for MovingShare<'_> {
     fn call(self) -> f32 {
         let (xs, ys) = self.rect.pixels(self.mask.width, self.mask.height);
         let all = xs.len() * ys.len();
-        let mut moving = 0;
-        for y in ys {
-            let row = self.mask.row(y)[xs.clone()].iter();
-            moving += u32::from(row.fold(0u16, |n, &l| n.wrapping_add(u16::from(l == label::MOVING))));
-        }
-        if all == 0 { 0.0 } else { moving as f32 / all as f32 }
+        if all == 0 { 0.0 } else { self.mask.count_moving(&xs, ys) as f32 / all as f32 }
     }
 }

@@ -93,13 +93,13 @@ fn a_light_jacket_beside_a_marking_is_seen_and_half_a_pixel_of_shake_is_not() {
     (0..12).for_each(|y| street.row_mut(y)[6] = 190);
     let mut model = Background::new(&street, 10);
     let mut beside = |level: u8| {
-        let (mut picture, mut labels) = (street.clone(), Plane::new(12, 12, 0));
+        let (mut picture, mut labels) = (street.clone(), Mask::new(12, 12));
         (0..12).for_each(|y| picture.row_mut(y)[5] = level);
         model.classify(&picture, 1, &mut labels, pulp::Arch::new());
-        labels.row(6)[5]
+        [labels.set.is_set(5, 6), labels.settled.is_set(5, 6)]
     };
-    assert_eq!(beside(145), background::label::STREET);
-    assert_eq!(beside(165), background::label::MOVING);
+    assert_eq!(beside(145), [false, false]);
+    assert_eq!(beside(165), [true, false]);
 }
 
 #[test]
@@ -315,6 +315,7 @@ mod explaining {
     use crate::motion::background::label;
     use crate::motion::blobs::Components;
     use crate::motion::camera::{Camera, Rect};
+    use crate::motion::mask::Mask;
     use crate::motion::reduce::Plane;
     use crate::motion::revise::{mark_firm, revise};
     use crate::motion::sizes::{KINDS, Sizes};
@@ -344,10 +345,11 @@ mod explaining {
 
     fn explain(mask: &Plane, hidden: Option<(&Plane, Hidden)>, sizes: &Sizes) -> Vec<Found> {
         let (mut components, mut found) = (Components::default(), Vec::new());
-        components.find(mask);
+        let mask = Mask::from(mask.clone());
+        components.find(&mask);
         let scene = Scene {
             components: &components,
-            mask,
+            mask: &mask,
             hidden,
             sizes: Some(sizes),
             about: None,

@@ -13,9 +13,9 @@ use std::ops::Range;
 
 use ss_model::VehicleClass;
 
-use super::background::label;
 use super::blobs::{Blob, Components};
 use super::camera::Rect;
+use super::mask::Mask;
 use super::reduce::Plane;
 use super::sizes::{Boxes, Kind, Sizes};
 use super::window::{Count, HIDDEN, Window, is_foreground};
@@ -63,7 +63,7 @@ pub(crate) enum Hidden {
 pub(crate) struct Scene<'a> {
     pub components: &'a Components,
     /// The foreground that nobody claims.
-    pub mask: &'a Plane,
+    pub mask: &'a Mask,
     /// Not 0 where the street is hidden, and by whom.
     pub hidden: Option<(&'a Plane, Hidden)>,
     pub sizes: Option<&'a Sizes>,
@@ -208,24 +208,19 @@ impl Explainer {
     }
 
     fn load(&mut self, blob: &Blob, scene: &Scene, number: usize) {
-        let (mask, window) = (scene.mask, &mut self.window);
+        let window = &mut self.window;
         window.open(blob.x1..blob.x2, blob.y1..blob.y2);
-        if let Some((hidden, _)) = scene.hidden {
-            for y in blob.y1..blob.y2 {
-                let (pixels, hidden) = (window.row_mut(y - blob.y1), &hidden.row(y)[blob.x1..blob.x2]);
-                pixels
-                    .iter_mut()
-                    .zip(hidden)
-                    .for_each(|(p, &h)| *p = if h == 0 { label::STREET } else { HIDDEN });
-            }
-        }
-        let known = scene.hides_known();
+        // What the mask shows there is nobody's, or that of the region all the same.
+        let (below, above) = match scene.hidden {
+            Some((hidden, Hidden::Before)) => (Some(hidden), None),
+            Some((hidden, Hidden::Known)) => (None, Some(hidden)),
+            None => (None, None),
+        };
+        hide(window, blob, below);
         for (y, x1, x2) in scene.components.runs_of(number) {
-            let pixels = &mut window.row_mut(y - blob.y1)[x1 - blob.x1..x2 - blob.x1];
-            for (pixel, &shown) in pixels.iter_mut().zip(&mask.row(y)[x1..x2]) {
-                *pixel = if known && *pixel == HIDDEN { HIDDEN } else { shown };
-            }
+            scene.mask.paint(y, x1, &mut window.row_mut(y - blob.y1)[x1 - blob.x1..x2 - blob.x1]);
         }
+        hide(window, blob, above);
         window.seal();
     }
 
@@ -348,6 +343,16 @@ impl Column {
                 self.best = Some((gain, i));
             }
         }
+    }
+}
+
+/// Hide what is not 0 in `hidden` of the window of `blob`.
+fn hide(window: &mut Window, blob: &Blob, hidden: Option<&Plane>) {
+    let Some(hidden) = hidden else { return };
+    for y in blob.y1..blob.y2 {
+        let hidden = &hidden.row(y)[blob.x1..blob.x2];
+        let pixels = window.row_mut(y - blob.y1).iter_mut().zip(hidden);
+        pixels.for_each(|(pixel, &by)| *pixel = if by == 0 { *pixel } else { HIDDEN });
     }
 }
 
