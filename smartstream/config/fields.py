@@ -195,6 +195,7 @@ _FORMS: dict[str, str] = {
 }
 _SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.]+)*|[*>](\.[^\s.]+)*")
 _DATABASE = re.compile(r"[a-z][a-z0-9+]*://[^\s@]+")  # credentials belong in the environment
+_NETWORKED = ("rtsp", "rtsps", "http", "mqtt")
 _NETWORK = re.compile(r"//[^\s/?#]+(/\S*)?(\?\S*)?")
 
 
@@ -221,6 +222,15 @@ def parse_address(url: str) -> Address:
     return Address(scheme, rest if scheme in ("file", "tracks", "nats", "sql") else url)
 
 
+def _has_port(url: str) -> bool:
+    """Whether the port of an address, if it has one, is a port."""
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        return False
+    return port != 0
+
+
 def _check_address(*schemes: Scheme) -> AfterValidator:
     forms = [_FORMS[s] for s in schemes]
     wanted = " or ".join((", ".join(forms[:-1]), forms[-1])) if len(forms) > 1 else forms[0]
@@ -232,7 +242,9 @@ def _check_address(*schemes: Scheme) -> AfterValidator:
             scheme = ""
         if scheme not in schemes:
             raise expected(wanted)
-        if scheme in ("rtsp", "rtsps", "http") and "@" in url.split("/")[2]:
+        if scheme in _NETWORKED and not _has_port(url):
+            raise expected(f"{_FORMS[scheme]} with a port from 1 to 65535")
+        if scheme in _NETWORKED and "@" in url.split("/")[2]:
             raise expected(f"{scheme}://HOST…; credentials belong in the environment", found='"…@…"')
         return url
 
@@ -270,15 +282,6 @@ Ids = Annotated[
 StateUrl = Annotated[str, _check_address("file", "nats", "mqtt")]
 FeedUrl = Annotated[str, _check_address("file", "nats", "mqtt", "sql")]
 ReportUrl = Annotated[str, _check_address("file", "nats", "mqtt", "http", "sql")]
-
-
-def _has_port(url: str) -> bool:
-    """Whether the port of an address, if it has one, is a port."""
-    try:
-        port = urlsplit(url).port
-    except ValueError:
-        return False
-    return port != 0
 
 
 def _check_broker(url: str) -> str:

@@ -7,10 +7,11 @@ import io
 import os
 import random
 import re
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import pi
 from pathlib import Path
@@ -131,12 +132,28 @@ def _traci(home: Path) -> ModuleType:
     return module
 
 
-def start_sumo(home: Path, command: list[str]) -> ModuleType:
-    """A simulation that listens; to be closed by the caller."""
+@contextlib.contextmanager
+def running_sumo(home: Path, command: list[str]) -> Iterator[ModuleType]:
+    """A simulation that listens; it has written its files when the block is left, and is gone however it is left."""
     traci = _traci(home)
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its retries
-        traci.start(command, stdout=subprocess.DEVNULL)
-    return traci
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    # In a session of its own, for Ctrl-C is ours to act upon: half an answer leaves SUMO waiting for ever.
+    words = [*command, "--remote-port", str(port)]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints its retries
+            traci.init(port, proc=process)
+        yield traci
+        traci.close()
+    except BaseException:
+        process.kill()
+        with contextlib.suppress(Exception):
+            traci.close()
+        raise
+    finally:
+        process.kill()
+        process.wait()
 
 
 def run_traffic(
@@ -178,11 +195,8 @@ def run_traffic(
             "--fcd-output.attributes", "id,x,y,angle,type,speed,signals", "--fcd-output.signals", "true",
             "--device.fcd.begin", WARM_UP_S, "--precision", 3,
         ]  # fmt: skip
-        traci = start_sumo(home, [str(c) for c in command])
-        try:
+        with running_sumo(home, [str(c) for c in command]) as traci:
             notes = _play(traci, plan, list(acts), seconds, progress)
-        finally:
-            traci.close()
         return _read(fcd, seconds), notes
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -194,3 +198,22 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInputError, match="file"):
         make(tmp_path / "file" / "s", seed=1)
+
+
+def test_ctrl_c_in_the_middle_of_an_answer_is_no_traceback_and_leaves_no_process(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "smartstream", "simulate", str(tmp_path / "s"), "--seed", "3", "--seconds", "600"]
+    run = subprocess.Popen([*words, "--no-video"], stderr=subprocess.PIPE, text=True)
+    while not (sumo := _children(run.pid, b"bin/sumo\0")):
+        assert run.poll() is None
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    said = run.communicate(timeout=60)[1]
+    assert run.returncode == 1
+    assert "Traceback" not in said
+    assert not (tmp_path / "s" / "site.toml").exists()
+    assert not [pid for pid in sumo if os.path.exists(f"/proc/{pid}")]
+
+
+def _children(pid: int, program: bytes) -> list[str]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [child for child in children if program in Path(f"/proc/{child}/cmdline").read_bytes()]

@@ -28,7 +28,7 @@ from smartstream.simulate.city.streets import (
 )
 from smartstream.simulate.kinds import KINDS, vehicle_types
 from smartstream.simulate.phases import SignalPlan
-from smartstream.simulate.traffic import start_sumo, sumo_home
+from smartstream.simulate.traffic import running_sumo, sumo_home
 
 TICK_S: Final = 0.5
 """Between two instants at which everyone's place is known."""
@@ -116,11 +116,8 @@ def drive(world: World, plans: dict[str, SignalPlan], progress: Callable[[float]
             "--no-step-log", "true", "--no-warnings", "true", "--fcd-output", fcd,
             "--fcd-output.attributes", "id,x,y,angle,type,speed", "--device.fcd.begin", WARM_UP_S, "--precision", 2,
         ]  # fmt: skip
-        traci = start_sumo(home, [str(c) for c in command])
-        try:
+        with running_sumo(home, [str(c) for c in command]) as traci:
             happened = _play(traci, world, plans, progress)
-        finally:
-            traci.close()
         return Driven(_read(fcd), happened, _particles(folder / "emissions.xml"))
 
 
