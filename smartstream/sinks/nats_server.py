@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -141,20 +142,21 @@ class EmbeddedServer:
         os.close(self._lock)
 
     def _write_conf(self, port: int) -> None:
-        jetstream = {"store_dir": str(self._store)}
+        # Relative to the store, where the server starts: its language writes no letter beyond ASCII as JSON does.
+        jetstream = {"store_dir": "."}
         if self._version >= (2, 10):  # else every two minutes: what a power cut may take
             jetstream["sync_interval"] = "1s"
         conf = {
             "server_name": "smartstream-embedded",
             "listen": f"127.0.0.1:{port}",
-            "ports_file_dir": str(self._conf.parent),
-            "log_file": str(self._log_path),
+            "ports_file_dir": self._conf.parent.name,
+            "log_file": f"{self._conf.parent.name}/{self._log_path.name}",
             "logfile_size_limit": 4 << 20,
             "max_payload": 1 << 20,
             "jetstream": jetstream,
             "authorization": {"user": _USER, "password": self._password},
         }
-        # JSON is a subset of the server's configuration language.
+        # Of ASCII, JSON is a subset of the server's configuration language.
         fd = os.open(self._conf, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fd, "w") as file:
             json.dump(conf, file)
@@ -165,7 +167,7 @@ class EmbeddedServer:
         while True:
             try:
                 self._launch(program)
-            except UnavailableError as e:
+            except (UnavailableError, OSError) as e:  # it says why, or its files cannot be written
                 if not self._ready.is_set():
                     self._failure = str(e)
                     self._ready.set()
@@ -187,14 +189,16 @@ class EmbeddedServer:
             stale.unlink()
         self._log_path.unlink(missing_ok=True)
         wrapper = [sys.executable, "-I", "-S", "-c", _EXEC, str(os.getpid())]
-        child = subprocess.Popen(
-            [*wrapper, str(program), "-c", str(self._conf)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches the engine first, which drains and then stops the server
-            pass_fds=(self._lock,),
-        )
+        with self._log_path.with_suffix(".err").open("wb") as before_it_logs:
+            child = subprocess.Popen(
+                [*wrapper, str(program.absolute()), "-c", str(self._conf)],
+                cwd=self._store,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=before_it_logs,
+                start_new_session=True,  # Ctrl-C reaches the engine first, which drains and then stops the server
+                pass_fds=(self._lock,),
+            )
         self._child = child
         ports = self._conf.parent / f"{program.name}_{child.pid}.ports"
         deadline = time.monotonic() + _START_S
@@ -210,10 +214,10 @@ class EmbeddedServer:
             self._write_conf(port)  # a restart comes back where its clients look for it
 
     def _last_words(self) -> str:
-        try:
-            lines = self._log_path.read_text(errors="replace").strip().splitlines()
-        except OSError:
-            return "it said nothing"
+        lines: list[str] = []
+        for path in (self._log_path.with_suffix(".err"), self._log_path):
+            with suppress(OSError):
+                lines += path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         errors = [line for line in lines if "[FTL]" in line or "[ERR]" in line]
         return (errors or lines or ["it said nothing"])[-1]
 

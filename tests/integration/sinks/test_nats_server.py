@@ -148,6 +148,26 @@ def test_comes_back_at_the_same_address_when_it_dies(tmp_path: Path, program: Pa
         assert len(read_stream(access, EVENTS)) == 2
 
 
+@pytest.mark.parametrize("name", ["Ngã tư Tân Long", 'a"b', "a\\b", "a\nb", b"\xff".decode(errors="surrogateescape")])
+def test_a_store_may_have_any_name(name: str, tmp_path: Path, program: Path) -> None:
+    with EmbeddedServer(tmp_path / name, program=program) as server:
+        part = NatsSink(server.access, province="19", ward=None).build_part("nats", "all", None)
+        part.write_batch([event("cam", 0)])
+        part.snapshot()
+        part.close()
+        assert discovery.find(tmp_path / name) == server.access
+        assert (tmp_path / name).absolute() in discovery.running()
+    assert (tmp_path / name / "jetstream").is_dir()
+
+
+def test_what_the_server_says_before_it_has_a_log_is_told(tmp_path: Path) -> None:
+    program = tmp_path / "server"
+    program.write_text("#!/bin/sh\necho no such option >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(UnavailableError, match="did not start: no such option"):
+        EmbeddedServer(tmp_path / "store", program=program).start()
+
+
 def test_clear_messages(tmp_path: Path, program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InvalidInputError, match="cannot be used"):
