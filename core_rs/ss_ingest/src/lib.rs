@@ -8,6 +8,8 @@
 mod av;
 mod colour;
 pub mod live;
+mod loss;
+mod next;
 mod planes;
 mod position;
 mod probe;
@@ -17,8 +19,10 @@ mod timeline;
 mod video;
 
 pub use av::use_nvdec;
+pub use loss::{Loss, LossReason};
+pub use next::{Next, RunBreak};
 pub use position::{Resumed, VideoPosition};
 pub use probe::{Probe, Scan, Still, probe, scan, still};
 pub use ring::{Clip, Picture, Ring, Stretch};
 pub use timeline::{Placed, TimeMap, Timeline};
-pub use video::{Loss, LossReason, Next, RunBreak, VideoRun};
+pub use video::VideoRun;

@@ -5,10 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use ss_model::{Error, EventTime, Result};
 
+use crate::next::RunBreak;
 use crate::reader::{Event, FileReader, KeyPoint};
 use crate::ring::Stretch;
 use crate::timeline::Timeline;
-use crate::video::RunBreak;
 
 /// Everything that decides which frame comes next and when it was taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use ss_model::{Error, EventTime, Result};
 
+use crate::next::Next;
 use crate::reader::{Event, FileReader};
-use crate::video::{Next, VideoRun};
+use crate::video::VideoRun;
 
 /// What a file holds, as far as its header and its first frame tell.
 #[derive(Clone, Debug, PartialEq)]

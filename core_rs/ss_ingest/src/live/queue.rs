@@ -13,7 +13,7 @@ use ss_model::{ClockReading, EventTime};
 
 use super::Health;
 use crate::av::{Packet, StreamFormat};
-use crate::video::LossReason;
+use crate::loss::LossReason;
 
 /// Most packets and bytes that wait, whatever their times say.
 const MOST_PACKETS: usize = 1000;

@@ -21,8 +21,8 @@ use super::link::{Down, Link, When, arrival_ns};
 use super::queue::{LivePacket, Message, Queue};
 use super::{Health, LiveConfig};
 use crate::av::{Packet, Patience};
+use crate::loss::LossReason;
 use crate::ring::Ring;
-use crate::video::LossReason;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

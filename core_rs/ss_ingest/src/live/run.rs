@@ -12,10 +12,11 @@ use super::link::Link;
 use super::queue::{Message, Queue, Shed};
 use super::receiver::Receiver;
 use crate::av::{Complaints, Decoder, Frame, Patience, Received};
+use crate::loss::{Loss, LossReason};
+use crate::next::{Next, RunBreak};
 use crate::planes::Planes;
 use crate::position::VideoPosition;
 use crate::ring::Ring;
-use crate::video::{Loss, LossReason, Next, RunBreak};
 
 const SECOND: i64 = 1_000_000_000;
 /// Guessed times remembered until their frames come out of the decoder.
