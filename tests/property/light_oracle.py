@@ -22,10 +22,15 @@ class Law:
     min_stop_s: float = 2.0
     rolls_s: float = 1.5  # who backs off the line rolls before and after standing: that much longer
     dead_band_m: float = 0.5
+    lingers_s: float = 1.0  # longer than that on one side of the line, within the dead band, is standing there
     still_m: float = 0.5
     under_way_s: float = 0.5
     goes_on_s: float = 0.5  # who has stood past the line is further in for that long, or the box has jumped
     max_gap_s: float = 1.0
+    wander_m: float = 2.0  # a box wanders by no more from where its vehicle, going on as it went …
+    grip_mps2: float = 9.81  # … and changing that as tyres can, would be
+    velocity_s: float = 0.5  # a velocity is that of so long
+    way_m: float = 0.5  # a way is told by points so far apart
     min_hits: int = 3
     min_age_s: float = 0.3
 
@@ -68,14 +73,33 @@ def red_throughout(signals, a, b):
     return all(state_at(signals, t) == "red" for t in {a, b} | {s for s, _ in signals if a < s <= b})
 
 
+def first_past(frames, before, k, law):
+    """The first frame past the line, after frame ``before`` clearly before it or a longer stand before it."""
+    first, stands = None, before
+    for n in range(before + 1, k + 1):
+        p = frames[n][1]
+        if p <= 0:
+            stands = n if frames[n - 1][1] > 0 else stands
+        elif frames[n - 1][1] <= 0 and (first is None or frames[n - 1][0] - frames[stands][0] > ns(law.lingers_s)):
+            first = n
+    return first
+
+
 def passage(frames, law):
-    """Frames (i, j, k): before the line at i, past it at j = i + 1 and from then on, clearly so at k."""
-    clearly = None
+    """Frames (i, j, k): before the line at i, past it at j, clearly so at k.
+
+    j = i + 1 with every later frame past it, too. Who stood on the line crossed it anywhere from the first frame past
+    it, since he was before it for longer than ``lingers_s``, to the one clearly so, j = k.
+    """
+    clearly = last_before = None
     for k, (_, p, _) in enumerate(frames):
         if p < -law.dead_band_m:
-            clearly = "before"
+            clearly, last_before = "before", k
         elif p > law.dead_band_m:
             if clearly == "before":
+                first = first_past(frames, last_before, k, law)
+                if frames[k][0] - frames[first][0] > ns(law.lingers_s):
+                    return first - 1, k, k
                 i = max(n for n in range(k) if frames[n][1] <= 0)
                 return i, i + 1, k
             clearly = "past"
@@ -98,11 +122,29 @@ def stood_at(frames, stop, end, crossed_ns, law):
     return frames[same[-1]][0] - since
 
 
+def leaps(frames, n, law):
+    """Whether no vehicle that went as this one did until frame ``n - 1`` is in frame ``n`` where this one is."""
+    way = []
+    for t, p, _ in frames[:n]:
+        if not way or abs(p - way[-1][1]) >= law.way_m:
+            way.append((t, p))
+    (t0, p0, _), (t1, p1, _) = frames[n - 1], frames[n]
+    before = [(t, p) for t, p in way if t <= t0 - ns(law.velocity_s)]
+    if not before or abs(p1 - p0) <= law.wander_m:
+        return False
+    t, p = before[-1]
+    elapsed_s = (t1 - t0) / NS
+    by_itself = (p0 - p) / ((t0 - t) / NS) * elapsed_s
+    by_tyres = law.grip_mps2 * elapsed_s * (law.velocity_s + elapsed_s) / 2
+    return abs(p1 - p0 - by_itself) > law.wander_m + by_tyres
+
+
 def proves(frames, first, last, law):
     """Whether frames first..last show one vehicle without a hole."""
     steps = range(first, last)
     whole = all(frames[n + 1][0] - frames[n][0] <= ns(law.max_gap_s) for n in steps)
-    return whole and not any(doubtful for _, _, doubtful in frames[first : last + 1])
+    leapt = any(leaps(frames, n, law) for n in range(max(first, 1), last + 1))
+    return whole and not leapt and not any(doubtful for _, _, doubtful in frames[first : last + 1])
 
 
 def judge(frames, signals, law=None):

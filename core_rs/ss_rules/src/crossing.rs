@@ -5,6 +5,13 @@
 //! fifteen times is a classic of the field). The instant is that of the last
 //! change of sign before the far side was clearly reached; reversing a path
 //! reverses its crossing.
+//!
+//! Who stands on the line changes sides while his box trembles, and none of
+//! those changes is his going. From the first of them since he was before the
+//! line for longer than a second, to the frame in which he was clearly past,
+//! any instant may be that of the crossing. Where that took longer than a second
+//! the whole stretch is its interval, and it is told for the end, the first
+//! frame that proves that he has gone.
 
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point};
@@ -14,6 +21,8 @@ use crate::track::Waypoint;
 /// Half the width of the dead band in metres. The foot point of a detected
 /// box jumps by about half a metre.
 pub const DEAD_BAND_M: f64 = 0.5;
+/// Longer than this on one side of the line, within the dead band, is standing there.
+const LINGERS_S: f64 = 1.0;
 
 /// A line in the space of positions.
 #[derive(Clone, Copy, Debug)]
@@ -85,13 +94,13 @@ pub struct Sample {
 /// A passage from clearly on one side to clearly on the other.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Crossing {
-    /// Last frame on the near side.
+    /// Last frame on the near side; of one who lingered on the line, the last before any on the far side.
     pub from: EventTime,
-    /// First frame on the far side.
+    /// First frame on the far side; of one who lingered, the first clearly there.
     pub to: EventTime,
-    /// Straight-line estimate between the two.
+    /// Straight-line estimate between the two; of one who lingered, `to`.
     pub time: EventTime,
-    /// Where on the line, by the same estimate, in units of position.
+    /// Where on the line, at that time, in units of position.
     pub station: f64,
     /// Metres per unit of position, for this vehicle.
     pub unit_m: f64,
@@ -110,8 +119,15 @@ pub struct LineTrack {
     clear: i8,
     /// Signed distance of the last observation, metres.
     last_m: Option<f64>,
-    /// The two samples around the last change of sign. Apart, because hardly any track is between two sides.
-    change: Option<Box<(Sample, Sample)>>,
+    /// Apart, because hardly any track is between two sides.
+    change: Option<Box<Change>>,
+}
+
+/// Changes of sign since a side was clearly reached, or stood on: the samples around the first and the last of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Change {
+    first: (Sample, Sample),
+    last: (Sample, Sample),
 }
 
 impl LineTrack {
@@ -134,9 +150,14 @@ impl LineTrack {
         (to, offset_m): (Waypoint, f64),
         unit_m: f64,
     ) -> Option<Crossing> {
+        let sample = |at: Waypoint, offset_m| Sample { time: at.time, pos: at.pos, offset_m };
+        let here = sample(to, offset_m);
         if let Some(last_m) = last_m.filter(|last_m| (*last_m > 0.0) != (offset_m > 0.0)) {
-            let sample = |at: Waypoint, offset_m| Sample { time: at.time, pos: at.pos, offset_m };
-            self.change = Some(Box::new((sample(from, last_m), sample(to, offset_m))));
+            let last = (sample(from, last_m), here);
+            let is_near = |m: f64| (m > 0.0) == (self.clear > 0);
+            let stood = |c: &Change| is_near(last_m) && from.time > c.last.1.time.plus_seconds(LINGERS_S);
+            let first = self.change.as_ref().filter(|c| !stood(c)).map_or(last, |c| c.first);
+            self.change = Some(Box::new(Change { first, last }));
         }
         if offset_m.abs() <= DEAD_BAND_M {
             return None;
@@ -147,8 +168,10 @@ impl LineTrack {
         if before != -side {
             return None;
         }
-        let (a, b) = *change?;
-        let share = a.offset_m / (a.offset_m - b.offset_m);
+        let Change { first, last } = *change?;
+        let lingered = here.time > first.1.time.plus_seconds(LINGERS_S);
+        let (a, b) = if lingered { (first.0, here) } else { last };
+        let share = if lingered { 1.0 } else { a.offset_m / (a.offset_m - b.offset_m) };
         let at = a.pos + (b.pos - a.pos).scale(share);
         let time = EventTime(a.time.0 + ((b.time.0 - a.time.0) as f64 * share).round() as i64);
         Some(Crossing {
@@ -204,6 +227,29 @@ mod tests {
         let found = crossings(&[-2.0, -0.3, 0.2, -0.1, 0.3, 0.4, 0.9, 3.0].map(at), 100);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].from.0, found[0].to.0, found[0].time.0), (300, 400, 325));
+    }
+
+    #[test]
+    fn who_stands_on_the_line_crosses_it_when_he_goes_on() {
+        let stands = [0.2, -0.1, 0.3, 0.1, -0.2, 0.4].map(at);
+        let path: Vec<Point> =
+            [-2.0, -0.6, -0.2].map(at).into_iter().chain(stands).chain([1.2, 4.0].map(at)).collect();
+        let found = crossings(&path, 250_000_000);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].from.0, found[0].to.0, found[0].time.0),
+            (500_000_000, 2_250_000_000, 2_250_000_000)
+        );
+    }
+
+    #[test]
+    fn who_stands_before_the_line_crosses_it_at_the_last_change_of_sign() {
+        let path: Vec<Point> = [-2.0, -0.3, 0.2, -0.1, -0.3, -0.2, -0.3, -0.2, -0.1, 0.3, 1.2].map(at).into();
+        let found = crossings(&path, 250_000_000);
+        assert_eq!(
+            (found[0].from.0, found[0].to.0, found[0].time.0),
+            (2_000_000_000, 2_250_000_000, 2_062_500_000)
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub const ASTRIDE_M: f64 = 0.4;
 /// The bottom of a detected box wanders by this share of its height.
 const TREMBLE: f64 = 0.1;
 /// Near the horizon that is any number of metres; more than this is not put down to it.
-const MOST_TREMBLE_M: f64 = 2.0;
+pub const MOST_TREMBLE_M: f64 = 2.0;
 /// As many zones as a camera can have: one bit each.
 const MAX_ZONES: usize = 32;
 /// Positions further off than this are projections from near the horizon.

@@ -7,7 +7,7 @@ use ss_model::{EventTime, Point, VehicleClass};
 
 use crate::crossing::{Crossing, LineTrack};
 use crate::outline;
-use crate::place::{Layout, Place};
+use crate::place::{Layout, MOST_TREMBLE_M, Place};
 use crate::standstill::Standstill;
 
 /// A track is believed from this many observations on …
@@ -34,6 +34,12 @@ const HEADING_M: f64 = 2.0;
 const WHOLE_S: f64 = 0.5;
 /// A velocity is that of this long.
 const VELOCITY_S: f64 = 0.5;
+/// Road tyres change the way of a vehicle by no more than this, in m/s²: 1 g, where 0.7 is usual.
+pub const GRIP_MPS2: f64 = 9.81;
+/// A box wanders by no more than so many times its tremble from frame to frame, …
+const MOST_WANDER: f64 = 3.0;
+/// … and by this much where it hardly trembles.
+const WANDER_M: f64 = 2.0;
 /// What a model gives less, it takes more likely for something else.
 const EVEN_CHANCE: f64 = 0.5;
 /// Not having moved for this long is standing.
@@ -110,7 +116,7 @@ pub struct TrackState {
     here: Place,
     /// At each line of the camera.
     pub lines: Vec<LineTrack>,
-    /// Last frame with a doubt about its identity.
+    /// Last frame with a doubt about its identity: the tracker's, or a leap that no vehicle makes.
     last_doubt: Option<EventTime>,
     /// First observation after the last hole.
     last_gap_end: Option<EventTime>,
@@ -165,6 +171,9 @@ impl TrackState {
         if doubtful {
             self.last_doubt = Some(time);
             (self.scores, self.scored) = (0.0, 0);
+        }
+        if !class_by_size && self.leaps_to(time, place) {
+            self.last_doubt = Some(time);
         }
         self.before = std::mem::replace(&mut self.last, time);
         self.hits = self.hits.saturating_add(1);
@@ -291,6 +300,21 @@ impl TrackState {
     /// Its class as one would say it now.
     pub fn class_seen(&self) -> VehicleClass {
         if self.on_foot { VehicleClass::Pedestrian } else { self.class }
+    }
+
+    /// Whether no vehicle that goes as this one went gets to `place` by then, even if its box wanders: the track has
+    /// gone over to somebody else, or its box covers two. Not told where a box wanders by any number of metres, nor
+    /// asked of outlines, which merge and split ([`outline`]).
+    fn leaps_to(&self, time: EventTime, place: &Place) -> bool {
+        let step = (place.pos - self.here.pos).scale(place.unit_m);
+        let wander_m = WANDER_M.max(MOST_WANDER * f64::midpoint(self.here.tremble_m, place.tremble_m));
+        if step.length() <= wander_m || self.here.tremble_m.max(place.tremble_m) >= MOST_TREMBLE_M {
+            return false;
+        }
+        let elapsed_s = time.seconds_since(self.last);
+        // The velocity is that of the middle of its base; tyres have had since then to change it.
+        let reach_m = GRIP_MPS2 * elapsed_s * f64::midpoint(VELOCITY_S, elapsed_s);
+        self.velocity_mps().is_some_and(|mps| (step - mps.scale(elapsed_s)).length() > wander_m + reach_m)
     }
 
     /// Whether the last second was faster than anybody on foot, step by step.

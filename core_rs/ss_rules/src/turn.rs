@@ -8,7 +8,7 @@ use ss_model::{EventTime, Point};
 use crate::config::LineKind;
 use crate::context::{Context, Seen};
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
-use crate::track::TrackState;
+use crate::track::{GRIP_MPS2, TrackState};
 use crate::verdict::doubt_reason;
 
 /// A heading is that of the last metres: shorter ways are tremble.
@@ -19,9 +19,6 @@ const BACK_COS: f64 = -0.866;
 const TURNING_COS: f64 = 0.866;
 /// The way back lies beside the way in: shuffling back and forth is no turn.
 const ASIDE_M: f64 = 2.0;
-/// Road tyres hold a turning vehicle by no more than this, in m/s²: 1 g, where 0.7 is usual. What turns back in
-/// less time than that leaves is two vehicles that were taken for one.
-const GRIP_MPS2: f64 = 9.81;
 /// Out of the zone for longer than this is having left it.
 const BRIEFLY_AWAY_S: f64 = 0.3;
 
@@ -140,7 +137,8 @@ impl Way {
     }
 
     /// Least time in which tyres bring a vehicle round on half a circle as wide as this way was, in seconds:
-    /// what pulls it inward is rate² × radius. The turn is timed from its first 30°.
+    /// what pulls it inward is rate² × radius. The turn is timed from its first 30°. What turns back in less is two
+    /// vehicles that were taken for one.
     fn least_turn_s(&self) -> f64 {
         let timed = self.cos.clamp(-1.0, 1.0).acos() - TURNING_COS.acos();
         timed * (self.aside_m / 2.0 / GRIP_MPS2).sqrt()

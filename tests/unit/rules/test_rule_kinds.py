@@ -49,6 +49,20 @@ class TestLight:
         rides_off = Vehicle([(1.7, -20, 4), (1.7, 2.0, 6), (1.7, 2.0, 2), (1.7, 16, 0)])
         assert verdicts(site(*LIGHTS), [rides_off], signals=RED) == [("red_light", "suspected")]
 
+    STANDS_ON_IT = ((1.7, -20, 4), (1.7, 0.2, 0.5), (1.7, -0.1, 0.5), (1.7, 0.3, 5), (1.7, 0.3, 2), (1.7, 20, 0))
+
+    def test_who_stands_on_the_line_crosses_it_when_he_goes_on(self):
+        found = outcomes(site(*LIGHTS), [Vehicle(self.STANDS_ON_IT)], signals=RED)
+        (red,) = [o for o in found if isinstance(o, Violation)]
+        assert (red.kind, red.verdict) == ("red_light", "suspected")
+        (crossing,) = [o for o in found if isinstance(o, Crossing)]
+        assert red.time_ns == crossing.time_ns == T0 + round(10.1 * NS)
+
+    @pytest.mark.parametrize("lights", [[(0, "amber"), (4.5, "red")], [(0, "red"), (9, "green")]])
+    def test_on_which_light_he_came_to_stand_on_it_nobody_knows(self, lights):
+        found = verdicts(site(*LIGHTS), [Vehicle(self.STANDS_ON_IT)], signals=lights)
+        assert [v for v in found if v[1] == "suspected"] == []
+
     def test_rolling_to_a_halt_and_back_is_no_standing(self):
         # Within half a metre for 2.2 s, but standing for 0.7 s of it.
         nose = [(1.7, -10, 2.4), (1.7, 0.6, 0.4), (1.7, 0.9, 0.7), (1.7, 0.9, 1.1), (1.7, 0.2, 1.5), (1.7, -2, 9)]
@@ -326,6 +340,11 @@ class TestCrosswalk:
         trembles = [(0, -30, 5), (0.4, -10, 0.1), (-0.4, -9.4, 0.1), (-0.4, -10, 0.1), (0.4, -9.4, 3), (0, 10, 0)]
         cyclist = Vehicle(trembles, kind="bicycle", later=(5.15, "pedestrian", 1.0))
         assert verdicts(site(self.RULE, zones=[self.ZONE]), [cyclist]) == []
+
+    def test_a_box_that_leaps_to_the_walker_and_back_accuses_nobody(self):
+        leaps = [(1.7, -40, 4), (1.7, -13, 3.8), (1.7, -13, 0.1), (1.7, -9, 0.1), (1.7, -13, 3), (1.7, -13, 0)]
+        found = self.judged(Vehicle(leaps, kind="motorcycle"))
+        assert found == [("fail_to_yield_pedestrian", "undecided", "identity_doubt")]
 
     def test_a_fast_one_is_seen_on_the_crosswalk_once_or_twice(self):
         # 20 m/s: 2 m between two frames, half of the crosswalk.
