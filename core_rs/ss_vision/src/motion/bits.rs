@@ -152,6 +152,8 @@ impl Bits {
     /// Call `each` with the columns in `xs`, and whether they are set, where row `y` differs from itself
     /// `right` columns further (fewer than a word) and `down` rows further. The
     /// place compared with must lie in the picture.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // as a call it costs more than what it does
     pub fn each_change(
         &self,
         y: usize,
@@ -276,6 +278,8 @@ pub(crate) fn whole(pixels: &[u8]) -> [u8; WORD] {
 }
 
 /// Call `each` with the place of every set bit, lowest first.
+#[inline(always)]
+#[allow(clippy::inline_always)] // as a call it costs more than what it does
 pub(crate) fn for_each_set(mut word: u64, mut each: impl FnMut(usize)) {
     while word != 0 {
         each(word.trailing_zeros() as usize);

@@ -160,6 +160,10 @@ impl<T: Tally> pulp::NullaryFnOnce for Scan<'_, T> {
         let mut above = 0..0;
         for y in 0..height {
             let start = runs.len();
+            if bits.row(y).iter().fold(0, |any, word| any | word) == 0 {
+                above = start..start;
+                continue;
+            }
             for &[x1, x2] in bits.runs(y, ends) {
                 let (parent, counts) = (runs.len() as u32, tally.of(y, x1 as usize..x2 as usize));
                 runs.push(Run { y: y as u32, x1, x2, counts, parent, next: parent });

@@ -63,9 +63,10 @@ impl Rect {
     /// Columns and rows of the pixels inside, cut to a picture of `w`×`h`.
     pub fn pixels(&self, w: usize, h: usize) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
         let range = |a: f32, b: f32, n: usize| {
-            // To the nearest; `as` saturates: negative and NaN become 0.
-            let start = ((a + 0.5) as usize).min(n);
-            start..((b + 0.5) as usize).clamp(start, n)
+            // To the nearest; `as` saturates, and NaN becomes 0.
+            let nearest = |v: f32| ((v + 0.5) as i32).max(0) as usize;
+            let start = nearest(a).min(n);
+            start..nearest(b).clamp(start, n)
         };
         (range(self.x1, self.x2, w), range(self.y1, self.y2, h))
     }

@@ -17,6 +17,7 @@ mod gain;
 mod ghosts;
 mod majority;
 mod mask;
+mod places;
 mod reduce;
 mod revise;
 mod shadow;
@@ -35,6 +36,7 @@ use gain::Gain;
 use ghosts::{Ghosts, Spared, is_revealed};
 use majority::Majority;
 use mask::Mask;
+use places::Places;
 use reduce::{Plane, Reducer};
 use revise::{doubtful, mark_firm, revise};
 use shadow::Shadow;
@@ -87,9 +89,10 @@ pub struct MotionDetector {
     mask: Mask,
     unclaimed: Mask,
     majority: Majority,
-    owner: Plane,
+    /// Whose place each pixel is: see [`Targets::follow`].
+    owner: Places,
     /// Where those are who are as large as road users are: see [`revise`].
-    firm: Plane,
+    firm: Places,
     /// Where those are who are not.
     doubted: Vec<Rect>,
     components: Components,
@@ -153,8 +156,8 @@ impl MotionDetector {
             mask: Mask::new(w, h),
             unclaimed: Mask::new(w, h),
             majority: Majority::default(),
-            owner: Plane::new(w, h, 0),
-            firm: Plane::new(w, h, 0),
+            owner: Places::new(w, h),
+            firm: Places::new(w, h),
             doubted: Vec::new(),
             components: Components::default(),
             explainer: Explainer::default(),
@@ -215,7 +218,7 @@ impl MotionDetector {
                 let scene = Scene {
                     components: &self.components,
                     mask: &self.mask,
-                    hidden: Some((&self.firm, Hidden::Known)),
+                    hidden: Some((&self.firm.plane, Hidden::Known)),
                     sizes: Some(sizes),
                     about: Some(&self.doubted),
                     min_moving: 0.0,
@@ -234,7 +237,7 @@ impl MotionDetector {
         let scene = Scene {
             components: &self.components,
             mask: &self.unclaimed,
-            hidden: Some((&self.owner, Hidden::Before)),
+            hidden: Some((&self.owner.plane, Hidden::Before)),
             sizes: self.sizes.as_ref(),
             about: None,
             min_moving: MIN_MOVING,
@@ -249,7 +252,7 @@ impl MotionDetector {
             flags: Track::CLASS_BY_SIZE,
         }));
         // By the mark in `owner`: whose place is held on to.
-        let (owner, hold_s) = (&self.owner, self.config.hold_s);
+        let (owner, hold_s) = (&self.owner.plane, self.config.hold_s);
         let mut held = [false; 256];
         for (held, t) in held[1..].iter_mut().zip(&state.targets.list) {
             *held = t.seen == frame.time && frame.time.seconds_since(t.moved) < hold_s;

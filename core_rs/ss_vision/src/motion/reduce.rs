@@ -67,7 +67,7 @@ impl Reducer {
     /// and columns that do not fill a whole box are left out.
     pub fn reduce(&mut self, frame: &LumaFrame, out: &mut Plane) {
         let (k, sums) = (self.factor, &mut self.sums[..]);
-        self.arch.dispatch(Reduce { frame, k, sums, out });
+        self.arch.dispatch(Reduce { frame, k, sums, out, simd: Simd::new() });
     }
 }
 
@@ -78,6 +78,7 @@ struct Reduce<'a, 'b> {
     k: usize,
     sums: &'a mut [u16],
     out: &'a mut Plane,
+    simd: Simd,
 }
 
 impl pulp::NullaryFnOnce for Reduce<'_, '_> {
@@ -86,20 +87,20 @@ impl pulp::NullaryFnOnce for Reduce<'_, '_> {
     #[inline(always)]
     #[allow(clippy::inline_always)] // the very point
     fn call(self) {
-        reduce(self.frame, self.k, self.sums, self.out);
+        reduce(self.frame, self.k, self.sums, self.out, self.simd);
     }
 }
 
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
-fn reduce(frame: &LumaFrame, k: usize, sums: &mut [u16], out: &mut Plane) {
+fn reduce(frame: &LumaFrame, k: usize, sums: &mut [u16], out: &mut Plane, simd: Simd) {
     let columns = out.width * k;
     for y in 0..out.height {
         let row = |i: usize| &frame.data[(y * k + i) * frame.stride..][..columns];
         let out = out.row_mut(y);
         match k {
             1 => out.copy_from_slice(row(0)),
-            2 => halve(row(0), row(1), out),
+            2 => halve(row(0), row(1), out, simd),
             3 => third(row(0), row(1), row(2), out),
             _ => {
                 sums.fill(0);
@@ -114,9 +115,60 @@ fn reduce(frame: &LumaFrame, k: usize, sums: &mut [u16], out: &mut Plane) {
     }
 }
 
+/// What the machine has to add neighbours with.
+#[derive(Clone, Copy, Debug)]
+struct Simd {
+    #[cfg(target_arch = "x86_64")]
+    v3: Option<pulp::x86::V3>,
+}
+
+impl Simd {
+    fn new() -> Self {
+        Self {
+            #[cfg(target_arch = "x86_64")]
+            v3: pulp::x86::V3::try_new(),
+        }
+    }
+}
+
+/// Means of two by two pixels of rows `a` and `b`.
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
-fn halve(a: &[u8], b: &[u8], out: &mut [u8]) {
+fn halve(a: &[u8], b: &[u8], out: &mut [u8], simd: Simd) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = simd.v3 {
+        let ((a, a_last), (b, b_last)) = (a.as_chunks(), b.as_chunks());
+        let (out, out_last) = out.as_chunks_mut();
+        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+            *out = halve_32(simd, *a, *b);
+        }
+        return halve_plain(a_last, b_last, out_last);
+    }
+    halve_plain(a, b, out);
+}
+
+/// Pairs are added by one instruction.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn halve_32(simd: pulp::x86::V3, a: [u8; 64], b: [u8; 64]) -> [u8; 32] {
+    let (avx, avx2) = (simd.avx, simd.avx2);
+    let (one, two) = (avx._mm256_set1_epi8(1), avx._mm256_set1_epi16(2));
+    let sums = |row: [u8; 32]| avx2._mm256_maddubs_epi16(pulp::cast(row), one);
+    let mean = |a: [u8; 32], b: [u8; 32]| {
+        let sum = avx2._mm256_add_epi16(sums(a), sums(b));
+        avx2._mm256_srli_epi16::<2>(avx2._mm256_add_epi16(sum, two))
+    };
+    let ([a, c], [b, d]): ([[u8; 32]; 2], [[u8; 32]; 2]) = (pulp::cast(a), pulp::cast(b));
+    // Packing leaves each half of a vector by itself.
+    let halves = avx2._mm256_packus_epi16(mean(a, b), mean(c, d));
+    pulp::cast(avx2._mm256_permute4x64_epi64::<0b11_01_10_00>(halves))
+}
+
+/// The same with plain arithmetic.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn halve_plain(a: &[u8], b: &[u8], out: &mut [u8]) {
     let (a, b) = (a.as_chunks::<2>().0, b.as_chunks::<2>().0);
     for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
         // Both pixels of a pair in one word: vector code without shuffles.
@@ -174,6 +226,19 @@ mod tests {
                     assert_eq!(usize::from(out.row(y)[x]), (sum + k * k / 2) / (k * k), "factor {k}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn halves_are_those_of_plain_arithmetic() {
+        for width in [1, 31, 32, 33, 95, 640] {
+            let data: Vec<u8> =
+                (0..4 * width).map(|i| if i % 7 == 0 { 255 } else { (i * i * 37 % 251) as u8 }).collect();
+            let (a, b) = data.split_at(2 * width);
+            let (mut fast, mut plain) = (vec![0; width], vec![0; width]);
+            halve(a, b, &mut fast, Simd::new());
+            halve_plain(a, b, &mut plain);
+            assert_eq!(fast, plain);
         }
     }
 

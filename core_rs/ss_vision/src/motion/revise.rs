@@ -9,7 +9,7 @@
 use ss_model::EventTime;
 
 use super::camera::Rect;
-use super::reduce::Plane;
+use super::places::Places;
 use super::sizes::Sizes;
 use super::targets::Target;
 use super::vehicles::Found;
@@ -26,13 +26,10 @@ const MIN_HEIGHT: f32 = 0.6;
 const TIMES: u8 = 3;
 
 /// Mark in `firm` where those of `targets` are who are as large as road users are.
-pub(crate) fn mark_firm(targets: &[Target], sizes: &Sizes, now: EventTime, firm: &mut Plane) {
-    firm.data.fill(0);
+pub(crate) fn mark_firm(targets: &[Target], sizes: &Sizes, now: EventTime, firm: &mut Places) {
+    firm.clear();
     for target in targets.iter().filter(|t| t.seen == now && sizes.fits(&t.rect)) {
-        let (xs, ys) = target.rect.pixels(firm.width, firm.height);
-        for y in ys {
-            firm.row_mut(y)[xs.clone()].fill(1);
-        }
+        firm.paint(&target.rect, 1);
     }
 }
 

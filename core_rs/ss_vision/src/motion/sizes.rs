@@ -36,12 +36,15 @@ pub(crate) const KINDS: [Kind; 5] = [
 /// along the line of sight and across it.
 pub(crate) type Boxes = [[(f32, f32); 2]; KINDS.len()];
 
+/// The same, side by side: what is computed of them is vector code.
+type Sides = [f32; 4 * KINDS.len()];
+
 /// [`Boxes`] by the place of the foot.
 #[derive(Clone, Debug)]
 pub(crate) struct Sizes {
     columns: usize,
     /// At the corners of the cells, row by row; `None` at and above the horizon.
-    corners: Vec<Option<Boxes>>,
+    corners: Vec<Option<Sides>>,
 }
 
 impl Sizes {
@@ -50,11 +53,12 @@ impl Sizes {
         let (columns, rows) = (width.div_ceil(CELL) + 2, height.div_ceil(CELL) + 2);
         let corner = |i: usize| {
             let stand = camera.stand((i % columns * CELL) as f32, (i / columns * CELL) as f32)?;
-            let mut boxes = Boxes::default();
-            for (pair, kind) in boxes.iter_mut().zip(&KINDS) {
-                *pair = [stand.box_of(kind.size_m, true)?, stand.box_of(kind.size_m, false)?];
+            let mut sides = Sides::default();
+            for (sides, kind) in sides.as_chunks_mut().0.iter_mut().zip(&KINDS) {
+                let [along, across] = [stand.box_of(kind.size_m, true)?, stand.box_of(kind.size_m, false)?];
+                *sides = [along.0, along.1, across.0, across.1];
             }
-            Some(boxes)
+            Some(sides)
         };
         Self { columns, corners: (0..columns * rows).map(corner).collect() }
     }
@@ -70,17 +74,17 @@ impl Sizes {
         let corner = |dx: usize, dy: usize| self.corners[(row + dy) * self.columns + column + dx].as_ref();
         let (a, b) = (corner(0, 0)?, corner(1, 0)?);
         let (c, d) = (corner(0, 1)?, corner(1, 1)?);
-        let mix = |a: f32, b: f32, c: f32, d: f32| {
-            let (above, below) = (a + fx * (b - a), c + fx * (d - c));
-            above + fy * (below - above)
-        };
-        let mut boxes = Boxes::default();
-        for (k, pair) in boxes.iter_mut().enumerate() {
-            for (i, size) in pair.iter_mut().enumerate() {
-                let (a, b, c, d) = (a[k][i], b[k][i], c[k][i], d[k][i]);
-                *size = (mix(a.0, b.0, c.0, d.0), mix(a.1, b.1, c.1, d.1));
-            }
+        let mut sides = Sides::default();
+        for (i, side) in sides.iter_mut().enumerate() {
+            let (above, below) = (a[i] + fx * (b[i] - a[i]), c[i] + fx * (d[i] - c[i]));
+            *side = above + fy * (below - above);
         }
+        let mut boxes = Boxes::default();
+        boxes
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(sides.as_chunks().0)
+            .for_each(|(size, &[w, h])| *size = (w, h));
         Some(boxes)
     }
 

@@ -15,6 +15,7 @@ use super::camera::{Camera, Rect};
 use super::edges::{Seen, lock_edges};
 use super::flow::{Motion, Patch};
 use super::mask::Mask;
+use super::places::Places;
 use super::reduce::Plane;
 
 /// Share of a target's visible pixels that must be foreground.
@@ -149,12 +150,12 @@ impl Targets {
 
     /// Move every target to where it is now; `owner` receives, per pixel, the
     /// 1-based place in `list` of the nearest target there, 0 for none.
-    pub fn follow(&mut self, views: &Views, camera: Option<&Camera>, owner: &mut Plane) {
+    pub fn follow(&mut self, views: &Views, camera: Option<&Camera>, owner: &mut Places) {
         self.flow(views, camera);
         self.paint(owner);
         let packer = Packer::new();
         for i in 0..self.list.len() {
-            let seen = Seen { mask: views.mask, owner, number: place(i), packer };
+            let seen = Seen { mask: views.mask, owner: &owner.plane, number: place(i), packer };
             let target = &mut self.list[i];
             let (visible, covered) = self.arch.dispatch(Count { seen: &seen, rect: &target.rect });
             target.visible = visible / target.rect.area().max(1.0);
@@ -217,13 +218,10 @@ impl Targets {
         }
     }
 
-    fn paint(&self, owner: &mut Plane) {
-        owner.data.fill(0);
+    fn paint(&self, owner: &mut Places) {
+        owner.clear();
         for (i, target) in self.list.iter().enumerate().rev() {
-            let (xs, ys) = target.rect.pixels(owner.width, owner.height);
-            for y in ys {
-                owner.row_mut(y)[xs.clone()].fill(place(i));
-            }
+            owner.paint(&target.rect, place(i));
         }
     }
 }
@@ -297,7 +295,9 @@ fn reach(rect: &Rect, camera: Option<&Camera>, elapsed_s: f32) -> f32 {
 fn grown(rect: &Rect, dx: f32, dy: f32, camera: Option<&Camera>) -> Rect {
     let moved = rect.shifted(dx, dy);
     let metre = |r: &Rect| camera.and_then(|c| c.metre(r.centre_x(), r.y2));
-    let Some((before, after)) = metre(rect).zip(metre(&moved)) else { return moved };
+    let before = metre(rect);
+    let after = if (dx, dy) == (0.0, 0.0) { before } else { metre(&moved) };
+    let Some((before, after)) = before.zip(after) else { return moved };
     let k = ((after / before) as f32).clamp(0.8, 1.25);
     let half = 0.5 * k * moved.width();
     let x = moved.centre_x();

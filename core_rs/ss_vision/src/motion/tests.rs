@@ -316,6 +316,7 @@ mod explaining {
     use crate::motion::blobs::Components;
     use crate::motion::camera::{Camera, Rect};
     use crate::motion::mask::Mask;
+    use crate::motion::places::Places;
     use crate::motion::reduce::Plane;
     use crate::motion::revise::{mark_firm, revise};
     use crate::motion::sizes::{KINDS, Sizes};
@@ -417,14 +418,14 @@ mod explaining {
     #[test]
     fn what_is_known_explains_nobody_else() {
         let (_, sizes) = sizes();
-        let (mut mask, mut known) = (Plane::new(W, H, label::STREET), Plane::new(W, H, 0));
+        let (mut mask, mut known) = (Plane::new(W, H, label::STREET), Places::new(W, H));
         let cars = [120.0, 200.0].map(|x| standing(&sizes, 1, x, 190.0));
         for car in &cars {
             paint(&mut mask, car, label::MOVING);
         }
         let targets = [Target::new(cars[0], NOW)];
         mark_firm(&targets, &sizes, NOW, &mut known);
-        let found = explain(&mask, Some((&known, Hidden::Known)), &sizes);
+        let found = explain(&mask, Some((&known.plane, Hidden::Known)), &sizes);
         assert!(!has(&found, &cars[0]) && has(&found, &cars[1]), "{found:?}");
     }
 

@@ -275,9 +275,13 @@ impl Column {
         // A strip's counts are bytes; no rider is half as wide as that.
         let strip = |reach: usize| u.saturating_sub(reach.min(127))..(u + reach.min(127)).min(window.width);
         let (mut columns, mut end, mut stood) = (strip(step), window.height, false);
+        let mut counted = 0..0;
         self.strip = columns.clone();
         for _ in 0..MAX_FEET {
-            window.foreground(columns.clone(), &mut self.rows);
+            if counted != columns {
+                window.foreground(&columns, end, &mut self.rows);
+                counted = columns.clone();
+            }
             // The lowest row that stands with one below it that does not.
             let foot = self.rows[..end].iter().rposition(|&n| {
                 let stands = 2 * usize::from(n) > columns.len();

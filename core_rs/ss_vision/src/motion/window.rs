@@ -24,6 +24,26 @@ pub(crate) struct Count {
 }
 
 impl Count {
+    fn of(packed: u64) -> Self {
+        let part = |from: u64| (packed / from) as u32 & u32::from(u16::MAX);
+        Self {
+            foreground: part(packed::FOREGROUND),
+            moving: part(packed::MOVING),
+            hidden: part(packed::HIDDEN),
+            shade: part(packed::SHADE),
+        }
+    }
+
+    /// The sum of two.
+    fn and(self, other: Self) -> Self {
+        Self {
+            foreground: self.foreground + other.foreground,
+            moving: self.moving + other.moving,
+            hidden: self.hidden + other.hidden,
+            shade: self.shade + other.shade,
+        }
+    }
+
     /// Take off what has been `lost`: it is hidden now.
     pub fn lose(&mut self, lost: Self) {
         self.foreground -= lost.foreground;
@@ -33,24 +53,35 @@ impl Count {
     }
 }
 
-/// What a pixel adds to each count of the table, by its label.
-const COUNTED: [[u32; 4]; 256] = {
-    let mut counted = [[1, 0, 0, 0]; 256];
-    counted[label::STREET as usize] = [0; 4];
-    counted[label::MOVING as usize] = [1, 1, 0, 0];
-    counted[HIDDEN as usize] = [0, 0, 1, 0];
-    counted[label::SHADOW as usize] = [0, 0, 0, 1];
+/// The four counts of at most [`MOST`] pixels in one number, 16 bits each: sums and differences of such numbers are
+/// those of the counts, whatever overflows on the way.
+mod packed {
+    pub const FOREGROUND: u64 = 1;
+    pub const MOVING: u64 = 1 << 16;
+    pub const HIDDEN: u64 = 1 << 32;
+    pub const SHADE: u64 = 1 << 48;
+}
+const MOST: usize = u16::MAX as usize;
+
+/// What a pixel adds to the counts of the table, by its label.
+const COUNTED: [u64; 256] = {
+    let mut counted = [packed::FOREGROUND; 256];
+    counted[label::STREET as usize] = 0;
+    counted[label::MOVING as usize] = packed::FOREGROUND + packed::MOVING;
+    counted[HIDDEN as usize] = packed::HIDDEN;
+    counted[label::SHADOW as usize] = packed::SHADE;
     counted
 };
 
 /// The same for a pixel that is removed: hidden, unless it was.
-const LOST: [[u32; 4]; 256] = {
+const LOST: [u64; 256] = {
     let mut lost = COUNTED;
     let mut pixel = 0;
     while pixel < lost.len() {
-        lost[pixel][2] = (pixel != HIDDEN as usize) as u32;
+        lost[pixel] += packed::HIDDEN;
         pixel += 1;
     }
+    lost[HIDDEN as usize] = 0;
     lost
 };
 
@@ -91,10 +122,12 @@ impl Window {
     /// The pixels are as they are to be: from here on they may be counted.
     pub fn seal(&mut self) {
         self.whole.fill(&self.pixels, self.width, (0..self.width, 0..self.height), &COUNTED);
-        self.columns.clear();
-        self.columns.resize(self.width * self.height, 0);
+        // Every one is written; never smaller, as the table.
+        if self.columns.len() < self.width * self.height {
+            self.columns.resize(self.width * self.height, 0);
+        }
         for (y, pixels) in self.pixels.chunks_exact(self.width).enumerate() {
-            let column = self.columns[y..].iter_mut().step_by(self.height);
+            let column = self.columns[y..self.width * self.height].iter_mut().step_by(self.height);
             column.zip(pixels).for_each(|(c, &p)| *c = u8::from(is_foreground(p)));
         }
     }
@@ -109,10 +142,10 @@ impl Window {
         rect.shifted(-(self.x as f32), -(self.y as f32)).pixels(self.width, self.height)
     }
 
-    /// Fill `counts` with the foreground pixels of columns `xs`, at most 255, in each row.
-    pub fn foreground(&self, xs: Range<usize>, counts: &mut Vec<u8>) {
+    /// Fill `counts` with the foreground pixels of columns `xs`, at most 255, in each of the first `rows`.
+    pub fn foreground(&self, xs: &Range<usize>, rows: usize, counts: &mut Vec<u8>) {
         counts.clear();
-        counts.resize(self.height, 0);
+        counts.resize(rows, 0);
         for column in self.columns[xs.start * self.height..xs.end * self.height].chunks_exact(self.height) {
             counts.iter_mut().zip(column).for_each(|(count, &set)| *count += set);
         }
@@ -120,7 +153,7 @@ impl Window {
 
     /// Columns `xs` and rows `ys` as they are now.
     pub fn count(&self, xs: &Range<usize>, ys: &Range<usize>) -> Count {
-        let mut count = self.whole.count(xs, ys);
+        let mut count = self.whole.inside(xs, ys);
         for removed in &self.removed[..self.removals] {
             count.lose(removed.count(xs, ys));
         }
@@ -148,13 +181,12 @@ impl Window {
     }
 }
 
-/// Summed-area table of a part of the window, one row and column larger:
-/// foreground, moving, hidden, shade.
+/// Summed-area table of a part of the window, one row and column larger, of [`packed`] counts.
 #[derive(Clone, Debug, Default)]
 struct Table {
     xs: Range<usize>,
     ys: Range<usize>,
-    sums: Vec<[u32; 4]>,
+    sums: Vec<u64>,
 }
 
 impl Table {
@@ -164,19 +196,22 @@ impl Table {
         pixels: &[u8],
         width: usize,
         (xs, ys): (Range<usize>, Range<usize>),
-        adds: &[[u32; 4]; 256],
+        adds: &[u64; 256],
     ) {
         let w = xs.len() + 1;
-        self.sums.resize(w * (ys.len() + 1), [0; 4]);
-        self.sums[..w].fill([0; 4]);
+        // Never smaller: what it has grown by would be cleared, and then written.
+        if self.sums.len() < w * (ys.len() + 1) {
+            self.sums.resize(w * (ys.len() + 1), 0);
+        }
+        self.sums[..w].fill(0);
         for (i, y) in ys.clone().enumerate() {
             let (above, below) = self.sums[i * w..(i + 2) * w].split_at_mut(w);
-            let mut row = [0; 4];
+            let mut row = 0u64;
             below[0] = row;
             let pixels = &pixels[y * width..][..width][xs.clone()];
             for ((sum, above), &pixel) in below[1..].iter_mut().zip(&above[1..]).zip(pixels) {
-                row = plus(row, adds[usize::from(pixel)]);
-                *sum = plus(*above, row);
+                row = row.wrapping_add(adds[usize::from(pixel)]);
+                *sum = above.wrapping_add(row);
             }
         }
         (self.xs, self.ys) = (xs, ys);
@@ -189,13 +224,29 @@ impl Table {
         if x1 >= x2 || y1 >= y2 {
             return Count::default();
         }
+        self.inside(&(x1..x2), &(y1..y2))
+    }
+
+    /// The same for those that all lie inside.
+    fn inside(&self, xs: &Range<usize>, ys: &Range<usize>) -> Count {
+        let area = xs.len() * ys.len();
+        if area == 0 {
+            return Count::default();
+        }
+        if area > MOST {
+            // In two parts, along the longer side.
+            let (x, y) = (xs.start.midpoint(xs.end), ys.start.midpoint(ys.end));
+            let [a, b] = if xs.len() > ys.len() {
+                [(xs.start..x, ys.clone()), (x..xs.end, ys.clone())]
+            } else {
+                [(xs.clone(), ys.start..y), (xs.clone(), y..ys.end)]
+            };
+            return self.inside(&a.0, &a.1).and(self.inside(&b.0, &b.1));
+        }
         let w = self.xs.len() + 1;
-        let (above, below) =
-            (&self.sums[(y1 - self.ys.start) * w..][..w], &self.sums[(y2 - self.ys.start) * w..][..w]);
-        let (left, right) = (x1 - self.xs.start, x2 - self.xs.start);
-        let (a, b, c, d) = (below[right], above[left], below[left], above[right]);
-        let part = |i: usize| a[i].wrapping_add(b[i]).wrapping_sub(c[i]).wrapping_sub(d[i]);
-        Count { foreground: part(0), moving: part(1), hidden: part(2), shade: part(3) }
+        let row = |y: usize| &self.sums[(y - self.ys.start) * w..][..w];
+        let between = |row: &[u64]| row[xs.end - self.xs.start].wrapping_sub(row[xs.start - self.xs.start]);
+        Count::of(between(row(ys.end)).wrapping_sub(between(row(ys.start))))
     }
 }
 
@@ -203,14 +254,25 @@ pub(crate) fn is_foreground(pixel: u8) -> bool {
     pixel == label::MOVING || pixel == label::SETTLED
 }
 
-fn plus(a: [u32; 4], b: [u32; 4]) -> [u32; 4] {
-    [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn boxes_of_more_pixels_than_a_table_counts_are_counted() {
+        for (width, height) in [(500, 300), (300, 500)] {
+            let mut window = Window::default();
+            window.open(0..width, 0..height);
+            (0..height).for_each(|y| window.row_mut(y).fill(label::MOVING));
+            window.seal();
+            let all = (width * height) as u32;
+            let whole = Count { foreground: all, moving: all, ..Count::default() };
+            assert_eq!(window.count(&(0..width), &(0..height)), whole);
+            window.remove((0..width, 0..height));
+            assert_eq!(window.count(&(0..width), &(0..height)), Count { hidden: all, ..Count::default() });
+        }
+    }
 
     proptest! {
         #[test]
@@ -236,9 +298,13 @@ mod tests {
                 for xs in [0..width, 0..width / 2, width / 3..width] {
                     for ys in [0..9, 2..5, 8..9] {
                         let left = ys.clone().flat_map(|y| &window.row(y)[xs.clone()]);
-                        let [foreground, moving, hidden, shade] =
-                            left.fold([0; 4], |sum, &p| plus(sum, COUNTED[usize::from(p)]));
-                        let plain = Count { foreground, moving, hidden, shade };
+                        let number = |of: &dyn Fn(u8) -> bool| left.clone().filter(|&&p| of(p)).count() as u32;
+                        let plain = Count {
+                            foreground: number(&is_foreground),
+                            moving: number(&|p| p == label::MOVING),
+                            hidden: number(&|p| p == HIDDEN),
+                            shade: number(&|p| p == label::SHADOW),
+                        };
                         prop_assert_eq!(window.count(&xs, &ys), plain);
                     }
                 }
