@@ -21,6 +21,7 @@ from pipelines.evidence import evidence_store
 from pipelines.feeds import needs_log
 from pipelines.live_cameras import look_at_cameras
 from pipelines.outputs import check_apart, held, inputs_of
+from pipelines.panics import HeldPanics
 from pipelines.progress import Progress
 from pipelines.run_folder import run_folder
 from pipelines.worker import (
@@ -175,7 +176,8 @@ def _prepare_recovery(folder: Path, site: Site) -> bool:
         epochs.mkdir(parents=True, exist_ok=True)
         for half_made in epochs.glob("part-*.sqlite3*"):
             half_made.unlink()
-        init_db_dir(epochs, _RECOVERY_PARTITIONS)
+        with HeldPanics():
+            init_db_dir(epochs, _RECOVERY_PARTITIONS)
         stamp.write_text(fingerprint + "\n")  # last: a folder without it is made again
     except OSError as e:
         raise InvalidInputError(f"recovery folder {folder}: cannot be used: {e.strerror}") from e

@@ -9,6 +9,7 @@ nothing of the reason in it; but an error on its way out of a step has been wrap
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from threading import Thread
@@ -28,6 +29,16 @@ _PATIENCE_S: Final = 2.0
 """A child process that outlives the run may keep the descriptor open."""
 _NETWORK: Final = "thread panic"
 """In the message of a panic that a network thread brought about."""
+
+
+_SQLITE: Final = re.compile(r"(?:SqliteFailure|RusqliteError).*Some\(\"([^\"]*)\"\)")
+"""In the message of a panic of Bytewax over its recovery databases: what SQLite says."""
+
+
+def recovery_failure(error: BaseException) -> UnavailableError | None:
+    """What is to be told where Bytewax could not keep its recovery databases; ``None`` for any other error."""
+    said = _SQLITE.search(str(error))
+    return UnavailableError(f"recovery folder: cannot be written: {said[1]}") if said else None
 
 
 class PeerGoneError(UnavailableError):
@@ -123,6 +134,8 @@ class HeldPanics:
                 if isinstance(at, SmartstreamError):
                     return at
                 at = at.__cause__
+        if (failure := recovery_failure(error)) is not None:
+            return failure
         if type(error).__name__ == "PanicException":  # not to be imported from anywhere
             if self._wraps:
                 return self._wraps[-1]

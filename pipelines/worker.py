@@ -111,6 +111,7 @@ def execute(plan: Plan, index: int | None) -> None:
     lent = None
     if index is not None and site.evidence is not None:
         lent = Rings(RINGS, Path(plan.board).parent, index, len(plan.addresses))
+    ledger = ledger_sink(plan, site, specs, board)
     flow = build(
         Wiring(
             site=site.site.id,
@@ -124,7 +125,7 @@ def execute(plan: Plan, index: int | None) -> None:
             city=city,
             hot=hot_spec(site),
             event_sinks=event_sinks(plan, site),
-            ledger=ledger_sink(plan, site, specs, board),
+            ledger=ledger,
             recorder=record_sink(plan, sides),
             evidence=evidence_spec(site, RINGS.get if lent is None else lent.get),
         )
@@ -143,6 +144,8 @@ def execute(plan: Plan, index: int | None) -> None:
     finally:
         if lent is not None:
             lent.close()
+    if ledger.failure is not None:
+        raise ledger.failure
 
 
 def event_sinks(plan: Plan, site: Site) -> dict[str, EventFileSink | NatsSink]:

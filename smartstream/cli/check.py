@@ -13,7 +13,7 @@ from smartstream import _core
 from smartstream.config.calibration import ground_from_image, residuals_m
 from smartstream.config.fields import crosses_itself
 from smartstream.config.site import Camera, Site, load_site
-from smartstream.errors import SmartstreamError
+from smartstream.errors import InvalidInputError
 from smartstream.rules.compile import BUILT
 from smartstream.vision.overlay import draw_site, first_picture, require_opencv, write_picture
 
@@ -140,7 +140,7 @@ def _draw(site: Site, camera: Camera, folder: Path) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         written = write_picture(str(path), draw_site(picture, camera))
     except OSError as e:
-        raise SmartstreamError(f"--draw {folder}: {e.strerror or e}") from e
+        raise InvalidInputError(f"--draw {folder}: {e.strerror or e}") from e
     if not written:
-        raise SmartstreamError(f"--draw {path}: cannot be written")
+        raise InvalidInputError(f"--draw {path}: cannot be written")
     return f"drawn: {path}{note}"

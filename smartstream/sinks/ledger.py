@@ -105,7 +105,12 @@ class LedgerSink(OnePartitionSink[CloudEvent | Tally, bytes]):
         not_armed: Rule kinds that do not run, and why.
         ended: Asked at the end in the worker's process: whether every source was read to its end.
         report: Called with the final ledger in the worker that holds it, such as ``print_ledger``.
+
+    Attributes:
+        failure: Why the last summary could not be written; to be raised when the flow has ended.
     """
+
+    failure: UnavailableError | None = None
 
     def __init__(
         self,
@@ -150,7 +155,10 @@ class LedgerSink(OnePartitionSink[CloudEvent | Tally, bytes]):
             raise DataLossError(f"ledger: state of version {resume_state[0]}, expected {_VERSION[0]}")
         else:
             ledger = msgspec.msgpack.decode(resume_state[1:], type=Ledger)
-        return _Partition(ledger, self._path, self._ended, self._report)
+        return _Partition(ledger, self._path, self._ended, self._report, self._failed)
+
+    def _failed(self, failure: UnavailableError) -> None:
+        self.failure = failure
 
 
 class _Partition(StatefulSinkPartition[CloudEvent | Tally, bytes]):
@@ -160,8 +168,9 @@ class _Partition(StatefulSinkPartition[CloudEvent | Tally, bytes]):
         path: Path | None,
         ended: Callable[[], bool],
         report: Callable[[Ledger], None] | None,
+        failed: Callable[[UnavailableError], None],
     ) -> None:
-        self._ledger, self._path, self._ended, self._report = ledger, path, ended, report
+        self._ledger, self._path, self._ended, self._report, self._failed = ledger, path, ended, report, failed
         self._uncommitted = False
 
     def write_batch(self, values: list[CloudEvent | Tally]) -> None:
@@ -172,15 +181,18 @@ class _Partition(StatefulSinkPartition[CloudEvent | Tally, bytes]):
                 count_event(item)
 
     def snapshot(self) -> bytes:
-        self._uncommitted = False
         self._save(last=False)
+        self._uncommitted = False
         return _VERSION + msgspec.msgpack.encode(self._ledger)
 
     def close(self) -> None:
         if self._uncommitted:
             return  # the flow broke off within an epoch; the summary of the last one stands
         self._ledger.complete = self._ended()
-        self._save(last=True)
+        try:
+            self._save(last=True)
+        except UnavailableError as e:
+            self._failed(e)  # raised here, beside another error it would abort the process without a word
         if self._report is not None:
             self._report(self._ledger)
 

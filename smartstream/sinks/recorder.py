@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,7 +116,8 @@ class _Record(StatefulSinkPartition[Recorded, int]):
         return self._length
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # told when the epoch closed; raised here, it would abort the process
+            self._file.close()
 
 
 def _lines(item: Recorded) -> Iterator[bytes]:

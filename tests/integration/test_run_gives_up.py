@@ -2,13 +2,14 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from smartstream.testing.running import command, written
+from smartstream.testing.running import command, lines_of, written
 from smartstream.testing.street import write_street
 
 
@@ -32,6 +33,34 @@ def test_a_full_disk(site, more):
     assert message.startswith("smartstream: events file /dev/full: cannot be written: No space left on device")
     if "--processes" in more:
         assert re.search(r"\(process \d: .*exit code 1", message), message
+
+
+@pytest.mark.parametrize("more", [(), ("--processes", 2)])
+def test_a_record_that_grows_too_large(site, more, tmp_path):
+    """It used to abort without a word: the file was closed, and failed again, while the error was on its way."""
+    done = small_files(100_000, command(site, "--record", tmp_path / "r", *more))
+    assert done.returncode == 1
+    (message,) = messages(done.stderr)
+    assert re.match(r"smartstream: .*/r/\S+\.ndjson: cannot be written: File too large", message)
+
+
+@pytest.mark.parametrize("size", [1000, 36_000])
+def test_a_recovery_folder_that_cannot_grow(site, size, tmp_path):
+    words = command(site, "--events", tmp_path / "e", "--recovery", tmp_path / "r")
+    done = small_files(size, words)
+    assert done.returncode == 1
+    (message,) = messages(done.stderr)
+    assert message.startswith("smartstream: recovery folder: cannot be written: ")
+    assert subprocess.run(words, capture_output=True, timeout=60, check=False).returncode == 0
+    subprocess.run(command(site, "--events", tmp_path / "whole"), capture_output=True, timeout=60, check=True)
+    assert lines_of(tmp_path / "e") == lines_of(tmp_path / "whole")
+
+
+def small_files(size, words):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, preexec_fn=limit)
 
 
 def test_a_process_that_is_killed(site, tmp_path):

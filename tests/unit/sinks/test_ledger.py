@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from smartstream.errors import DataLossError, InvalidInputError
+from smartstream.errors import DataLossError, InvalidInputError, UnavailableError
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.items import Tally
 from smartstream.sinks.ledger import LedgerSink, RuleCount, read_ledger
@@ -90,6 +90,26 @@ def test_stopped_is_not_complete(tmp_path: Path) -> None:
     part.snapshot()
     part.close()
     assert not read_ledger(path).complete
+
+
+def test_a_disk_that_fills_is_told_once(tmp_path: Path) -> None:
+    """What ``close`` raises while another error is on its way aborts the process without a word."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    sink = LedgerSink(folder / "summary.json")
+    part = sink.build_part("ledger", "all", None)
+    part.write_batch(MIXED)
+    folder.rmdir()
+    with pytest.raises(UnavailableError, match="cannot be written"):
+        part.snapshot()
+    part.close()
+    assert sink.failure is None, "it has been raised"
+    folder.mkdir()
+    part.snapshot()
+    (folder / "summary.json").unlink()
+    folder.rmdir()
+    part.close()
+    assert "cannot be written" in str(sink.failure)
 
 
 def test_tables_say_all(tmp_path: Path) -> None:
