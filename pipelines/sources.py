@@ -144,16 +144,14 @@ def _condition_name(i: int, junction: str) -> str:
 def _condition_side(site: Site, i: int, feed: ConditionFeed, junction: str, inputs: NatsAccess | None) -> SideSpec:
     side, speaks = _condition_name(i, junction), junction == site.junction[0].id
     source = line_source(site, feed, side, inputs=inputs, marks=speaks)
-    cameras = [camera for camera in site.camera if camera.junction == junction]
 
     def open_side(resume: dict[str, Any] | None) -> Feed:
         return ConditionLines(
             source,
             junction=junction,
             junctions=frozenset(j.id for j in site.junction),
-            cameras=frozenset(camera.id for camera in cameras),
-            lanes=frozenset(lane.id for camera in cameras for lane in camera.lane),
-            every_lane=frozenset(lane.id for camera in site.camera for lane in camera.lane),
+            cameras={camera.id: camera.junction for camera in site.camera},
+            lanes={j.id: _lanes(site, j.id) for j in site.junction},
             speaks=speaks,
             resume=resume,
         )
@@ -161,6 +159,10 @@ def _condition_side(site: Site, i: int, feed: ConditionFeed, junction: str, inpu
     if not source.live:
         open_side(None).close()
     return SideSpec(side, junction, open_side, None)
+
+
+def _lanes(site: Site, junction: str) -> frozenset[str]:
+    return frozenset(lane.id for camera in site.camera if camera.junction == junction for lane in camera.lane)
 
 
 def _signal_name(i: int, feed: SignalFeed) -> str:

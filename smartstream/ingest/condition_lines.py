@@ -6,6 +6,7 @@ when its line came. So a replay learns of it at the same point, and what was sus
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 import msgspec
@@ -55,9 +56,8 @@ class ConditionLines(LineFeed[_Said]):
         source: The site's feed, under the name it has at this junction.
         junction: Whose conditions to keep.
         junctions: Every junction of the site.
-        cameras: Cameras of this junction.
-        lanes: Lanes of this junction's cameras.
-        every_lane: Lanes of the whole site.
+        cameras: Junction of every camera of the site.
+        lanes: Lanes of every junction of the site.
         speaks: Tell of lines that cannot be used.
         resume: What ``snapshot`` returned.
     """
@@ -70,14 +70,13 @@ class ConditionLines(LineFeed[_Said]):
         *,
         junction: str,
         junctions: frozenset[str],
-        cameras: frozenset[str],
-        lanes: frozenset[str],
-        every_lane: frozenset[str],
+        cameras: Mapping[str, str],
+        lanes: Mapping[str, frozenset[str]],
         speaks: bool,
         resume: dict[str, Any] | None = None,
     ) -> None:
         self._junction, self._junctions, self._cameras = junction, junctions, cameras
-        self._lanes, self._every_lane, self._speaks = lanes, every_lane, speaks
+        self._lanes, self._speaks = lanes, speaks
         super().__init__(source, resume)
 
     def read(self) -> list[Item]:
@@ -96,30 +95,48 @@ class ConditionLines(LineFeed[_Said]):
             return at_ns, self._meter(at_ns, parsed)
         if parsed.condition not in _KINDS:
             expected = ", ".join(sorted(_KINDS))
-            raise RefusedError("unknown_condition", f"expected one of {expected}, found {parsed.condition!r}")
+            raise RefusedError("unknown_condition", f"expected one of {expected}, found {str(parsed.condition)[:64]!r}")
         if parsed.junction is not None and parsed.junction not in self._junctions:
             raise RefusedError("unknown_junction", f"found {parsed.junction[:64]!r}")
         if until_ns <= at_ns:
             raise RefusedError("bad_time", "expected until after time")
+        self._known_place(parsed)
         elsewhere = parsed.junction not in (None, self._junction)
-        mine = not elsewhere and (parsed.camera is None or parsed.camera in self._cameras)
+        mine = not elsewhere and (parsed.camera is None or self._cameras[parsed.camera] == self._junction)
         kind: ConditionKind = parsed.condition  # type: ignore[assignment]  # just checked
         where = (parsed.camera, parsed.lane, parsed.source, parsed.junction)
         return at_ns, _Said(Condition(0, at_ns, until_ns, kind, *where), mine)
 
+    def _known_place(self, parsed: ConditionLine) -> None:
+        """A camera or lane that is not there would lift nothing, and who was let through would be accused."""
+        at = parsed.junction
+        if parsed.camera is not None:
+            at = self._cameras.get(parsed.camera)
+            if at is None or parsed.junction not in (None, at):
+                expected = f"a camera of {parsed.junction or 'the site'}"
+                raise RefusedError("unknown_camera", f"expected {expected}, found {parsed.camera[:64]!r}")
+        if parsed.lane is not None:
+            self._known_lane(parsed.lane, at)
+
+    def _known_lane(self, lane: str, junction: str | None) -> None:
+        lanes = self._lanes.values() if junction is None else (self._lanes[junction],)
+        if not any(lane in some for some in lanes):
+            raise RefusedError("unknown_lane", f"expected a lane of {junction or 'the site'}, found {lane[:64]!r}")
+
     def _meter(self, at_ns: int, parsed: ConditionLine) -> _Said:
-        if parsed.lane not in self._every_lane:
-            raise RefusedError("unknown_lane", f"expected a lane of the site, found {parsed.lane!r}")
+        if parsed.lane is None:
+            raise RefusedError("unknown_lane", "expected the lane that the meter looks at")
+        self._known_lane(parsed.lane, None)
         if parsed.speed_kmh is None or not 0 <= parsed.speed_kmh < 1000:
             raise RefusedError("bad_field", f"expected speed_kmh in 0..1000, found {parsed.speed_kmh!r}")
         valid = False
-        if parsed.certificate and parsed.valid_to is not None:
+        if parsed.certificate.strip() and parsed.valid_to is not None:
             try:  # a certificate is good to the end of its day
                 valid = at_ns < parse_end(f"{parsed.valid_to}T00:00:00+07:00") + 86_400 * NS
             except ValueError as e:
                 raise RefusedError("bad_time", f"valid_to: {e}") from None
-        said = (str(parsed.meter), str(parsed.lane), parsed.speed_kmh, valid, parsed.certificate, parsed.valid_to)
-        return _Said(MeterReading(0, at_ns, *said), parsed.lane in self._lanes)
+        said = (str(parsed.meter), parsed.lane, parsed.speed_kmh, valid, parsed.certificate, parsed.valid_to)
+        return _Said(MeterReading(0, at_ns, *said), parsed.lane in self._lanes[self._junction])
 
     def _arrived(self, value: _Said) -> _Said:
         return _Said(msgspec.structs.replace(value.fact, clock_ns=self.position_ns), value.mine)

@@ -1,65 +1,99 @@
 """Telling a feed's real pause from a broken clock, by the feed's own lines alone.
 
 One line with a year typed wrong must not move the watermark, or every honest line after it would be late. So a
-jump ahead of more than ``limit_ns`` is believed only when the next line confirms it. The decision reads nothing
-but the feed, hence a replay decides alike.
+jump ahead of more than ``limit_ns`` is believed only when a line confirms it: of another voice (device, station)
+where a feed has several, for a device whose clock is wrong confirms itself. The decision reads nothing but the feed,
+hence a replay decides alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Generic, TypeVar
 
 from smartstream.model.time import NS
 
 T = TypeVar("T")
-_HELD: Final = 3  # candidates without a witness; more would only delay honest lines
+_ALONE: Final = 64  # lines in a row that one voice needs where others have been heard: they must be dead, then
 
 
 class JumpGuard(Generic[T]):
-    """Passes items on in order, holding back at most a few that jumped ahead.
+    """Passes items on in order, holding back those that jumped ahead, ``_ALONE`` at most.
 
     Args:
         limit_ns: A jump ahead that needs no witness.
         lateness_ns: How far back a witness may lie.
+        voice: Who says an item; one clock each.
+        state: What ``snapshot`` returned.
     """
 
-    def __init__(self, *, limit_ns: int = 3600 * NS, lateness_ns: int = NS) -> None:
-        self._limit = limit_ns
-        self._lateness = lateness_ns
-        self.last_ns: int | None = None
-        self.held: list[tuple[int, T]] = []
+    def __init__(
+        self,
+        *,
+        limit_ns: int = 3600 * NS,
+        lateness_ns: int = NS,
+        voice: Callable[[T], str] = lambda _: "",
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        known = state or {}
+        self._limit, self._lateness, self._voice = limit_ns, lateness_ns, voice
+        self.last_ns: int | None = known.get("last_ns")
+        self.held: list[tuple[int, T]] = list(known.get("held", ()))
+        self._voices: list[str] = list(known.get("voices", ()))  # the first two: more than one is all that counts
 
     def push(self, at_ns: int, item: T) -> Iterator[tuple[bool, int, T]]:
         """Take one item; yield (believed, its time, item) for every item that is decided now."""
         if self.last_ns is not None and at_ns <= self.last_ns + self._limit:
-            if self.held:
-                yield from self._drop(self.held)
-                self.held = []
+            yield from self._drop()
             yield self._believe(at_ns, item)
             return
+        near = [one for one in self.held if self._agree(one[0], at_ns)]
         self.held.append((at_ns, item))
-        for i, (held_ns, _) in enumerate(self.held[:-1]):
-            if -self._lateness <= at_ns - held_ns <= self._limit:
-                decided, self.held = self.held, []
-                yield self._believe(*decided[i])
-                yield from self._drop([*decided[:i], *decided[i + 1 : -1]])
-                yield self._believe(at_ns, item)
-                return
-        if len(self.held) > _HELD:
-            yield from self._drop([self.held.pop(0)])
+        if near and self._witnessed(near, item):
+            decided, self.held = self.held, []
+            for one in near:
+                yield self._believe(*one)
+            yield from ((False, *one) for one in decided[:-1] if one not in near)
+            yield self._believe(at_ns, item)
+        elif len(self.held) > _ALONE:
+            yield (False, *self.held.pop(0))
+
+    def pause(self) -> Iterator[tuple[bool, int, T]]:
+        """The feed is silent: what is held stands if nothing contradicts it, and waits where it is far away."""
+        if self._plausible():
+            decided, self.held = self.held, []
+            for one in decided:
+                yield self._believe(*one)
 
     def end(self) -> Iterator[tuple[bool, int, T]]:
-        """The feed has ended: of what is held, the first stands if nothing contradicts it."""
-        decided, self.held = self.held, []
-        if len(decided) == 1 and (self.last_ns is None or decided[0][0] - self.last_ns <= 24 * self._limit):
-            yield self._believe(*decided.pop())
-        yield from self._drop(decided)
+        """The feed has ended: as ``pause``, but nothing waits any more."""
+        yield from self.pause()
+        yield from self._drop()
+
+    def snapshot(self) -> dict[str, Any]:
+        """A copy of the state."""
+        return {"last_ns": self.last_ns, "held": list(self.held), "voices": list(self._voices)}
+
+    def _plausible(self) -> bool:
+        if not self.held:
+            return False
+        first_ns = self.held[0][0]
+        near = self.last_ns is None or first_ns - self.last_ns <= 24 * self._limit
+        return near and all(self._agree(first_ns, at_ns) for at_ns, _ in self.held)
+
+    def _agree(self, held_ns: int, at_ns: int) -> bool:
+        return -self._lateness <= at_ns - held_ns <= self._limit
+
+    def _witnessed(self, near: list[tuple[int, T]], item: T) -> bool:
+        voice = self._voice(item)
+        return len(self._voices) < 2 or len(near) >= _ALONE or any(self._voice(one) != voice for _, one in near)
 
     def _believe(self, at_ns: int, item: T) -> tuple[bool, int, T]:
         self.last_ns = at_ns if self.last_ns is None else max(self.last_ns, at_ns)
+        if len(self._voices) < 2 and (voice := self._voice(item)) not in self._voices:
+            self._voices.append(voice)
         return True, at_ns, item
 
-    @staticmethod
-    def _drop(items: list[tuple[int, T]]) -> Iterator[tuple[bool, int, T]]:
-        yield from ((False, at_ns, item) for at_ns, item in items)
+    def _drop(self) -> Iterator[tuple[bool, int, T]]:
+        decided, self.held = self.held, []
+        yield from ((False, *one) for one in decided)

@@ -52,8 +52,12 @@ class LineFeed(ABC, Generic[T]):
         in_order = self._lines.sorted
         self._horizon = _ANY_NS if in_order else max(self.horizon_ns, source.lateness_ns)
         limit = _ANY_NS if in_order else self.jump_ns
-        self._guard: JumpGuard[tuple[int, str, T]] = JumpGuard(limit_ns=limit, lateness_ns=source.lateness_ns)
-        self._guard.last_ns, self._guard.held = state.get("last_ns"), list(state.get("held", ()))
+        self._guard: JumpGuard[tuple[int, str, T]] = JumpGuard(
+            limit_ns=limit,
+            lateness_ns=source.lateness_ns,
+            voice=lambda line: self._voice(line[2]),
+            state=state.get("guard"),
+        )
         self._quiet_ns: int = state.get("quiet_ns", MIN_NS)
         self.counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "dead": 0}))
         self.ended: bool = state.get("ended", False)
@@ -87,7 +91,7 @@ class LineFeed(ABC, Generic[T]):
             heard = True
             match found:
                 case Quiet(silent_ns, until_ns):
-                    for decided in self._guard.end():
+                    for decided in self._guard.pause():
                         self._take(decided, values, out)
                     known = self.newest_ns != MIN_NS
                     self._quiet_ns = max(self._quiet_ns, self.newest_ns + silent_ns if known else until_ns)
@@ -117,7 +121,18 @@ class LineFeed(ABC, Generic[T]):
 
     @abstractmethod
     def _arrived(self, value: T) -> T:
-        """The value stamped with ``position_ns``, once its time is believed."""
+        """The value stamped with ``position_ns``, once its time is believed.
+
+        Raises:
+            RefusedError: What was believed since it was read speaks against it.
+        """
+
+    def _forgotten(self, value: T) -> None:
+        """The time of a value is not believed: nothing it said counts."""
+
+    def _voice(self, value: T) -> str:
+        """Whose clock a line was written by; the same for all where a feed has one clock."""
+        return ""
 
     @abstractmethod
     def _batch(self, values: tuple[T, ...]) -> Item:
@@ -157,12 +172,16 @@ class LineFeed(ABC, Generic[T]):
         believed, at_ns, (line_no, text, value) = decided
         place = self._place(line_no)
         if not believed:
+            self._forgotten(value)
             out.append(self._dead("absurd_time", place, "expected a time near the lines before or after it", text))
         elif self._too_late(at_ns):
             detail = f"expected at most {self._horizon / NS:g} s behind the newest line"
             out.append(self._dead("late", place, detail, text, at_ns))
         else:
-            values.append(self._arrived(value))
+            try:
+                values.append(self._arrived(value))
+            except RefusedError as e:
+                out.append(self._dead(e.reason, place, e.detail, text, at_ns))
 
     def _dead(
         self, reason: str, place: str, detail: str, text: str, at_ns: int | None = None, count: int = 1
@@ -175,8 +194,7 @@ class LineFeed(ABC, Generic[T]):
         """Where to go on after the last turn."""
         return {
             "lines": self._lines.snapshot(),
-            "last_ns": self._guard.last_ns,
-            "held": list(self._guard.held),
+            "guard": self._guard.snapshot(),
             "quiet_ns": self._quiet_ns,
             "counts": dict(self.counts),
             "ended": self.ended,

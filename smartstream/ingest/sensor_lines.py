@@ -33,25 +33,30 @@ class SensorLine(msgspec.Struct):
 
 
 _decoder: Final = msgspec.json.Decoder(SensorLine)
+_Sensor = tuple[str, str, str]
 
 
 class Registry:
     """What each sensor is, as its first valid line says.
 
+    A line is valid once its time is believed; until then it only fills in what the next lines leave out.
+
     Args:
-        known: What ``snapshot`` returned.
+        state: What ``snapshot`` returned.
     """
 
-    def __init__(self, known: dict[str, tuple[str, str, str]] | None = None) -> None:
-        self._known = dict(known or {})
+    def __init__(self, state: dict[str, Any] | None = None) -> None:
+        state = state or {}
+        self._known: dict[str, _Sensor] = dict(state.get("known", {}))
+        self._claimed: dict[str, _Sensor] = dict(state.get("claimed", {}))
 
-    def resolve(self, sensor: str, station: str | None, kind: str | None, unit: str | None) -> tuple[str, str, str]:
+    def resolve(self, sensor: str, station: str | None, kind: str | None, unit: str | None) -> _Sensor:
         """Station, kind and unit of a line; later lines may leave out what the first one said.
 
         Raises:
             RefusedError: Unknown kind or unit, or another station or kind than at first.
         """
-        first = self._known.get(sensor)
+        first = self._known.get(sensor) or self._claimed.get(sensor)
         if first is not None:
             station, kind, unit = station or first[0], kind or first[1], unit or first[2]
         if kind is None or unit is None:
@@ -62,17 +67,38 @@ class Registry:
             expected = ", ".join(QUANTITIES[kind].factors)
             raise RefusedError("unknown_unit", f"expected one of {expected} for {kind}, found {unit[:32]!r}")
         found = (station or sensor, kind, unit)
-        if first is not None and found[:2] != first[:2]:
-            raise RefusedError("conflict", f"expected {first[1]} at {first[0]} as at first, found {kind} at {station}")
+        self._agree(sensor, found)
         return found
 
-    def register(self, sensor: str, found: tuple[str, str, str]) -> None:
-        """A line of this sensor is valid."""
-        self._known.setdefault(sensor, found)
+    def claim(self, sensor: str, found: _Sensor) -> None:
+        """A line whose time is not believed yet says what its sensor is."""
+        if sensor not in self._known:
+            self._claimed.setdefault(sensor, found)
 
-    def snapshot(self) -> dict[str, tuple[str, str, str]]:
+    def register(self, sensor: str, found: _Sensor) -> None:
+        """A line of this sensor is valid.
+
+        Raises:
+            RefusedError: Another station or kind than at first.
+        """
+        self._agree(sensor, found)
+        self._known.setdefault(sensor, found)
+        self._claimed.pop(sensor, None)
+
+    def forget(self, sensor: str) -> None:
+        """A line of this sensor was not valid after all."""
+        self._claimed.pop(sensor, None)
+
+    def snapshot(self) -> dict[str, Any]:
         """A copy."""
-        return dict(self._known)
+        return {"known": dict(self._known), "claimed": dict(self._claimed)}
+
+    def _agree(self, sensor: str, found: _Sensor) -> None:
+        first = self._known.get(sensor)
+        if first is not None and found[:2] != first[:2]:
+            station, kind, _ = found
+            detail = f"expected {first[1]} at {first[0][:64]!r} as at first, found {kind} at {station[:64]!r}"
+            raise RefusedError("conflict", detail)
 
 
 class ReadingFeed(LineFeed[Reading]):
@@ -101,13 +127,20 @@ class ReadingFeed(LineFeed[Reading]):
             raise RefusedError("bad_field", f"expected a value of at most {_LARGEST:g}, found {value}")
         if not clock_set(at_ns):
             raise RefusedError("absurd_time", "expected a time after the year 2000")
-        self._registry.register(sensor, found)
+        self._registry.claim(sensor, found)
         station, kind, unit = found
         state = MEASURING if status.strip().casefold() in _MEASURING else status[:64]
         return at_ns, Reading(0, at_ns, self.side, line_no, station, sensor, kind, value, unit, state, position)
 
     def _arrived(self, value: Reading) -> Reading:
+        self._registry.register(value.sensor, (value.station, value.kind, value.unit))
         return msgspec.structs.replace(value, clock_ns=self.position_ns)
+
+    def _forgotten(self, value: Reading) -> None:
+        self._registry.forget(value.sensor)
+
+    def _voice(self, value: Reading) -> str:
+        return value.station
 
     def _batch(self, values: tuple[Reading, ...]) -> Item:
         return Readings(self.side, values, self.position_ns, self.ended)

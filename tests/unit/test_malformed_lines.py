@@ -38,7 +38,7 @@ def opened(feed, path):
         "indicator_feed": lambda: IndicatorLines(source),
         "media_feed": lambda: MediaLines(source),
         "condition_feed": lambda: ConditionLines(
-            source, junction="j", junctions=j, cameras=j, lanes=j, every_lane=j, speaks=True
+            source, junction="j", junctions=j, cameras={"c": "j"}, lanes={"j": j}, speaks=True
         ),
     }[feed]()
 

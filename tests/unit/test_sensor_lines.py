@@ -1,0 +1,54 @@
+"""Sensors register by their first valid line; a line whose time nobody believes is none."""
+
+import json
+
+from smartstream.ingest.lines import file_source
+from smartstream.ingest.sensor_lines import SensorLines
+from smartstream.model.items import DeadLetter, Readings
+from smartstream.model.time import NS
+
+T0 = 1_790_000_000
+DUST = {"kind": "pm25", "unit": "µg/m³"}
+
+
+def read(folder, lines, cut=None):
+    path = folder / "sensors.ndjson"
+    path.write_text("".join(json.dumps({"value": 20.0, **line}) + "\n" for line in lines))
+    source = file_source("sensors/0", path, lateness_ns=600 * NS, turn_lines=1)
+    feed, items = SensorLines(source), []
+    while not feed.ended:
+        if len(items) == cut:
+            state = feed.snapshot()
+            feed.close()
+            feed = SensorLines(source, state)
+        items += feed.read()
+    readings = [r for item in items if isinstance(item, Readings) for r in item.readings]
+    return [(r.sensor, r.kind) for r in readings], [(i.reason, i.place) for i in items if isinstance(i, DeadLetter)]
+
+
+def test_a_line_with_a_wrong_clock_does_not_say_what_a_sensor_is(tmp_path):
+    lines = [
+        {"time": T0 + 90 * 86_400, "sensor": "s", "kind": "no2", "unit": "ppb"},
+        *({"time": T0 + i, "sensor": "s", **DUST} for i in range(5)),
+    ]
+    for cut in (None, 2, 4):
+        assert read(tmp_path, lines, cut) == ([("s", "pm25")] * 5, [("absurd_time", "line 1")])
+
+
+def test_the_first_line_fills_in_the_next_ones_while_it_waits_for_a_witness(tmp_path):
+    lines = [{"time": T0, "sensor": "s", **DUST}, *({"time": T0 + i, "sensor": "s"} for i in range(1, 4))]
+    for cut in (None, 2):
+        assert read(tmp_path, lines, cut) == ([("s", "pm25")] * 4, [])
+
+
+def test_one_station_with_a_wrong_clock_leaves_the_others_their_data(tmp_path):
+    def hour(at, station):
+        return [
+            {"time": at, "sensor": f"{station}-{kind}", "station": station, "kind": kind, "unit": "µg/m³"}
+            for kind in ("pm25", "pm10", "no2")
+        ]
+
+    lines = [*hour(T0, "a"), *hour(T0, "b"), *hour(T0 + 90 * 86_400, "a"), *hour(T0 + 60, "b"), *hour(T0 + 60, "c")]
+    readings, dead = read(tmp_path, lines)
+    assert len(readings) == 12
+    assert dead == [("absurd_time", f"line {i}") for i in (7, 8, 9)]
