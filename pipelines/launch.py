@@ -79,6 +79,7 @@ def launch(options: Options) -> Path | None:
     """
     STOP.clear()
     stop_on_signals()
+    settings()  # a variable that is wrong is told before anything runs
     site = load_site(options.site)
     specs = junction_specs(site)
     for spec in specs:

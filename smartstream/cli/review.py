@@ -57,7 +57,6 @@ def show(folder: Path, case: str, officer: str, purpose: str) -> None:
     one = desk.case(folder, case)
     desk.look(folder, one, officer=officer, purpose=purpose, at_ns=now_ns())
     m = one.manifest
-    table = Table(show_header=False, box=None)
     rows: dict[str, Any] = {
         "case": f"{m['evidence_id']} ({one.state})",
         "act": f"{m['kind']} by {m['class']}, {m['track']}",
@@ -73,8 +72,7 @@ def show(folder: Path, case: str, officer: str, purpose: str) -> None:
     if m["clip"]:
         rows["clip"] = one.folder / m["clip"]["file"]
     for name, value in rows.items():
-        table.add_row(name, str(value))
-    Console(soft_wrap=True, highlight=False).print(table)
+        click.echo(f"{name:<13} {value}")  # no table: a path that is cut or folded opens nothing
 
 
 @review.command()

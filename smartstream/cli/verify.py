@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from smartstream.errors import InvalidInputError
+from smartstream.evidence.store import is_written
 from smartstream.evidence.verify import verify as check
 
 
@@ -21,6 +22,8 @@ def verify(folder: Path, keys: tuple[str, ...]) -> None:
     """
     if not (folder / "packages").is_dir():
         raise InvalidInputError(f"{folder}: expected an evidence store, found no folder packages in it")
+    if is_written(folder):
+        click.echo("a run writes here: what it has not committed yet is told as unlinked", err=True)
     packages, findings = check(folder, trusted=frozenset(keys) or None)
     for finding in findings:
         click.echo(f"{finding.what}: {finding.where}{': ' if finding.detail else ''}{finding.detail}")

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import SecretStr
+from pydantic import BeforeValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from smartstream.config.mistakes import Mistake, refuse
+from smartstream.config.mistakes import Mistake, refuse, show
 
 _PREFIX = "SMARTSTREAM_"
 
@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     """Credentials file (JWT and seed) for the NATS server, instead of a user or a token."""
     decoder: Literal["cpu", "nvdec"] = "cpu"
     """Where H.264 and H.265 are decoded: `nvdec` where the machine and its FFmpeg have it, else on the CPU as well."""
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)] = "info"
+    """What is logged; read by :mod:`smartstream.observe.logging` by itself, before anything else is."""
+    log_format: Literal["text", "json", "auto"] = "auto"
+    """`auto`: text on a terminal."""
     engine_cache: Path | None = None
     """Folder of TensorRT engines; absent: `smartstream/engines` in the user's cache (`$XDG_CACHE_HOME`)."""
 
@@ -76,7 +80,16 @@ def settings() -> Settings:
     Raises:
         ConfigError: Names every variable that is wrong.
     """
-    found = Settings()
+    try:
+        found = Settings()
+    except ValidationError as e:
+        wrong = [
+            Mistake(
+                f"{_PREFIX}{str(m['loc'][0]).upper()}", show(m["input"]), m.get("ctx", {}).get("expected", m["msg"])
+            )
+            for m in e.errors(include_url=False)
+        ]
+        raise refuse("environment", wrong) from None
     ways = {"TOKEN": found.nats_token, "CREDS": found.nats_creds, "USER": found.nats_user}
     given = [name for name, value in ways.items() if value is not None]
     wrong = []

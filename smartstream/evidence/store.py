@@ -15,6 +15,7 @@ retention deletes leaves a signed tombstone in the chain.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -189,6 +190,18 @@ class EvidenceStore:
             chains[camera].bury(evidence, "retention" if too_old else "space")
             chains[camera].sync()  # the tombstone first: what is gone without one was stolen
             shutil.rmtree(self.package(camera, evidence), ignore_errors=True)
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a run holds the store: it locks the folder for as long as it lasts."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 class Chain:

@@ -36,6 +36,8 @@ def test_two_runs_do_not_write_the_same(site, tmp_path):
         assert first.poll() is None
     assert "recovery folder" in refused(command(site, *mine))
     assert "events file" in refused(command(site, "--events", tmp_path / "e"))
+    words = [sys.executable, "-m", "smartstream", "verify", site.parent / "ev"]
+    assert b"a run writes here" in subprocess.run(words, capture_output=True, timeout=60, check=False).stderr
     assert "evidence.dir" in refused(command(site, "--events", tmp_path / "other"))
     first.send_signal(signal.SIGKILL)
     first.wait()

@@ -30,6 +30,11 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ({"NATS_TOKEN": "hush", "NATS_CREDS": str(Path(__file__))}, "expected one way to log in"),
         ({"NATS_CREDS": "nowhere.creds"}, "expected a credentials file"),
+        ({"DECODER": "gpu"}, "SMARTSTREAM_DECODER — found \"gpu\" — expected 'cpu' or 'nvdec'"),
+        (
+            {"LOG_LEVEL": "loud"},
+            "SMARTSTREAM_LOG_LEVEL — found \"loud\" — expected 'debug', 'info', 'warning' or 'error'",
+        ),
     ],
 )
 def test_a_wrong_variable_is_named(variables: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:

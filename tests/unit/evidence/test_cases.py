@@ -143,6 +143,11 @@ def test_ids_and_instants_of_a_list_are_whole_however_narrow(store, monkeypatch)
     assert "2026-09-21T14:10:00.000Z" in listed
 
 
+def test_paths_that_are_shown_are_whole(store, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    assert f"{store}/packages/cam/{'0' * 32}/0.jpg\n" in call(review, "show", store, "0", "--officer", "B")
+
+
 def test_every_look_is_logged_and_the_log_only_grows(store):
     call(review, "show", store, "0", "--officer", "B")
     call(review, "show", store, "1", "--officer", "C", "--purpose", "khiếu nại")
