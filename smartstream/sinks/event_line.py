@@ -42,13 +42,18 @@ def event_line(event: CloudEvent, zone: tzinfo) -> Text:
     _, _, class_, kind, verb, *_ = [*event.type.split("."), "", "", ""]
     symbol, word, style = _DEAD if class_ == "dlq" else VERBS.get(verb, _UNKNOWN)
     line = Text()
-    line.append(local_time(event.time, zone), style="dim")
-    line.append(f"  {symbol} {word or verb:<{_WIDTH}}  ", style=style)
+    line.append(_plain(local_time(event.time, zone)), style="dim")
+    line.append(f"  {symbol} {word or _plain(verb):<{_WIDTH}}  ", style=style)
     text = event.data.get("text")
-    line.append(str(text) if text else f"{class_}.{kind}")
-    fields = _fields(event.data)
+    line.append(_plain(str(text) if text else f"{class_}.{kind}"))
+    fields = _plain(_fields(event.data))
     line.append(f"  {fields}" if fields else "", style="dim")
     return line
+
+
+def _plain(text: str) -> str:
+    """On one line, without what commands a terminal or turns the reading: citizens' words come through here."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def local_time(instant: str, zone: tzinfo) -> str:

@@ -35,5 +35,11 @@ def test_dead_letters_and_unknown_verbs() -> None:
     assert "· melted" in line("env.snow.melted")
 
 
+def test_words_of_citizens_command_no_terminal() -> None:
+    said = line("report.cluster.opened", text="Ngập\x1b[2J\x1b]0;x\x07\n\u202exấu", street="\x9b31m\r")
+    assert said.isprintable()
+    assert "Ngập [2J ]0;x   xấu" in said
+
+
 def test_no_verdict_by_colour_alone() -> None:
     assert len({(symbol, word) for symbol, word, _ in VERBS.values()}) == len(VERBS)
