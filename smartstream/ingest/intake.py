@@ -30,9 +30,12 @@ from smartstream.observe.logging import get_logger
 
 try:
     from aiohttp import web
+    from aiohttp.http_exceptions import HttpProcessingError
 except ImportError:  # the extra ``intake``: said where an intake is to be opened
     web = None  # type: ignore[assignment]
 
+_UNDECODABLE: Final = () if web is None else (web.RequestPayloadError, HttpProcessingError)
+"""What reading a body raises that is not what its header says."""
 _MAX_BODY: Final = 32 << 10
 _CLIENTS: Final = 100_000
 _RETRY_S: Final = 2
@@ -134,7 +137,7 @@ class Intake:
         client = self._client(request)
         if not self._limiter.passes(client):
             raise FormError(429, _TOO_MANY)
-        key = request.headers.get("Idempotency-Key", "")
+        key = _plain(request.headers.get("Idempotency-Key", ""))
         if len(key) > 256:
             raise FormError(400, "Idempotency-Key: tối đa 256 ký tự.")
         line = as_line(await _fields(request))
@@ -211,10 +214,15 @@ class Intake:
 
     def _client(self, request: web.Request) -> str:
         if self._behind_proxy:
-            said = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+            said = _plain(request.headers.get("X-Forwarded-For", "")).rpartition(",")[2].strip()
             if said:
                 return said
         return request.remote or ""
+
+
+def _plain(header: str) -> str:
+    """A header whose bytes may be no UTF-8, as text that can be written again."""
+    return header.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _name(*words: str) -> str:
@@ -238,7 +246,7 @@ async def _fields(request: web.Request) -> Mapping[str, Any]:
     if request.content_type == "application/json":
         try:
             found = msgspec.json.decode(await request.read())
-        except UNREADABLE:
+        except (*UNREADABLE, *_UNDECODABLE):
             raise FormError(400, "Nội dung không phải JSON hợp lệ.") from None
         if not isinstance(found, dict):
             raise FormError(400, "Nội dung JSON cần là một đối tượng.")
@@ -246,7 +254,7 @@ async def _fields(request: web.Request) -> Mapping[str, Any]:
     if request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
         try:
             form = await request.post()
-        except (ValueError, LookupError):
+        except (ValueError, LookupError, RuntimeError, *_UNDECODABLE):
             raise FormError(400, "Biểu mẫu không đọc được.") from None
         if any(not isinstance(value, str) for value in form.values()):
             raise FormError(400, "Không nhận tệp đính kèm: hãy gửi địa chỉ ảnh bằng media_url.")

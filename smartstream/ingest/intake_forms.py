@@ -81,7 +81,7 @@ def _degrees(fields: Mapping[str, Any], name: str, most: float) -> float | None:
         return None
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
     if isinstance(value, bool) or not -most <= found <= most:
         raise FormError(400, f"Trường {name}: cần là số độ từ {-most:g} đến {most:g}, nhận được {str(value)[:32]!r}.")

@@ -3,22 +3,28 @@
 MQTT has no positions to resume from. So the session is kept by the broker (QoS 1, persistent), and a message is
 acknowledged only when JetStream has it: what a kill cuts off before that, the broker sends again, flagged as such
 and under the packet id it had; by that and its bytes it is known within ten minutes, and stored once.
+
+What waits for the log is bounded: beyond that nothing is read from the broker, whose queue it then is. A payload longer
+than any line is stored cut, so that the feed counts it as a dead letter.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from smartstream.brokers.input_log import InputLog, LogWriter, Mark, Stored, encode_mark
 from smartstream.errors import InvalidInputError, UnavailableError
+from smartstream.ingest.lines import MAX_LINE
 from smartstream.observe.logging import get_logger
 
 _CONNECT_S: Final = 10.0
 _KEEPALIVE_S: Final = 30
 _SESSION_S: Final = 7 * 86_400
 _IN_FLIGHT: Final = 256
+_WAITING: Final = 2048
 _log = get_logger("mqtt")
 
 
@@ -83,6 +89,8 @@ class MqttDoor:
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._storing: asyncio.Task[None] | None = None
         self._connected = False
+        self._room = threading.Semaphore(_WAITING)
+        self._closing = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=paho.MQTTv5, manual_ack=True)
         self._client.reconnect_delay_set(1, 10)
         if user is not None:
@@ -124,6 +132,7 @@ class MqttDoor:
 
     async def close(self) -> None:
         """Leave; the broker keeps what comes meanwhile."""
+        self._closing.set()
         if self._storing is not None:
             self._storing.cancel()
         await asyncio.to_thread(self._client.loop_stop)
@@ -151,7 +160,12 @@ class MqttDoor:
         self._loop.call_soon_threadsafe(self._gone, str(reason))
 
     def _on_message(self, _client: Any, _data: Any, message: Any) -> None:
-        found = _Message(message.topic, bytes(message.payload), message.mid if message.qos else 0, again=message.dup)
+        while not self._room.acquire(timeout=0.2):
+            if self._closing.is_set():
+                return  # not acknowledged: it comes again
+        found = _Message(
+            message.topic, bytes(message.payload[:MAX_LINE]), message.mid if message.qos else 0, again=message.dup
+        )
         self._loop.call_soon_threadsafe(self._queue.put_nowait, found)
 
     # From here on in the loop.
@@ -202,6 +216,7 @@ class MqttDoor:
             _log.info("MQTT message came again: already stored", topic=message.topic)
         elif stored.duplicate and not stored.retried:  # another one that happens to be the same
             await self._append(subject, message.payload, None)
+        self._room.release()
         if message.mid:
             self._client.ack(message.mid, 1)
 

@@ -2,11 +2,13 @@
 
 Every poll reads from a while before the newest watermark and skips the rows it knows, by key and watermark: so rows of
 an equal watermark, and rows that a slow transaction shows late, are neither lost nor taken twice. A row whose watermark
-moves on is a new line.
+moves on is a new line. A watermark of tomorrow, without end, or of another type than the others does not say how far
+the table has been read: its row is a line like any other, and the rows after it are still asked for.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -31,6 +33,7 @@ except ImportError:  # the extra ``sql``: said where a feed is to be opened
 
 _PAGE: Final = 1000
 _AHEAD: Final = 8 * _PAGE
+_AHEAD_OF_US: Final = timedelta(days=1)  # a clock that differs by less is a clock
 _DRIVERS: Final = {"postgresql": "postgresql+psycopg"}
 _encoder: Final = msgspec.json.Encoder()
 _log = get_logger("sql")
@@ -83,13 +86,13 @@ class SqlLines:
 
     def __init__(self, polling: Polling, state: dict[str, Any], *, idle_after_s: float) -> None:
         self._polling, self._idle_after_s = polling, idle_after_s
-        self._known = _Known(polling.overlap_s, state.get("newest"), state.get("seen", {}))
+        self._known = _Known(polling, state.get("newest"), state.get("seen", {}))
         self._line_no: int = state.get("line_no", 0)
         self._found: deque[tuple[Any, Any, bytes] | Quiet | Trouble] = deque()
         self._room = threading.Event()
         self._closed = threading.Event()
         self._engine = open_database(polling)
-        asked = _Known(polling.overlap_s, state.get("newest"), state.get("seen", {}))
+        asked = _Known(polling, state.get("newest"), state.get("seen", {}))
         self._thread = threading.Thread(target=self._poll_on, args=(asked,), name="sql", daemon=True)
         self._thread.start()
 
@@ -128,7 +131,7 @@ class SqlLines:
                 if failures > 1:
                     self._found.append(Trouble("closed", ""))
                 failures = 0
-            except SQLAlchemyError as e:
+            except Exception as e:  # drivers raise their own; a thread that died would be silence
                 failures += 1
                 if failures == 2:  # once is a restart of the server, which is soon over
                     why = _why(e)
@@ -162,9 +165,9 @@ class SqlLines:
 class _Known:
     """Rows at or after the newest watermark less the overlap."""
 
-    def __init__(self, overlap_s: float, newest: Any, seen: Mapping[Any, Any]) -> None:
+    def __init__(self, polling: Polling, newest: Any, seen: Mapping[Any, Any]) -> None:
         self.newest, self.seen = newest, dict(seen)
-        self._overlap_s = overlap_s
+        self._overlap_s, self._timezone = polling.overlap_s, polling.timezone
         self._pruned = len(self.seen)
 
     def start(self) -> Any:
@@ -183,13 +186,32 @@ class _Known:
         if self.seen.get(key) == watermark:
             return False
         self.seen[key] = watermark
-        if self.newest is None or watermark > self.newest:
+        if self._is_position(watermark) and (self.newest is None or watermark > self.newest):
             self.newest = watermark
-        if len(self.seen) > 2 * self._pruned + _PAGE:
+        if self.newest is not None and len(self.seen) > 2 * self._pruned + _PAGE:
             start = self.start()
-            self.seen = {k: w for k, w in self.seen.items() if w >= start}
+            self.seen = {k: w for k, w in self.seen.items() if not _alike(w, start) or w >= start}
             self._pruned = len(self.seen)
         return True
+
+    def _is_position(self, watermark: Any) -> bool:
+        """Whether a watermark tells how far the table has been read."""
+        if self.newest is not None and not _alike(watermark, self.newest):
+            return False
+        if isinstance(watermark, datetime):
+            at = watermark if watermark.tzinfo is not None else watermark.replace(tzinfo=self._timezone)
+            return at < datetime.now(UTC) + _AHEAD_OF_US
+        if isinstance(watermark, date):
+            return watermark < (datetime.now(self._timezone) + 2 * _AHEAD_OF_US).date()
+        return not isinstance(watermark, float | Decimal) or math.isfinite(watermark)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two watermarks can be compared."""
+    try:
+        return isinstance(one < other, bool)
+    except TypeError:
+        return False
 
 
 def open_database(polling: Polling) -> sa.Engine:
@@ -206,6 +228,8 @@ def open_database(polling: Polling) -> sa.Engine:
         if polling.user is not None:
             url = url.set(username=polling.user, password=polling.password)
         engine = sa.create_engine(url, pool_pre_ping=True)
+        if url.get_backend_name() == "sqlite":  # which keeps any bytes as text
+            sa.event.listen(engine, "connect", _read_any_text)
         with engine.connect() as connection:
             connection.execute(_page(polling, None, None, size=1)).all()
     except (ArgumentError, ImportError) as e:
@@ -213,6 +237,10 @@ def open_database(polling: Polling) -> sa.Engine:
     except SQLAlchemyError as e:
         raise InvalidInputError(f"{polling.url}: cannot read {polling.table}: {_why(e)}") from None
     return engine
+
+
+def _read_any_text(connection: Any, _record: Any) -> None:
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")
 
 
 def _page(polling: Polling, start: Any, after: tuple[Any, Any] | None, size: int = _PAGE) -> sa.Select[Any]:
@@ -232,8 +260,11 @@ def _line(row: Mapping[str, Any], polling: Polling) -> bytes:
     taken = set(polling.columns.values())
     fields = {field: row.get(column) for field, column in polling.columns.items()}
     fields |= {column: value for column, value in row.items() if column not in taken and column not in fields}
-    plain = {name: _plain(value, polling.timezone) for name, value in fields.items() if value is not None}
-    return _encoder.encode(plain)
+    try:
+        plain = {name: _plain(value, polling.timezone) for name, value in fields.items() if value is not None}
+        return _encoder.encode(plain)
+    except (OverflowError, TypeError, ValueError) as e:  # a number that JSON has no room for
+        return _encoder.encode({"unreadable": f"{type(e).__name__}: {e}"[:200]})
 
 
 def _plain(value: Any, timezone: tzinfo) -> Any:

@@ -125,6 +125,25 @@ def test_what_is_wrong_is_said_in_open311s_form(town, form, status):
     assert error["description"]
 
 
+def test_bytes_that_are_not_what_they_say_are_refused_in_form(town):
+    def part(*head):
+        return b"\r\n".join((b"--b", *head, b"", b"hi", b"--b--", b""))
+
+    form, named = "multipart/form-data; boundary=b", b'Content-Disposition: form-data; name="description"'
+    for kind, body, more in (
+        ("application/json", b"no gzip", {"Content-Encoding": "gzip"}),
+        ("application/json", b"no deflate", {"Content-Encoding": "deflate"}),
+        ("application/json", b'{"service_code": "f", "long": 1, "lat": ' + b"9" * 400 + b"}", {}),
+        (form, part(named, b"Content-Transfer-Encoding: zzz"), {}),
+        (form, part(b"Content-Disp\xff"), {}),
+    ):
+        status, body = town.ask("POST", "/requests.json", headers={"Content-Type": kind, **more}, body=body)
+        assert (status, body[0]["code"]) == (400, 400)
+    key = {"Content-Type": "application/json", "Idempotency-Key": b"\xff\xfe".decode("latin-1")}
+    answers = [town.ask("POST", "/requests.json", headers=key, body=b'{"description": "odd key"}') for _ in range(2)]
+    assert [status for status, _ in answers] == [201, 200]
+
+
 def test_other_bodies_and_places(town):
     json_type = {"Content-Type": "application/json"}
     assert town.ask("POST", "/requests.json", headers=json_type, body=b'{"description": "a json body"}')[0] == 201

@@ -148,6 +148,30 @@ def test_mqtt_feeds_over_a_killed_run_and_a_killed_broker(tmp_path, broker, cred
         assert len(ids) == len(set(ids))
 
 
+@pytest.mark.skipif(program("mosquitto") is None, reason="no mosquitto: apt-get install mosquitto")
+def test_mqtt_payloads_that_no_log_takes_hold_nobody_up(tmp_path, broker, credentials):
+    """Larger than the server's maximum: it was tried for ever, and every message after it waited."""
+    paho = pytest.importorskip("paho.mqtt.client")
+    with Mosquitto(tmp_path / "mosquitto") as mosquitto:
+        address = f"mqtt://127.0.0.1:{mosquitto.port}/city/reports"
+        site = write_site(tmp_path, broker, "nats:city.sensors", address)
+        site.write_text(site.read_text().replace("idle_after_s = 3600", "idle_after_s = 0.5\nallowed_lateness_s = 1"))
+        out = tmp_path / "events"
+        run = start(site, "--events", out)
+        wait_until(lambda: "smartstream-live-" in (tmp_path / "mosquitto/log").read_text(), process=run)
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        client.connect("127.0.0.1", mosquitto.port)
+        client.loop_start()
+        line = {"time": "2026-09-20T17:00:00Z", "report": "r-1", "service_code": "flood", "description": "ngập"}
+        for payload in (b"x" * 3_000_000, b"", b"\x1b[2J\xff\n{}", json.dumps(line).encode()):
+            client.publish("city/reports", payload, qos=1).wait_for_publish(30)
+        wait_until(lambda: any("report.received" in event["type"] for event in events(out)), process=run)
+        client.loop_stop()
+        stop(run)
+        told = [event for event in events(out) if ".dlq." in event["type"]]
+        assert sorted(event["data"]["reason"] for event in told) == ["broken_json", "broken_json", "too_long"]
+
+
 def test_a_feed_without_a_broker_is_refused(tmp_path):
     site = tmp_path / "site.toml"
     site.write_text(SITE.format(nats="embedded", sensors="nats:a.b", reports="mqtt://127.0.0.1:1/x"))

@@ -18,6 +18,7 @@ pytest.importorskip("sqlalchemy", reason="the extra sql is not installed")
 
 from smartstream.ingest.sql_lines import Polling, SqlLines
 
+T0 = 1_790_000_000
 BEGIN = datetime(2026, 9, 20, 17, tzinfo=UTC)
 
 
@@ -155,6 +156,55 @@ def test_sqlite_and_naive_times(tmp_path):
     url = f"sqlite:///{tmp_path}/db"
     lines = SqlLines(polling(url, overlap_s=1.0), {}, idle_after_s=60)
     assert take(lines, 3) == [1, 2, 4]
+    lines.close()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        (2, "soon", "text where numbers were"),
+        (2, float("inf"), "no end"),
+        (2, T0 + 1, b"\xff\x00 no UTF-8"),
+        (2, T0 + 1, float("-inf")),
+        (b"\xff", T0 + 1, "a key of bytes"),
+    ],
+)
+def test_an_odd_row_is_a_line_and_the_rows_after_it_are_read(tmp_path, odd):
+    """Any of these ended the polling thread, or put its position beyond every later row, without a word."""
+    with sqlite3.connect(tmp_path / "db") as db:
+        db.execute("create table readings (id, at, name)")
+        db.execute("insert into readings values (1, ?, 's')", (T0,))
+        db.commit()
+        lines = SqlLines(polling(f"sqlite:///{tmp_path}/db"), {}, idle_after_s=60)
+        assert take(lines, 1) == [1]
+        key, at, name = odd
+        text = "cast(? as text)" if isinstance(name, bytes) else "?"
+        db.execute(f"insert into readings values (?, ?, {text})", (key, at, name))
+        db.commit()
+        assert len(take(lines, 1)) == 1
+        state = lines.snapshot()
+        for i in range(3, 6):
+            db.execute("insert into readings values (?, ?, 's')", (i, T0 + i))
+            db.commit()
+            assert take(lines, 1) == [i]
+        lines.close()
+        lines = SqlLines(polling(f"sqlite:///{tmp_path}/db"), state, idle_after_s=60)
+        assert take(lines, 3) == [3, 4, 5]
+        assert nothing_more(lines)
+        lines.close()
+
+
+def test_a_time_of_tomorrow_does_not_end_a_table(table):
+    lines = SqlLines(polling(table.url, user="tester"), {}, idle_after_s=60)
+    with table.connect() as db:
+        insert(db, [(BEGIN, 1), (BEGIN.replace(year=2199), 2)])
+        insert(db, [(BEGIN, "NaN")])
+        db.commit()
+        assert sorted(take(lines, 3)) == [1, 2, 3]
+        insert(db, [(BEGIN + timedelta(minutes=1), 3)])
+        db.commit()
+        assert take(lines, 1) == [4]
+        assert nothing_more(lines)
     lines.close()
 
 
