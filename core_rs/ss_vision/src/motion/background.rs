@@ -159,9 +159,11 @@ impl Background {
         while y < picture.height {
             self.remember(y, arch);
             foreground.near(y, NEAR_ROWS, &mut near);
-            gate.clear();
-            for (near, label) in near.iter().zip(labels.row(y)) {
-                gate.extend((near | label).to_le_bytes().iter().flat_map(|&bits| expand(bits).to_le_bytes()));
+            gate.resize(near.len() * WORD, 0);
+            let bytes = gate.as_chunks_mut::<WORD>().0.iter_mut().zip(&near).zip(labels.row(y));
+            for ((bytes, near), label) in bytes {
+                let eights = bytes.as_chunks_mut().0.iter_mut().zip((near | label).to_le_bytes());
+                eights.for_each(|(eight, bits)| *eight = expand(bits).to_le_bytes());
             }
             let seen = Some([picture.row(y), raw.row(y), &gate[..]]);
             arch.dispatch(Refresh { row: y, model: &mut *self, seen });

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::bits::Bits;
+use super::bits::{Bits, Span};
 use super::camera::Rect;
 use super::mask::Mask;
 
@@ -137,7 +137,8 @@ impl Tally for Kinds<'_> {
     #[inline(always)]
     #[allow(clippy::inline_always)] // must become part of the dispatched function
     fn of(&self, y: usize, xs: Range<usize>) -> [u32; 2] {
-        [self.settled.count(y, xs.clone()) as u32, self.shade.count(y, xs) as u32]
+        let xs = Span::of(&xs);
+        [self.settled.count(y, &xs) as u32, self.shade.count(y, &xs) as u32]
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::background::Background;
-use super::bits::{Bits, any_in, for_each_set};
+use super::bits::{Bits, for_each_set};
 use super::camera::Rect;
 use super::reduce::Plane;
 
@@ -67,7 +67,7 @@ impl Ghosts {
                 let waited_s = &mut tiles[column];
                 let xs = column * TILE..((column + 1) * TILE).min(picture.width);
                 // In most tiles nothing has settled.
-                if !any_in(&any, &xs) {
+                if any[column / 8] >> (column % 8 * TILE) & 0xff == 0 {
                     *waited_s = 0.0;
                     continue;
                 }

@@ -54,6 +54,13 @@ impl pulp::NullaryFnOnce for Vote<'_> {
         for y in 0..h {
             let rows = &lit[y * n..(y + 3) * n];
             let ((above, here), below) = (rows[..2 * n].split_at(n), &rows[2 * n..]);
+            if rows.iter().fold(0, |any, word| any | word) == 0 {
+                // Nothing to count: nothing is kept or filled.
+                out.set.row_mut(y).copy_from_slice(labels.shade.row(y));
+                out.shade.row_mut(y).copy_from_slice(labels.shade.row(y));
+                out.settled.row_mut(y).fill(0);
+                continue;
+            }
             let sums = ones[1..=n].iter_mut().zip(&mut twos[1..=n]);
             for ((((ones, twos), &a), &b), &c) in sums.zip(above).zip(here).zip(below) {
                 (*ones, *twos) = (a ^ b ^ c, two_of(a, b, c));

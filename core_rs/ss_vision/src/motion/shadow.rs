@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::background::mask;
-use super::bits::{Bits, Packer, WORD, for_each_set, pixels};
+use super::bits::{Bits, Packer, Span, WORD, for_each_set, pixels};
 use super::blobs::{Components, Tally};
 use super::mask::Mask;
 use super::reduce::Plane;
@@ -145,11 +145,12 @@ impl Tally for Surroundings<'_> {
     #[allow(clippy::inline_always)] // must become part of the dispatched function
     fn of(&self, y: usize, xs: Range<usize>) -> [u32; 2] {
         let (mut outline, mut object) = (0, 0);
+        let span = Span::of(&xs);
         // A row above the first is far below the last.
         for beside in [y.wrapping_sub(1), y + 1] {
             if beside < self.height {
-                outline += xs.len() - self.shaded.count(beside, xs.clone());
-                object += self.objects.count(beside, xs.clone());
+                outline += xs.len() - self.shaded.count(beside, &span);
+                object += self.objects.count(beside, &span);
             }
         }
         if xs.start > 0 {

@@ -152,6 +152,7 @@ impl Window {
     }
 
     /// Columns `xs` and rows `ys` as they are now.
+    #[inline]
     pub fn count(&self, xs: &Range<usize>, ys: &Range<usize>) -> Count {
         let mut count = self.whole.inside(xs, ys);
         for removed in &self.removed[..self.removals] {
@@ -228,25 +229,31 @@ impl Table {
     }
 
     /// The same for those that all lie inside.
+    #[inline]
     fn inside(&self, xs: &Range<usize>, ys: &Range<usize>) -> Count {
         let area = xs.len() * ys.len();
         if area == 0 {
             return Count::default();
         }
         if area > MOST {
-            // In two parts, along the longer side.
-            let (x, y) = (xs.start.midpoint(xs.end), ys.start.midpoint(ys.end));
-            let [a, b] = if xs.len() > ys.len() {
-                [(xs.start..x, ys.clone()), (x..xs.end, ys.clone())]
-            } else {
-                [(xs.clone(), ys.start..y), (xs.clone(), y..ys.end)]
-            };
-            return self.inside(&a.0, &a.1).and(self.inside(&b.0, &b.1));
+            return self.inside_halves(xs, ys);
         }
         let w = self.xs.len() + 1;
         let row = |y: usize| &self.sums[(y - self.ys.start) * w..][..w];
         let between = |row: &[u64]| row[xs.end - self.xs.start].wrapping_sub(row[xs.start - self.xs.start]);
         Count::of(between(row(ys.end)).wrapping_sub(between(row(ys.start))))
+    }
+
+    /// The same in two parts, along the longer side.
+    #[cold]
+    fn inside_halves(&self, xs: &Range<usize>, ys: &Range<usize>) -> Count {
+        let (x, y) = (xs.start.midpoint(xs.end), ys.start.midpoint(ys.end));
+        let [a, b] = if xs.len() > ys.len() {
+            [(xs.start..x, ys.clone()), (x..xs.end, ys.clone())]
+        } else {
+            [(xs.clone(), ys.start..y), (xs.clone(), y..ys.end)]
+        };
+        self.inside(&a.0, &a.1).and(self.inside(&b.0, &b.1))
     }
 }
 
