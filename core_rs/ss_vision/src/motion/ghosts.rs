@@ -67,7 +67,7 @@ impl Ghosts {
                 let waited_s = &mut tiles[column];
                 let xs = column * TILE..((column + 1) * TILE).min(picture.width);
                 // In most tiles nothing has settled.
-                if any[column / 8] >> (column % 8 * TILE) & 0xff == 0 {
+                if (any[column / 8] >> (column % 8 * TILE)) as u8 == 0 {
                     *waited_s = 0.0;
                     continue;
                 }
