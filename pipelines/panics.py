@@ -20,6 +20,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.errors import BytewaxRuntimeError
 
 from smartstream.errors import SmartstreamError, UnavailableError
+from smartstream.observe.status import CLEAR
 
 _BEGINS: Final = b" panicked at src/"
 """Bytewax's sources are named so; ours begin with their crate, and a panic of ours is always shown."""
@@ -146,6 +147,7 @@ class HeldPanics:
     def _pass_on(self, read: int) -> None:
         """Until every writer is gone."""
         began: int | None = None
+        before = CLEAR.encode() if os.isatty(self._real) else b""
         with os.fdopen(read, "rb") as lines:
             for number, line in enumerate(lines):
                 if _BEGINS in line:
@@ -155,5 +157,5 @@ class HeldPanics:
                 if began is not None:
                     self._held += line
                 else:
-                    os.write(self._real, line)
+                    os.write(self._real, before + line)
         os.close(self._real)

@@ -12,6 +12,8 @@ from typing import Any, Final, TextIO
 
 import structlog
 
+from smartstream.observe.status import OverStatus, is_drawn_on
+
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -27,6 +29,7 @@ def configure(level: str | None = None, form: str | None = None, *, stream: Text
     form = form or os.environ.get("SMARTSTREAM_LOG_FORMAT") or "auto"
     threshold = getattr(logging, name.upper()) if name in _LEVELS else logging.INFO
     out = stream or sys.stderr
+    printed: Any = OverStatus(out) if is_drawn_on(out) else out
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=out.isatty() and "NO_COLOR" not in os.environ)
         if form == "text" or (form == "auto" and out.isatty())
@@ -41,7 +44,7 @@ def configure(level: str | None = None, form: str | None = None, *, stream: Text
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.PrintLoggerFactory(printed),
         cache_logger_on_first_use=False,
     )
     # nats-py logs tracebacks of what we handle; libraries speak up only when something is wrong.

@@ -8,12 +8,15 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from smartstream.observe.status import CLEAR, is_drawn_on
 from smartstream.sinks.ledger import Ledger
 
 
 def print_ledger(ledger: Ledger, console: Console | None = None) -> None:
     """Print the tables that have a row."""
     out = console or Console(stderr=True, width=None if sys.stderr.isatty() else 120)
+    if console is None and is_drawn_on(sys.stderr):
+        out.file.write(CLEAR)
     for table in (_rules(ledger), _crossings(ledger), _dead_letters(ledger), _sides(ledger)):
         if table.row_count:
             out.print(table)
