@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Literal
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
 from smartstream.model.items import Approval, Approvals, Item
 from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
 
@@ -34,7 +34,8 @@ class ApprovalLines(LineFeed[Approval]):
             raise RefusedError("bad_time", str(e)) from None
         if not parsed.by.strip():
             raise RefusedError("bad_field", "expected the name of who decided in `by`")
-        return at_ns, Approval(0, at_ns, parsed.warning, parsed.decision, parsed.by)
+        by, warning = named(parsed.by, "by"), named(parsed.warning, "warning")
+        return at_ns, Approval(0, at_ns, warning, parsed.decision, by)
 
     def _arrived(self, value: Approval) -> Approval:
         return msgspec.structs.replace(value, clock_ns=self.position_ns)

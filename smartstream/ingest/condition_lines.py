@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
 from smartstream.ingest.lines import LineSource
 from smartstream.model.items import Condition, ConditionKind, Conditions, DeadLetter, Health, Item, MeterReading
 from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_end, parse_instant
@@ -37,6 +37,13 @@ class ConditionLine(msgspec.Struct):
 
 _decoder: Final = msgspec.json.Decoder(ConditionLine)
 Fact = Condition | MeterReading
+_NAMES: Final = ("junction", "camera", "lane", "meter", "source", "certificate")
+
+
+def _in_names(parsed: ConditionLine) -> ConditionLine:
+    """Its names as the site file writes them."""
+    said = {name: text for name in _NAMES if (text := getattr(parsed, name))}
+    return msgspec.structs.replace(parsed, **{name: named(text, name, 256) for name, text in said.items()})
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -85,7 +92,7 @@ class ConditionLines(LineFeed[_Said]):
         return items if self._speaks else [item for item in items if not isinstance(item, DeadLetter | Health)]
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, _Said]:
-        parsed = decode_line(_decoder, line)
+        parsed = _in_names(decode_line(_decoder, line))
         try:
             at_ns = parse_instant(parsed.time)
             until_ns = MAX_NS if parsed.until is None else parse_end(parsed.until)

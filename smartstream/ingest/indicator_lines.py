@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from smartstream.catalogue.records import RefusedRecordError, read_record
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
 from smartstream.model.items import Figure, Figures, Item
 from smartstream.model.time import NS, parse_instant
 
@@ -52,13 +52,13 @@ class IndicatorLines(LineFeed[tuple[Figure, ...]]):
             said = msgspec.convert(fields, IndicatorLine)
         except msgspec.ValidationError as e:
             raise RefusedError("bad_field", str(e)) from None
-        if not (0 < len(said.indicator) <= 128 and 0 < len(said.area) <= 128 and len(said.unit) <= 64):
-            raise RefusedError("bad_field", "expected names of 1 to 128 characters")
+        indicator, area = named(said.indicator, "indicator"), named(said.area, "area")
+        unit = named(said.unit, "unit", 64) if said.unit else ""
         for name, value in (("value", said.value), ("target", said.target or 0.0), ("every_s", said.every_s)):
             if not (math.isfinite(value) and abs(value) <= _LARGEST) or (name == "every_s" and value < 0):
                 raise RefusedError("bad_field", f"expected a usable {name}, found {value}")
         owed = (said.target, said.every_s, said.counted)
-        return Figure(0, 0, "", 0, said.indicator, said.area, said.value, said.unit, *owed)
+        return Figure(0, 0, "", 0, indicator, area, said.value, unit, *owed)
 
     @staticmethod
     def _record(fields: dict[str, Any]) -> list[Figure]:
@@ -66,10 +66,11 @@ class IndicatorLines(LineFeed[tuple[Figure, ...]]):
             record = read_record(fields)
         except RefusedRecordError as e:
             raise RefusedError(e.reason, e.detail) from None
+        area = named(record.area, "area")
         if not record.figures:
-            return [Figure(0, 0, "", 0, f"{record.name}.count", record.area, 1.0, record.unit, counted=True)]
+            return [Figure(0, 0, "", 0, f"{record.name}.count", area, 1.0, record.unit, counted=True)]
         values = [(name, float(getattr(record, name))) for name in record.figures]
-        return [Figure(0, 0, "", 0, f"{record.name}.{name}", record.area, value, record.unit) for name, value in values]
+        return [Figure(0, 0, "", 0, f"{record.name}.{name}", area, value, record.unit) for name, value in values]
 
     def _payload(self, line: bytes) -> str:
         """Nothing of a record: what must stay out does not come in by the letter that refuses it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
@@ -14,6 +16,7 @@ from smartstream.model.items import DeadLetter, Health, Item, Tally
 from smartstream.model.time import MIN_NS, NS
 
 T = TypeVar("T")
+_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _ANY_NS: Final = 10_000 * 366 * 86_400 * NS // 2  # more than lies between any two instants
 
 
@@ -206,6 +209,23 @@ class LineFeed(ABC, Generic[T]):
 
 
 L = TypeVar("L")
+
+
+def named(text: str, field: str, most: int = 128) -> str:
+    """A name of a line in NFC, so that two ways to write a Vietnamese letter are one name.
+
+    Control characters are refused: they separate what ids of events are hashed from, and they command terminals.
+
+    Raises:
+        RefusedError: Empty, too long, or with characters that nobody sees.
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    if not 0 < len(text) <= most:
+        raise RefusedError("bad_field", f"expected 1 to {most} characters in {field}, found {len(text)}")
+    if _UNSEEN.search(text):
+        raise RefusedError("bad_field", f"expected a {field} without control characters")
+    return text
 
 
 def decode_line(decoder: msgspec.json.Decoder[L], line: bytes) -> L:

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
 from smartstream.model.items import Item, MediaItem, MediaItems
 from smartstream.model.report_text import tidy
 from smartstream.model.time import NS, parse_instant
@@ -39,8 +39,6 @@ class MediaLines(LineFeed[MediaItem]):
             at_ns = parse_instant(said.time)
         except ValueError as e:
             raise RefusedError("bad_time", str(e)) from None
-        if not 0 < len(said.media) <= 128:
-            raise RefusedError("bad_field", "expected a media id of 1 to 128 characters")
         if not (said.title.strip() or said.text.strip()):
             raise RefusedError("bad_field", "expected a title or a text")
         item = MediaItem(
@@ -48,7 +46,7 @@ class MediaLines(LineFeed[MediaItem]):
             time_ns=at_ns,
             side=self.side,
             line=line_no,
-            media=said.media,
+            media=named(said.media, "media"),
             source=said.source[:64],
             url=said.url[:2000],
             lang=said.lang[:8],

@@ -16,9 +16,11 @@ from typing import Any, Final
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig, DeliverPolicy, StreamInfo
+from nats.js.errors import NotFoundError
 
-from smartstream.brokers.input_log import InputLog, Mark, consumer_place, decode_mark, encode_mark
+from smartstream.brokers.input_log import InputLog, Mark, consumer_place, decode_mark, encode_mark, open_log
 from smartstream.brokers.nats_access import NatsAccess, connect, lost, quiet
 from smartstream.errors import SmartstreamError
 from smartstream.ingest.lines import Found, Lost, Quiet, Trouble
@@ -26,6 +28,7 @@ from smartstream.model.time import NS
 from smartstream.observe.logging import get_logger
 
 _AHEAD: Final = 4096
+_LOOK_S: Final = 2.0
 _PAUSES_S: Final = (0.1, 0.5, 1.0, 2.0)
 _FIRST_LINE: Final = 10  # times the silence allowed: a feed that has never spoken may still be starting
 _log = get_logger("nats_lines")
@@ -115,7 +118,7 @@ class NatsLines:
 
     async def _session(self, nc: Client, *, recovered: bool) -> None:
         js = nc.jetstream(timeout=5)
-        info = await js.stream_info(self._stream.stream)
+        info = await self._info(js)
         created = str(info.created)
         if self._read_created not in ("", created):
             _log.error(
@@ -141,7 +144,7 @@ class NatsLines:
             config=start,
             cb=self._on_message,
         )
-        ways = {asyncio.create_task(lost(nc)), asyncio.create_task(self._watch_silence(nc))}
+        ways = {asyncio.create_task(way) for way in (lost(nc), self._watch_silence(nc), self._watch_log(nc))}
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -149,6 +152,16 @@ class NatsLines:
         finally:
             for task in ways:
                 task.cancel()
+
+    async def _info(self, js: JetStreamContext) -> StreamInfo:
+        """Of the log; one of ours that somebody deleted is made again, or what is sent from now on were lost, too."""
+        try:
+            return await js.stream_info(self._stream.stream)
+        except NotFoundError:
+            if not self._stream.marks:
+                raise
+            await open_log(js, self._stream)
+            return await js.stream_info(self._stream.stream)
 
     async def _on_message(self, msg: Msg) -> None:
         seq = msg.metadata.sequence.stream
@@ -172,6 +185,16 @@ class NatsLines:
     def _say(self, trouble: Trouble) -> None:
         """What is no message of the log and has no place in it: said where it is noticed."""
         self._found.append((self._read_created, self._read_seq, trouble))
+
+    async def _watch_log(self, nc: Client) -> None:
+        """Return when the log is not the one that is followed: its consumer went with it, and says nothing."""
+        js = nc.jetstream(timeout=5)
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            with suppress(NotFoundError):
+                if str((await js.stream_info(self._stream.stream)).created) == self._read_created:
+                    continue
+            return
 
     async def _watch_silence(self, nc: Client) -> None:
         """Note a silence in the log; read back from there, it stands between the same lines for every reader."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
 from smartstream.ingest.lines import LineSource
 from smartstream.model.items import Item, Report, Reports, ReportStatus
 from smartstream.model.report_text import anonymous, fold, tidy
@@ -93,9 +93,7 @@ class ReportLines(LineFeed[Report]):
             at_ns = parse_instant(parsed.time)
         except ValueError as e:
             raise RefusedError("bad_time", str(e)) from None
-        name = str(parsed.report)
-        if not 0 < len(name) <= 128:
-            raise RefusedError("bad_field", "expected a report id of 1 to 128 characters")
+        name = named(str(parsed.report), "report")
         said = parsed.status if parsed.status is not None else "open"
         status = STATUSES.get(fold(tidy(said)))
         if status is None:

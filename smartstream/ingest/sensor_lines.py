@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
 from smartstream.ingest.lines import LineSource
 from smartstream.model.items import Item, Reading, Readings
 from smartstream.model.quantities import MEASURING, QUANTITIES, clock_set, factor
@@ -159,10 +159,12 @@ class SensorLines(ReadingFeed):
             at_ns = parse_instant(parsed.time)
         except ValueError as e:
             raise RefusedError("bad_time", str(e)) from None
-        found = self._registry.resolve(parsed.sensor, parsed.station, parsed.kind, parsed.unit)
+        sensor = named(parsed.sensor, "sensor")
+        station = named(parsed.station, "station") if parsed.station else None
+        found = self._registry.resolve(sensor, station, parsed.kind, parsed.unit)
         position = None
         if parsed.lat is not None and parsed.lon is not None:
             if not (-90 <= parsed.lat <= 90 and -180 <= parsed.lon <= 180):
                 raise RefusedError("bad_position", f"expected degrees, found lat {parsed.lat}, lon {parsed.lon}")
             position = (parsed.lat, parsed.lon)
-        return self._reading(line_no, at_ns, parsed.sensor, found, parsed.value, parsed.status, position)
+        return self._reading(line_no, at_ns, sensor, found, parsed.value, parsed.status, position)

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
 from smartstream.ingest.lines import LineSource
 from smartstream.model.classes import STATE_CODE, SignalState
 from smartstream.model.items import Item, SignalChange, Signals
@@ -49,12 +49,13 @@ class SignalLines(LineFeed[SignalChange]):
             at_ns = parse_instant(parsed.time)
         except ValueError as e:
             raise RefusedError("bad_time", str(e)) from None
-        if parsed.signal not in self._groups:
+        signal = parsed.signal if parsed.signal in self._groups else named(parsed.signal, "signal")
+        if signal not in self._groups:
             expected = ", ".join(sorted(self._groups)) or "(no group is declared)"
-            raise RefusedError("unknown_signal", f"expected one of {expected}, found {parsed.signal[:64]!r}")
+            raise RefusedError("unknown_signal", f"expected one of {expected}, found {signal[:64]!r}")
         if parsed.state not in STATE_CODE:
             raise RefusedError("unknown_state", f"expected one of {', '.join(STATE_CODE)}, found {parsed.state[:64]!r}")
-        return at_ns, SignalChange(at_ns, parsed.signal, cast(SignalState, parsed.state))
+        return at_ns, SignalChange(at_ns, signal, cast(SignalState, parsed.state))
 
     def _arrived(self, value: SignalChange) -> SignalChange:
         return value

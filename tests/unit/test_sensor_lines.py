@@ -1,6 +1,9 @@
 """Sensors register by their first valid line; a line whose time nobody believes is none."""
 
 import json
+import unicodedata
+
+import pytest
 
 from smartstream.ingest.lines import file_source
 from smartstream.ingest.sensor_lines import SensorLines
@@ -8,6 +11,7 @@ from smartstream.model.items import DeadLetter, Readings
 from smartstream.model.time import NS
 
 T0 = 1_790_000_000
+FORMS = ("NFC", "NFD", "NFC")
 DUST = {"kind": "pm25", "unit": "µg/m³"}
 
 
@@ -52,3 +56,16 @@ def test_one_station_with_a_wrong_clock_leaves_the_others_their_data(tmp_path):
     readings, dead = read(tmp_path, lines)
     assert len(readings) == 12
     assert dead == [("absurd_time", f"line {i}") for i in (7, 8, 9)]
+
+
+def test_two_ways_to_write_a_letter_are_one_name(tmp_path):
+    lines = [{"time": T0 + i, "sensor": unicodedata.normalize(f, "Trạm Tân Long"), **DUST} for i, f in enumerate(FORMS)]
+    readings, dead = read(tmp_path, lines)
+    assert len(set(readings)) == 1
+    assert not dead
+
+
+@pytest.mark.parametrize("sensor", ["", "a\x1fb", "a\x1b[2J", "a\nb", "a\u202eb", "a\x85", "x" * 129])
+def test_a_name_that_nobody_sees_or_that_commands_a_terminal_is_refused(tmp_path, sensor):
+    """``\x1f`` separates what ids are hashed from: two different events could have had one id."""
+    assert read(tmp_path, [{"time": T0, "sensor": sensor, **DUST}]) == ([], [("bad_field", "line 1")])

@@ -172,6 +172,35 @@ def test_mqtt_payloads_that_no_log_takes_hold_nobody_up(tmp_path, broker, creden
         assert sorted(event["data"]["reason"] for event in told) == ["broken_json", "broken_json", "too_long"]
 
 
+def test_a_log_that_somebody_deletes_is_made_again(tmp_path, broker, credentials):
+    """The feed said nothing any more until the next start of the run, and what was sent meanwhile was kept nowhere."""
+    site = write_site(tmp_path, broker, "nats:city.sensors", "nats:city.reports")
+    site.write_text(site.read_text().replace("idle_after_s = 3600", "idle_after_s = 0.5\nallowed_lateness_s = 1"))
+    out = tmp_path / "events"
+    run = start(site, "--events", out)
+
+    def send(name):
+        line = {"time": "2026-09-20T17:00:00Z", "report": name, "service_code": "flood", "description": name}
+        publish(broker.access, "city.reports", [json.dumps(line)])
+        wait_until(lambda: any(event["data"].get("report") == name for event in events(out)), process=run)
+
+    async def delete(name):
+        nc = await nats.connect(broker.access.url, user=broker.access.user, password=broker.access.password)
+        await nc.jetstream().delete_stream(name)
+        await nc.close()
+
+    wait_until(lambda: len(streams(broker.access)) == 2, process=run)
+    send("before")
+    for name in streams(broker.access):
+        asyncio.run(delete(name))
+    wait_until(lambda: len(streams(broker.access)) == 2, process=run)
+    send("after")
+    stop(run)
+    told = [event["data"] for event in events(out) if ".health." in event["type"]]
+    assert all("was made anew" in data["detail"] for data in told if data["detail"])
+    assert len(told) == 4
+
+
 def test_a_feed_without_a_broker_is_refused(tmp_path):
     site = tmp_path / "site.toml"
     site.write_text(SITE.format(nats="embedded", sensors="nats:a.b", reports="mqtt://127.0.0.1:1/x"))
