@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from smartstream.errors import InvalidInputError
 from smartstream.simulate.camera import Camera, hang
@@ -85,15 +85,22 @@ def make_scene(options: SceneOptions, out: Path, progress: Progress) -> dict[str
         raise InvalidInputError(f"{out}: cannot be made: {e.strerror}") from e
     play = _play_cases if options.cases else _play_traffic
     happened = play(options, progress)
-    _write(options, out, happened)
+    if (out / "truth.json").exists():  # a scene made before, of which nothing may stand beside this one
+        for name in _FILES:
+            (out / name).unlink(missing_ok=True)
+    site = _write(options, out, happened)
     progress("truth", 1.0)
     if options.video:
         _film(options, out, happened, progress)
+    (out / "site.toml").write_text(site, encoding="utf-8")  # last: with it the scene is whole
     kinds: dict[str, int] = {}
     for finding in happened.findings:
         if finding.why is None:
             kinds[finding.kind] = kinds.get(finding.kind, 0) + 1
     return kinds
+
+
+_FILES: Final = ("site.toml", "truth.json", "signals.ndjson", "tracks.ndjson.gz", "conditions.ndjson", "scene.mp4")
 
 
 @dataclass(frozen=True)
@@ -147,8 +154,8 @@ def _play_cases(options: SceneOptions, progress: Progress) -> _Happened:
     return _Happened(ceil(cases[-1].end_s) + 5.0, camera, plan, sightings, findings, crossings, cases, unseen)
 
 
-def _write(options: SceneOptions, out: Path, happened: _Happened) -> None:
-    """Everything but the picture."""
+def _write(options: SceneOptions, out: Path, happened: _Happened) -> str:
+    """Everything but the picture and the site file; its text."""
     frames = round(happened.seconds * options.fps)
     made_with = {k: v for k, v in asdict(options).items() if k not in ("seed", "seconds", "fps", "size")}
     content = truth(
@@ -164,8 +171,7 @@ def _write(options: SceneOptions, out: Path, happened: _Happened) -> None:
     write_signals(out / "signals.ndjson", happened.plan, happened.seconds)
     write_tracks(out / "tracks.ndjson.gz", happened.sightings, options.fps, frames)
     video = "scene.mp4" if options.video else None
-    site = site_toml(content, site=_token(out.resolve().name), video=video, cases=bool(happened.cases))
-    (out / "site.toml").write_text(site, encoding="utf-8")
+    return site_toml(content, site=_token(out.resolve().name), video=video, cases=bool(happened.cases))
 
 
 def _film(options: SceneOptions, out: Path, happened: _Happened, progress: Progress) -> None:

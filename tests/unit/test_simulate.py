@@ -200,6 +200,16 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         make(tmp_path / "file" / "s", seed=1)
 
 
+def test_of_a_scene_made_before_nothing_is_left(tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    make_scene(SceneOptions(seed=1, cases=("red_light",), video=False), out, lambda *_: None)
+    (out / "scene.mp4").write_bytes(b"of another scene")
+    (out / "note.txt").write_text("mine")
+    make_scene(SceneOptions(seed=2, seconds=5, video=False), out, lambda *_: None)
+    names = {"site.toml", "truth.json", "signals.ndjson", "tracks.ndjson.gz", "note.txt"}
+    assert {path.name for path in out.iterdir()} == names
+
+
 def test_ctrl_c_in_the_middle_of_an_answer_is_no_traceback_and_leaves_no_process(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "smartstream", "simulate", str(tmp_path / "s"), "--seed", "3", "--seconds", "600"]
     run = subprocess.Popen([*words, "--no-video"], stderr=subprocess.PIPE, text=True)
