@@ -29,6 +29,13 @@ impl BoxF {
         self.y2 - self.y1
     }
 
+    /// Share of `other` that lies within it, 0–1.
+    pub fn cover(&self, other: &Self) -> f32 {
+        let w = (self.x2.min(other.x2) - self.x1.max(other.x1)).max(0.0);
+        let h = (self.y2.min(other.y2) - self.y1.max(other.y1)).max(0.0);
+        w * h / (other.width() * other.height())
+    }
+
     /// Finite and of positive size.
     pub fn is_valid(&self) -> bool {
         [self.x1, self.y1, self.x2, self.y2].iter().all(|v| v.is_finite())

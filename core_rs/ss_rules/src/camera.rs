@@ -22,6 +22,7 @@ use crate::track::{Observation, TrackState};
 use crate::traffic::Traffic;
 use crate::unseen;
 use crate::verdict::doubt_reason;
+use crate::within::may_be_part;
 
 /// A track unseen for this long has ended.
 const TRACK_TIMEOUT_S: f64 = 3.0;
@@ -134,7 +135,7 @@ impl Watch {
         state.conflicts.resize_with(self.rules.conflicts.len(), ConflictState::default);
         let mut crossings = Vec::new();
         let mut taken = Vec::with_capacity(tracks.len());
-        taken.extend(tracks.iter().filter_map(|row| self.take(state, time, row, &mut crossings)));
+        taken.extend(tracks.iter().filter_map(|row| self.take(state, time, (row, tracks), &mut crossings)));
         let outlines = || tracks.iter().any(|t| t.flags & Track::CLASS_BY_SIZE != 0);
         let needed = self.needs_neighbours || self.looks_beside && outlines();
         let neighbours = if needed { state.neighbours(time) } else { Vec::new() };
@@ -218,12 +219,12 @@ impl Watch {
         Context { layout: &self.layout, signals: around.signals, calendar: around.calendar, neighbours }
     }
 
-    /// A row into the memory of its track.
+    /// A row of the `tracks` of a frame into the memory of its track.
     fn take(
         &self,
         state: &mut CameraState,
         time: EventTime,
-        row: &Track,
+        (row, tracks): (&Track, &[Track]),
         crossings: &mut Vec<(u16, Crossing)>,
     ) -> Option<Taken> {
         if row.flags & Track::PREDICTED != 0 {
@@ -249,6 +250,7 @@ impl Watch {
             time,
             place,
             doubtful: row.flags & Track::DOUBTFUL != 0,
+            part: may_be_part(row, tracks),
             class: row.class,
             class_by_size: row.flags & Track::CLASS_BY_SIZE != 0,
             score: row.score,

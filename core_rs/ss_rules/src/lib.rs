@@ -39,6 +39,7 @@ pub mod traffic;
 pub mod turn;
 pub mod unseen;
 pub mod verdict;
+pub mod within;
 pub mod wrong_way;
 
 pub use engine::JunctionEngine;

@@ -9,6 +9,7 @@ use crate::crossing::{Crossing, LineTrack};
 use crate::outline;
 use crate::place::{Layout, MOST_TREMBLE_M, Place};
 use crate::standstill::Standstill;
+use crate::within::EVEN_CHANCE;
 
 /// A track is believed from this many observations on …
 pub const MIN_HITS: u32 = 3;
@@ -40,8 +41,6 @@ pub const GRIP_MPS2: f64 = 9.81;
 const MOST_WANDER: f64 = 3.0;
 /// … and by this much where it hardly trembles.
 const WANDER_M: f64 = 2.0;
-/// What a model gives less, it takes more likely for something else.
-const EVEN_CHANCE: f64 = 0.5;
 /// Not having moved for this long is standing.
 const STANDS_S: f64 = 0.5;
 
@@ -54,6 +53,8 @@ pub struct Observation {
     pub place: Place,
     /// The tracker doubts whose track this is.
     pub doubtful: bool,
+    /// It may be part of a larger vehicle.
+    pub part: bool,
     /// Class by the votes so far.
     pub class: VehicleClass,
     /// The class was told by size only: two motorcycles in one blob are a car.
@@ -116,7 +117,7 @@ pub struct TrackState {
     here: Place,
     /// At each line of the camera.
     pub lines: Vec<LineTrack>,
-    /// Last frame with a doubt about its identity: the tracker's, or a leap that no vehicle makes.
+    /// Last frame with a doubt about its identity: the tracker's, a leap that no vehicle makes, a part of a larger one.
     last_doubt: Option<EventTime>,
     /// First observation after the last hole.
     last_gap_end: Option<EventTime>,
@@ -164,7 +165,7 @@ impl TrackState {
 
     /// Take in an observation; `crossed` gets each line it crossed.
     pub fn observe(&mut self, layout: &Layout, seen: &Observation, mut crossed: impl FnMut(u16, Crossing)) {
-        let Observation { time, ref place, doubtful, class, class_by_size, score } = *seen;
+        let Observation { time, ref place, doubtful, part, class, class_by_size, score } = *seen;
         if time > self.last.plus_seconds(MAX_GAP_S) {
             self.last_gap_end = Some(time);
         }
@@ -172,7 +173,7 @@ impl TrackState {
             self.last_doubt = Some(time);
             (self.scores, self.scored) = (0.0, 0);
         }
-        if !class_by_size && self.leaps_to(time, place) {
+        if part || !class_by_size && self.leaps_to(time, place) {
             self.last_doubt = Some(time);
         }
         self.before = std::mem::replace(&mut self.last, time);
@@ -230,7 +231,7 @@ impl TrackState {
 
     /// Whether an accusation may rest on the class: a model recognised it, and gave it more than an even chance.
     pub fn class_is_sure(&self) -> bool {
-        !self.class_by_size && self.scores > EVEN_CHANCE * f64::from(self.scored)
+        !self.class_by_size && self.scores > f64::from(EVEN_CHANCE) * f64::from(self.scored)
     }
 
     /// An outline as slow as somebody on foot: two of them side by side are as large as a motorcycle.

@@ -80,3 +80,16 @@ def test_an_act_of_a_second_is_that_of_both(rule, changes, speed_mps, behind_s):
         for x, at in ((0.8, 0.0), (2.0, behind_s))
     ]
     assert verdicts(site(rule, **changes), riders) == [(rule["kind"], "suspected")] * 2
+
+
+@pytest.mark.parametrize(
+    ("score", "x", "verdict"),
+    [(0.3, 1.6, ("undecided", "identity_doubt")), (0.8, 1.6, ("suspected",)), (0.3, 3.2, ("suspected",))],
+    ids=["a headlight", "a rider before it", "a rider beside it"],
+)
+def test_a_faint_rider_within_a_car_may_be_its_headlight(score, x, verdict):
+    car = Vehicle([(1.0, -30, 4), (1.0, 10, 0)], width_m=2.2, height_m=1.8, score=0.9)
+    light = Vehicle([(x, -30.2, 4), (x, 9.8, 0)], kind="motorcycle", width_m=0.6, height_m=1.2, score=score)
+    assert sorted(verdicts(site(*LIGHTS), [car, light], signals=RED)) == sorted(
+        [("red_light", "suspected"), ("red_light", *verdict)]
+    )

@@ -3,7 +3,7 @@
 use ss_model::{BoxF, Track, VehicleClass};
 
 use super::assign::{Assigner, NONE, Pair};
-use super::iou::{cover, grown, height_iou, iou};
+use super::iou::{grown, height_iou, iou};
 use super::lifecycle::Life;
 use super::sightings::{Sighting, Sightings};
 use super::{Probe, Step, TrackerParams};
@@ -81,14 +81,14 @@ impl Association {
             |row: &usize| self.partner[*row] == NONE && lives[*row].confirmed && lives[*row].missed == 0;
         for lost in (0..lives.len()).filter(just_lost) {
             for (blurred, &col) in self.blurred.iter_mut().zip(&self.partner) {
-                let merged = |s: &Sighting| cover(&s.bbox, &predicted[lost]) >= params.doubt_cover;
+                let merged = |s: &Sighting| s.bbox.cover(&predicted[lost]) >= params.doubt_cover;
                 *blurred |= seen.all.get(col as usize).is_some_and(merged);
             }
         }
         let begins = |(s, taken): &(&Sighting, &bool)| !**taken && s.score >= params.new_score;
         for (begun, _) in seen.all.iter().zip(&self.taken).filter(begins) {
             for ((blurred, &col), at) in self.blurred.iter_mut().zip(&self.partner).zip(predicted) {
-                *blurred |= col != NONE && cover(at, &begun.bbox) >= params.doubt_cover;
+                *blurred |= col != NONE && at.cover(&begun.bbox) >= params.doubt_cover;
             }
         }
     }

@@ -25,10 +25,3 @@ pub fn grown(b: &BoxF, share: f32) -> BoxF {
     let (dx, dy) = (share * b.width(), share * b.height());
     BoxF { x1: b.x1 - dx, y1: b.y1 - dy, x2: b.x2 + dx, y2: b.y2 + dy }
 }
-
-/// Share of `b` that lies within `a`, 0–1.
-pub fn cover(a: &BoxF, b: &BoxF) -> f32 {
-    let w = (a.x2.min(b.x2) - a.x1.max(b.x1)).max(0.0);
-    let h = (a.y2.min(b.y2) - a.y1.max(b.y1)).max(0.0);
-    w * h / (b.width() * b.height())
-}
