@@ -22,21 +22,10 @@
 use pulp::NullaryFnOnce;
 use serde::{Deserialize, Serialize};
 
-use super::bits::{Bits, Packer, WORD, expand, whole};
-use super::mask::Mask;
+use super::bits::{Bits, Packer, WORD, expand, full};
+use super::classify::{Classify, SETTLED_TICKS};
+use super::mask::{Mask, label};
 use super::reduce::Plane;
-
-/// What a pixel shows.
-pub(crate) mod label {
-    /// The empty street.
-    pub const STREET: u8 = 0;
-    /// Differs from the street and changes.
-    pub const MOVING: u8 = 1;
-    /// Differs from the street and has settled.
-    pub const SETTLED: u8 = 2;
-    /// Added to the others: differs from the street by no more than a shadow would.
-    pub const SHADOW: u8 = 4;
-}
 
 /// What has happened to a pixel, packed into one byte.
 ///
@@ -70,10 +59,6 @@ const NEAR_ROWS: [usize; 3] = [0, 3, 6];
 /// One row in this many takes part in the slow update of a frame: the
 /// street changes slowly, and this makes the update almost free.
 const STRIDE: usize = 8;
-/// Age at which the fast model counts as settled, in ticks of 40 ms: longer
-/// than any one part of a moving vehicle covers a pixel at walking pace.
-pub(crate) const SETTLED_TICKS: u8 = 15;
-
 /// State of every pixel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Background {
@@ -327,15 +312,15 @@ fn remember([level, candidate, age]: [&[u8]; 3], rival: &mut [u8], history: &mut
         }
         for ((((&level, &candidate), &age), rival), history) in seen.zip(rival).zip(history) {
             let (before, rest, mode) = (*history, *history & !past::MODE, *history & past::MODE);
-            let young = mask(age < SETTLED_TICKS);
-            let at_street = mask(candidate.abs_diff(level) <= floor);
-            let at_rival = mask(candidate.abs_diff(*rival) <= floor);
+            let young = full(age < SETTLED_TICKS);
+            let at_street = full(candidate.abs_diff(level) <= floor);
+            let at_rival = full(candidate.abs_diff(*rival) <= floor);
             let trust = (before & past::TRUST).wrapping_add(past::TRUSTED).min(past::TRUST);
-            let stayed = mask(mode == past::AT_STREET);
+            let stayed = full(mode == past::AT_STREET);
             let street = (stayed & before) | (!stayed & (past::AT_STREET | trust));
-            let again = mask(mode == past::UNSETTLED)
-                & mask(before & past::GUESSED == 0)
-                & mask(before < MOST_VISITS * past::VISIT);
+            let again = full(mode == past::UNSETTLED)
+                & full(before & past::GUESSED == 0)
+                & full(before < MOST_VISITS * past::VISIT);
             let returned = (rest | past::AT_RIVAL).wrapping_add(again & past::VISIT);
             let other = past::AT_RIVAL | before & past::TRUST | past::VISIT;
             let settled = (at_street & street) | (!at_street & ((at_rival & returned) | (!at_rival & other)));
@@ -344,13 +329,6 @@ fn remember([level, candidate, age]: [&[u8]; 3], rival: &mut [u8], history: &mut
             *rival = (new & candidate) | (!new & *rival);
         }
     }
-}
-
-/// All bits where `yes`: a choice that the compiler makes vector code of.
-#[inline(always)]
-#[allow(clippy::inline_always)] // must become part of the dispatched function
-pub(crate) fn mask(yes: bool) -> u8 {
-    0u8.wrapping_sub(u8::from(yes))
 }
 
 /// Pixels that are spread at a time.
@@ -392,98 +370,6 @@ fn spread(rows: [&[u8]; 3], low: &mut [u8], high: &mut [u8]) {
         three(&least, &mut low[at..to], u8::min);
         three(&most, &mut high[at..to], u8::max);
     }
-}
-
-/// A call of [`Background::classify`].
-struct Classify<'a> {
-    picture: &'a Plane,
-    /// Low, high and threshold.
-    slow: [&'a Plane; 3],
-    /// Candidate, age and settled.
-    fast: [&'a mut Plane; 3],
-    settle: u8,
-    ticks: u8,
-    labels: &'a mut Mask,
-    packer: Packer,
-}
-
-impl pulp::NullaryFnOnce for Classify<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    #[allow(clippy::inline_always)] // the very point
-    fn call(self) {
-        let Self { picture, slow, fast: [candidate, age, settled], settle, ticks, labels, packer } = self;
-        let by = (settle, ticks, packer);
-        for y in 0..picture.height {
-            let (set, still) = (labels.set.row_mut(y), labels.settled.row_mut(y));
-            let (i, i_last) = picture.row(y).as_chunks();
-            let (low, low_last) = slow[0].row(y).as_chunks();
-            let (high, high_last) = slow[1].row(y).as_chunks();
-            let (threshold, threshold_last) = slow[2].row(y).as_chunks();
-            let (c, c_last) = candidate.row_mut(y).as_chunks_mut();
-            let (a, a_last) = age.row_mut(y).as_chunks_mut();
-            let (s, s_last) = settled.row_mut(y).as_chunks_mut();
-            let shown = i.iter().zip(low).zip(high).zip(threshold);
-            let words = set.iter_mut().zip(&mut *still).zip(shown).zip(c.iter_mut().zip(a).zip(s));
-            for (((set, still), (((i, low), high), threshold)), ((c, a), s)) in words {
-                (*set, *still) = classify([*i, *low, *high, *threshold], [c, a, s], by);
-            }
-            if !i_last.is_empty() {
-                let shown = [whole(i_last), whole(low_last), whole(high_last), whole(threshold_last)];
-                let [mut c, mut a, mut s] = [whole(c_last), whole(a_last), whole(s_last)];
-                let k = set.len() - 1;
-                (set[k], still[k]) = classify(shown, [&mut c, &mut a, &mut s], by);
-                c_last.copy_from_slice(&c[..c_last.len()]);
-                a_last.copy_from_slice(&a[..a_last.len()]);
-                s_last.copy_from_slice(&s[..s_last.len()]);
-            }
-        }
-    }
-}
-
-/// Where a word of pixels is foreground, and where that has settled.
-///
-/// Plain passes over copies and masks instead of choices: the compiler makes vector
-/// code of these, and leaves one pass with choices scalar, 18 times as slow.
-#[inline(always)]
-#[allow(clippy::inline_always)] // must become part of the dispatched function
-fn classify(
-    [picture, low, high, threshold]: [[u8; WORD]; 4],
-    [candidate, age, settled]: [&mut [u8; WORD]; 3],
-    (settle, ticks, packer): (u8, u8, Packer),
-) -> (u64, u64) {
-    let (mut known, mut aged, mut kept) = (*candidate, *age, *settled);
-    let mut news = 0;
-    for at in 0..WORD {
-        news |= picture[at].abs_diff(known[at]).saturating_sub(settle) | !aged[at];
-    }
-    // Most words have held for as long as is counted, and are what has settled.
-    if news != 0 {
-        for at in 0..WORD {
-            let i = picture[at];
-            let holds = mask(i.abs_diff(known[at]) <= settle);
-            aged[at] = holds & aged[at].saturating_add(ticks);
-            known[at] = (holds & known[at]) | (!holds & i);
-            let stays = mask(aged[at] >= SETTLED_TICKS);
-            kept[at] = (stays & known[at]) | (!stays & kept[at]);
-        }
-        (*candidate, *age, *settled) = (known, aged, kept);
-    }
-    let mut outer = [0; WORD];
-    for at in 0..WORD {
-        let outside = picture[at].saturating_sub(high[at]) | low[at].saturating_sub(picture[at]);
-        outer[at] = u8::from(outside > threshold[at]);
-    }
-    let set = packer.pack(&outer, 1);
-    if set == 0 {
-        return (0, 0);
-    }
-    let mut still = [0; WORD];
-    for at in 0..WORD {
-        still[at] = u8::from(picture[at].abs_diff(kept[at]) <= settle);
-    }
-    (set, set & packer.pack(&still, 1))
 }
 
 #[cfg(test)]

@@ -337,6 +337,13 @@ pub(crate) fn within(xs: &Range<usize>, k: usize) -> u64 {
     (u64::MAX << start) & if end < WORD { !(u64::MAX << end) } else { u64::MAX }
 }
 
+/// All bits where `yes`: a choice that the compiler makes vector code of.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+pub fn full(yes: bool) -> u8 {
+    0u8.wrapping_sub(u8::from(yes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

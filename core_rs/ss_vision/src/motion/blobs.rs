@@ -207,8 +207,8 @@ fn join(runs: &mut [Run], a: usize, b: usize) {
 
 #[cfg(test)]
 mod grouping {
-    use super::super::background::label;
     use super::super::majority::Majority;
+    use super::super::mask::label;
     use super::super::reduce::Plane;
     use super::*;
 

@@ -7,11 +7,12 @@
 //! probably is one. Those are left out of the model and watched; they are
 //! reported only once they have moved.
 
-use super::background::{Background, label};
+use super::background::Background;
 use super::blobs::Components;
 use super::camera::Camera;
 use super::majority::Majority;
 use super::mask::Mask;
+use super::mask::label;
 use super::reduce::Plane;
 use super::shadow::Shadow;
 use super::sizes::{KINDS, Sizes};

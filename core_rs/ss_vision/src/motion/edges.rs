@@ -181,7 +181,7 @@ impl pulp::NullaryFnOnce for Columns<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::background::label;
+    use super::super::mask::label;
     use super::*;
     use proptest::prelude::*;
 

@@ -111,7 +111,7 @@ fn two_of(a: u64, b: u64, c: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::background::label;
+    use super::super::mask::label;
     use super::super::reduce::Plane;
     use super::*;
     use proptest::prelude::*;

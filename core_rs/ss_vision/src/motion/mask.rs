@@ -5,9 +5,20 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::background::label;
 use super::bits::{Bits, WORD, expand, within, words_of};
 use super::reduce::Plane;
+
+/// What a pixel shows.
+pub(crate) mod label {
+    /// The empty street.
+    pub const STREET: u8 = 0;
+    /// Differs from the street and changes.
+    pub const MOVING: u8 = 1;
+    /// Differs from the street and has settled.
+    pub const SETTLED: u8 = 2;
+    /// Added to the others: differs from the street by no more than a shadow would.
+    pub const SHADOW: u8 = 4;
+}
 
 /// The labels of a picture: what is set is foreground or shade, and moves
 /// unless it is one of the others.

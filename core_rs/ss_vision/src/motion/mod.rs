@@ -11,6 +11,7 @@ mod bits;
 mod blobs;
 mod bootstrap;
 mod camera;
+mod classify;
 mod edges;
 mod flow;
 mod gain;

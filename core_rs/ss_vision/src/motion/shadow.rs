@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::background::mask;
+use super::bits::full;
 use super::bits::{Bits, Packer, Span, WORD, for_each_set, pixels};
 use super::blobs::{Components, Tally};
 use super::mask::Mask;
@@ -221,14 +221,14 @@ impl pulp::NullaryFnOnce for Look<'_> {
 fn compare(picture: &[u8; WORD], street: &[u8; WORD], range: (u8, u8)) -> [u8; WORD] {
     // Products up to 64·255 fit signed words, which vectors compare in one instruction.
     let (first, end) = (i16::from(range.0), i16::from(range.1));
-    let known = mask(first < end) & (says::SHADED | says::RIM);
+    let known = full(first < end) & (says::SHADED | says::RIM);
     let mut said = [0; WORD];
     for ((said, &i), &b) in said.iter_mut().zip(picture).zip(street) {
-        let darker = mask(i < b) & mask(b >= MIN_LEVEL);
+        let darker = full(i < b) & full(b >= MIN_LEVEL);
         // In `first..end` without dividing: i·BINS / b ≥ n when i·BINS ≥ n·b.
         let (level, street) = (i16::from(i) * BINS as i16, i16::from(b));
-        let reaches = mask(level >= first * street) & says::SHADED;
-        let beyond = mask(level >= end * street);
+        let reaches = full(level >= first * street) & says::SHADED;
+        let beyond = full(level >= end * street);
         *said = darker & (says::DARKER | (known & ((reaches & !beyond) | (says::RIM & beyond))));
     }
     said

@@ -312,10 +312,10 @@ mod explaining {
     //! Regions cut by the size of road users.
 
     use super::*;
-    use crate::motion::background::label;
     use crate::motion::blobs::Components;
     use crate::motion::camera::{Camera, Rect};
     use crate::motion::mask::Mask;
+    use crate::motion::mask::label;
     use crate::motion::places::Places;
     use crate::motion::reduce::Plane;
     use crate::motion::revise::{mark_firm, revise};

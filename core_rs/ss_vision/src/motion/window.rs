@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::background::label;
 use super::camera::Rect;
+use super::mask::label;
 
 /// Mark of a hidden pixel in the window; none of the labels.
 pub(crate) const HIDDEN: u8 = 8;
