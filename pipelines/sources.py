@@ -35,6 +35,7 @@ from smartstream.ingest.tracks_file import TracksFile, first_instant
 from smartstream.model.items import lamp_side
 from smartstream.model.time import NS
 from smartstream.observe.logging import get_logger
+from smartstream.rules.compile import compile_junction
 
 _log = get_logger("sources")
 
@@ -57,7 +58,7 @@ def site_sides(
         live: With the live feeds of lines.
 
     Raises:
-        InvalidInputError: Sources that cannot be opened, all of them in one message.
+        InvalidInputError: Sources that cannot be opened and junctions that cannot be judged, all in one message.
     """
     if site.camera:
         _choose_decoder()
@@ -70,9 +71,19 @@ def site_sides(
         ward_index(site)
     except InvalidInputError as e:
         mistakes.append(f"site.wards: {e}")
-    if mistakes:
-        raise InvalidInputError("cannot open every source:\n" + "\n".join(f"  {m}" for m in mistakes))
+    told = ["cannot open every source:", *(f"  {m}" for m in mistakes)] if mistakes else []
+    if told := [*told, *_unplaceable(site)]:
+        raise InvalidInputError("\n".join(told))
     return sides
+
+
+def _unplaceable(site: Site) -> Iterator[str]:
+    """What only the engine of a junction can see: geometry that each table for itself allows."""
+    for junction in site.junction:
+        try:
+            _core.JunctionEngine(compile_junction(site, junction).config)
+        except InvalidInputError as e:
+            yield str(e)
 
 
 @cache

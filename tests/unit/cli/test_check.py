@@ -10,6 +10,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from smartstream.testing.street import write_street
+
 REFERENCE = Path(__file__).parents[1] / "config/reference_site.toml"
 
 
@@ -75,6 +77,29 @@ def test_red_light_without_signal_feed_is_a_warning(site: Path) -> None:
     done = smartstream("check", site)
     assert done.returncode == 0
     assert "warning: camera[0] (cam-s): no [[signal_feed]]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ("points = [[0.56667, 0.74], [0.3, 0.74]]", "points = [[9.0, 9.0], [9.5, 9.0]]", "line stop: no lane"),
+        (
+            "image = [[0.3, 0.2], [0.7, 0.2], ",
+            "image = [[0.7, 0.2], [0.3, 0.2], ",
+            "calibration: the points determine no",
+        ),
+    ],
+)
+def test_what_only_the_engine_can_see_is_a_mistake(tmp_path: Path, good: str, bad: str, said: str) -> None:
+    """Such a site file passed, and its run was refused."""
+    site = write_street(tmp_path, seconds=20)
+    text = site.read_text()
+    assert good in text
+    site.write_text(text.replace(good, bad))
+    done = smartstream("check", site)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("smartstream: camera cam: ")
+    assert said in done.stderr
 
 
 def test_a_polygon_whose_edges_cross_is_a_warning(site: Path) -> None:
