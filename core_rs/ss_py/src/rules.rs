@@ -5,8 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ss_model::{Error, EventTime, SignalState};
 use ss_rules::camera::Reading;
+use ss_rules::condition::Condition;
 use ss_rules::signals::Phase;
-use ss_rules::suppression::Condition;
 
 use crate::enter::enter;
 use crate::error::to_py;

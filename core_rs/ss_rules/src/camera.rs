@@ -7,7 +7,7 @@ use ss_model::{Error, EventTime, Result, Track, VehicleClass};
 
 use crate::config::CameraConfig;
 use crate::conflict::ConflictState;
-use crate::context::{Context, Neighbour, STANDS_S, Seen};
+use crate::context::{Context, Neighbour, Seen};
 use crate::crossing::Crossing;
 use crate::hours::Calendar;
 use crate::ledger::CameraCounts;
@@ -17,6 +17,7 @@ use crate::place::{Layout, Place, RoadLine};
 use crate::repeat::Proven;
 use crate::rule::{RuleState, Rules};
 use crate::signals::SignalHistory;
+use crate::standstill::STANDS_S;
 use crate::suppression::is_part_of;
 use crate::track::{Observation, TrackState};
 use crate::traffic::Traffic;
@@ -337,7 +338,11 @@ impl Watch {
 
     fn passage(&self, id: u32, track: &TrackState, line: u16, crossing: &Crossing) -> Passage {
         let road = &self.layout.lines[usize::from(line)];
-        let lane = self.layout.lanes_of_crossing(line, crossing, track).first().copied();
+        let lane = self
+            .layout
+            .lanes_of_crossing(line, crossing, track.lane_remembered(crossing.from))
+            .first()
+            .copied();
         Passage {
             time: crossing.time,
             interval: [crossing.from, crossing.to],

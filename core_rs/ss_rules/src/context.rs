@@ -7,7 +7,11 @@ use crate::footprint::Footprint;
 use crate::hours::Calendar;
 use crate::place::{Layout, Place};
 use crate::signals::SignalHistory;
+use crate::standstill::STANDS_S;
 use crate::track::TrackState;
+
+/// Half the width in which a vehicle ahead is in the way.
+const ASIDE_M: f64 = 2.0;
 
 /// The world around a track.
 #[derive(Clone, Copy)]
@@ -99,8 +103,3 @@ pub fn length_m(class: VehicleClass) -> f64 {
         VehicleClass::Motorcycle | VehicleClass::Bicycle | VehicleClass::Pedestrian => 2.0,
     }
 }
-
-/// Not having moved for this long is standing.
-pub const STANDS_S: f64 = 0.5;
-/// Half the width in which a vehicle ahead is in the way.
-const ASIDE_M: f64 = 2.0;

@@ -16,13 +16,20 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point};
 
-use crate::track::Waypoint;
-
 /// Half the width of the dead band in metres. The foot point of a detected
 /// box jumps by about half a metre.
 pub const DEAD_BAND_M: f64 = 0.5;
 /// Longer than this on one side of the line, within the dead band, is standing there.
 const LINGERS_S: f64 = 1.0;
+
+/// A position and when, for rules that look back.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waypoint {
+    /// When.
+    pub time: EventTime,
+    /// Where.
+    pub pos: Point,
+}
 
 /// A line in the space of positions.
 #[derive(Clone, Copy, Debug)]

@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point, VehicleClass};
 
 use crate::context::{Context, Seen};
+use crate::crossing::Waypoint;
 use crate::hours::Window;
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
 use crate::outline::moves_with_another;
-use crate::repeat::{Way, aloft};
-use crate::track::{TrackState, Waypoint};
+use crate::track::TrackState;
 use crate::verdict::doubt_reason;
+use crate::way::{Way, aloft};
 
 /// Away for no longer than this is still there: a foot point trembles.
 const BRIEFLY_AWAY_S: f64 = 0.5;

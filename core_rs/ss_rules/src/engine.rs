@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use ss_model::{Error, EventTime, Result, SignalState, Track, TrackBatch};
 
 use crate::camera::{Around, CameraState, Reading, Watch};
+use crate::condition::Condition;
 use crate::config::JunctionConfig;
 use crate::fault::FaultMonitor;
 use crate::hours::Calendar;
@@ -20,7 +21,7 @@ use crate::ledger::CameraCounts;
 use crate::outcome::{Candidate, Finding, Reason, Verdict};
 use crate::report::Report;
 use crate::signals::{Phase, SignalHistory};
-use crate::suppression::{Condition, Conditions, Stretch};
+use crate::suppression::{Conditions, Stretch};
 use crate::traffic::Minute;
 use crate::verdict::judge;
 

@@ -15,6 +15,11 @@ use crate::place::{Place, View};
 /// picture than one across it.
 const FORESHORTENED: f64 = 0.5;
 
+/// The width of a box over that of its class: less is a part, more are several.
+const WIDTH_RATIO: std::ops::RangeInclusive<f64> = 0.5..=1.7;
+/// Least height over that of its class, and most over height and length together.
+const HEIGHT_RATIO: (f64, f64) = (0.6, 1.3);
+
 /// A parallelogram in the picture: the ground under a vehicle.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Footprint {
@@ -54,8 +59,19 @@ impl Footprint {
     }
 }
 
+/// Whether a box is as large as a road user of the class, seen from the side that its way shows.
+pub fn fits(view: &View, place: &Place, way: Point, class: VehicleClass) -> bool {
+    let Some(height_m) = view.height_m(place) else { return true };
+    let [long, wide, tall] = size_m(class);
+    let as_tall = (HEIGHT_RATIO.0 * tall..=HEIGHT_RATIO.1 * (tall + long)).contains(&height_m);
+    let as_wide = in_picture(view, place, way).is_none_or(|(along, across)| {
+        WIDTH_RATIO.contains(&(place.width / (long * along.x.abs() + wide * across.x.abs())))
+    });
+    as_tall && as_wide
+}
+
 /// A unit of position along `way` and the same across it, as the picture shows them.
-pub(crate) fn in_picture(view: &View, place: &Place, way: Point) -> Option<(Point, Point)> {
+fn in_picture(view: &View, place: &Place, way: Point) -> Option<(Point, Point)> {
     let step = 1e-4;
     let at = |dx: f64, dy: f64| view.position(Point { x: place.foot.x + dx, y: place.foot.y + dy });
     let (u, v) = (at(step, 0.0)? - place.pos, at(0.0, step)? - place.pos);
@@ -75,5 +91,16 @@ fn lengths_per_width(class: VehicleClass) -> f64 {
         VehicleClass::Truck => 3.1,
         VehicleClass::Pedestrian => 1.0,
         VehicleClass::Car | VehicleClass::Motorcycle | VehicleClass::Bicycle | VehicleClass::Unknown => 2.5,
+    }
+}
+
+/// Length, width and height of a road user.
+fn size_m(class: VehicleClass) -> [f64; 3] {
+    match class {
+        VehicleClass::Motorcycle | VehicleClass::Bicycle | VehicleClass::Unknown => [1.9, 0.8, 1.65],
+        VehicleClass::Car => [4.4, 1.8, 1.5],
+        VehicleClass::Truck => [7.0, 2.3, 2.8],
+        VehicleClass::Bus => [11.0, 2.5, 3.1],
+        VehicleClass::Pedestrian => [0.5, 0.5, 1.7],
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod arrow;
 pub mod camera;
+pub mod condition;
 pub mod config;
 pub mod conflict;
 pub mod context;
@@ -39,6 +40,7 @@ pub mod traffic;
 pub mod turn;
 pub mod unseen;
 pub mod verdict;
+pub mod way;
 pub mod within;
 pub mod wrong_way;
 

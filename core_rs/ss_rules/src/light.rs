@@ -183,7 +183,7 @@ impl LightRule {
         track: &TrackState,
         (crossing, movement): (Crossing, Option<Movement>),
     ) -> Option<Entry> {
-        let lanes = cx.layout.lanes_of_crossing(self.line, &crossing, track);
+        let lanes = cx.layout.lanes_of_crossing(self.line, &crossing, track.lane_remembered(crossing.from));
         let lane = lanes.first().copied();
         if !road.is_forward(crossing.rightward, lane.map(|l| &cx.layout.lanes[usize::from(l)])) {
             return None;

@@ -107,7 +107,8 @@ impl MovementRule {
         let road = &cx.layout.lines[usize::from(line)];
         match (road.kind, road.movement) {
             (LineKind::Stop, _) if state.waiting.is_none() => {
-                let lanes = cx.layout.lanes_of_crossing(line, crossing, seen.track);
+                let lanes =
+                    cx.layout.lanes_of_crossing(line, crossing, seen.track.lane_remembered(crossing.from));
                 let lane = lanes.first().map(|&l| &cx.layout.lanes[usize::from(l)]);
                 if road.is_forward(crossing.rightward, lane) {
                     state.entry = Some(Box::new(Entry { crossing: *crossing, line, lanes }));

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, VehicleClass};
 
-use crate::repeat::Way;
+use crate::condition::Condition;
 use crate::signals::Phase;
-use crate::suppression::Condition;
+use crate::way::Way;
 
 /// Kinds of rules; the names are stable. Acts of one instant are told, and
 /// take precedence, in this order.

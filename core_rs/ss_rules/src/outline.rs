@@ -7,19 +7,14 @@
 //! and as large as a road user of its class.
 
 use serde::{Deserialize, Serialize};
-use ss_model::{EventTime, Point, VehicleClass};
+use ss_model::{EventTime, Point};
 
 use crate::context::{Context, Seen};
 use crate::crossing::{Crossing, Line};
-use crate::footprint::in_picture;
 use crate::outcome::Reason;
-use crate::place::{Place, RoadLine, View};
+use crate::place::{RoadLine, View};
 use crate::track::TrackState;
 
-/// The width of a box over that of its class: less is a part, more are several.
-const WIDTH_RATIO: std::ops::RangeInclusive<f64> = 0.5..=1.7;
-/// Least height over that of its class, and most over height and length together.
-const HEIGHT_RATIO: (f64, f64) = (0.6, 1.3);
 /// Seen for less long, or from less far before a line, it has not been seen to come …
 const COMES_S: f64 = 0.5;
 const COMES_M: f64 = 1.0;
@@ -88,17 +83,6 @@ impl Outline {
     }
 }
 
-/// Whether a box is as large as a road user of the class, seen from the side that its way shows.
-pub fn fits(view: &View, place: &Place, way: Point, class: VehicleClass) -> bool {
-    let Some(height_m) = view.height_m(place) else { return true };
-    let [long, wide, tall] = size_m(class);
-    let as_tall = (HEIGHT_RATIO.0 * tall..=HEIGHT_RATIO.1 * (tall + long)).contains(&height_m);
-    let as_wide = in_picture(view, place, way).is_none_or(|(along, across)| {
-        WIDTH_RATIO.contains(&(place.width / (long * along.x.abs() + wide * across.x.abs())))
-    });
-    as_tall && as_wide
-}
-
 /// Whether a track was seen to come towards a line before it crossed it.
 fn came(line: &Line, track: &TrackState, crossing: &Crossing) -> bool {
     let before_m =
@@ -148,15 +132,4 @@ pub fn moves_with_another(cx: &Context<'_>, seen: &Seen<'_>) -> bool {
             && n.place.touches(&seen.place)
             && n.mps.is_some_and(alike)
     })
-}
-
-/// Length, width and height of a road user.
-fn size_m(class: VehicleClass) -> [f64; 3] {
-    match class {
-        VehicleClass::Motorcycle | VehicleClass::Bicycle | VehicleClass::Unknown => [1.9, 0.8, 1.65],
-        VehicleClass::Car => [4.4, 1.8, 1.5],
-        VehicleClass::Truck => [7.0, 2.3, 2.8],
-        VehicleClass::Bus => [11.0, 2.5, 3.1],
-        VehicleClass::Pedestrian => [0.5, 0.5, 1.7],
-    }
 }

@@ -5,7 +5,6 @@ use ss_model::{BoxF, Error, Homography, Point, Polygon, Result, VehicleClass};
 
 use crate::config::{CameraConfig, LaneConfig, LineConfig, LineKind, Movement, ZoneKind, not_negative};
 use crate::crossing::{Crossing, Line};
-use crate::track::TrackState;
 
 /// Without calibration the height of a vehicle's box stands for this many
 /// metres: a motorcycle with its rider, a car. Movement away from the camera
@@ -307,11 +306,11 @@ impl Layout {
     }
 
     /// Lanes by which a crossing may be judged: the one by the foot point
-    /// first, then those so close beside that they are possible.
-    pub fn lanes_of_crossing(&self, line: u16, crossing: &Crossing, track: &TrackState) -> Vec<u16> {
+    /// first, then those so close beside that they are possible. `before` is the lane it came in.
+    pub fn lanes_of_crossing(&self, line: u16, crossing: &Crossing, before: Option<u16>) -> Vec<u16> {
         let road = &self.lines[usize::from(line)];
         let margin = ASTRIDE_M / crossing.unit_m;
-        let own = road.lane_at(crossing.station, margin, track.lane_remembered(crossing.from));
+        let own = road.lane_at(crossing.station, margin, before);
         let beside = road.lanes.iter().filter(|s| own.is_some() && s.reaches(crossing.station, margin));
         own.into_iter().chain(beside.map(|s| s.lane).filter(|l| Some(*l) != own)).collect()
     }

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use ss_model::EventTime;
 
 use crate::context::{Context, Seen};
+use crate::crossing::Waypoint;
 use crate::outcome::{Candidate, Explanation, RuleKind};
-use crate::track::{TRAIL, TrackState, Waypoint};
+use crate::track::{TRAIL, TrackState};
 
 /// Shortest base in time …
 const BASE_S: f64 = 1.0;

@@ -9,6 +9,9 @@ use crate::place::Place;
 /// foot point of a detected box trembles by half a metre, far off by more.
 const STILL_M: f64 = 0.5;
 
+/// Not having moved for this long is standing, in seconds.
+pub const STANDS_S: f64 = 0.5;
+
 /// Where and since when a track has not moved.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Standstill {

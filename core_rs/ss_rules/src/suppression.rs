@@ -11,81 +11,15 @@
 //! vehicles and those who make way).
 
 use serde::{Deserialize, Serialize};
-use ss_model::{Error, EventTime, Result};
+use ss_model::EventTime;
 
+use crate::condition::Condition;
 use crate::outcome::{Candidate, RuleKind};
 
 /// How long past conditions are kept: longer than any act that is told late.
 const KEEP_S: f64 = 6.0 * 3600.0;
 
-/// What lifts rules. In the order in which they are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Condition {
-    /// The signal is not believed; found by the engine itself ([`crate::fault`]).
-    SignalFault,
-    /// A police officer directs the traffic.
-    OfficerControl,
-    /// A temporary sign stands.
-    TemporarySign,
-    /// Somebody has a permit.
-    Permit,
-    /// An emergency vehicle passes, and others make way.
-    EmergencyVehicle,
-    /// The road is flooded.
-    Flood,
-    /// A crash or another incident.
-    Incident,
-    /// The camera does not see what its geometry says.
-    GeometryInvalid,
-    /// A clock is wrong.
-    ClockInvalid,
-    /// Rain, fog, glare.
-    LowVisibility,
-}
-
 impl Condition {
-    /// Every condition that a feed can tell, in the order in which they are asked.
-    pub const ALL: [Self; 9] = [
-        Self::OfficerControl,
-        Self::TemporarySign,
-        Self::Permit,
-        Self::EmergencyVehicle,
-        Self::Flood,
-        Self::Incident,
-        Self::GeometryInvalid,
-        Self::ClockInvalid,
-        Self::LowVisibility,
-    ];
-
-    /// The condition of a name.
-    ///
-    /// # Errors
-    /// `InvalidInput` when no condition is called so.
-    pub fn named(name: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|c| c.name() == name);
-        found.ok_or_else(|| {
-            let known = Self::ALL.map(Self::name).join(", ");
-            Error::invalid(format!("condition: expected one of {known}, found {name:?}"))
-        })
-    }
-
-    /// The stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SignalFault => "signal_fault",
-            Self::OfficerControl => "officer_control",
-            Self::TemporarySign => "temporary_sign",
-            Self::Permit => "permit",
-            Self::EmergencyVehicle => "emergency_vehicle",
-            Self::Flood => "flood",
-            Self::Incident => "incident",
-            Self::GeometryInvalid => "geometry_invalid",
-            Self::ClockInvalid => "clock_invalid",
-            Self::LowVisibility => "low_visibility",
-        }
-    }
-
     /// Whether it lifts rules of `kind`.
     pub fn lifts(self, kind: RuleKind) -> bool {
         use RuleKind as K;

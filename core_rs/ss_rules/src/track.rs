@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point, VehicleClass};
 
-use crate::crossing::{Crossing, LineTrack};
-use crate::outline;
+use crate::crossing::{Crossing, LineTrack, Waypoint};
+use crate::footprint::fits;
 use crate::place::{Layout, MOST_TREMBLE_M, Place};
-use crate::standstill::Standstill;
+use crate::standstill::{STANDS_S, Standstill};
 use crate::within::EVEN_CHANCE;
 
 /// A track is believed from this many observations on …
@@ -41,8 +41,6 @@ pub const GRIP_MPS2: f64 = 9.81;
 const MOST_WANDER: f64 = 3.0;
 /// … and by this much where it hardly trembles.
 const WANDER_M: f64 = 2.0;
-/// Not having moved for this long is standing.
-const STANDS_S: f64 = 0.5;
 
 /// One observation of a track: a frame in which it was detected.
 #[derive(Clone, Copy, Debug)]
@@ -214,7 +212,7 @@ impl TrackState {
             self.on_foot = !self.outran;
         }
         if class_by_size && let Some(way) = self.heading(HEADING_M) {
-            let fits = f64::from(u8::from(outline::fits(&layout.view, place, way, self.class)));
+            let fits = f64::from(u8::from(fits(&layout.view, place, way, self.class)));
             let elapsed_s = self.last.seconds_since(self.before);
             let before = self.whole.unwrap_or(fits);
             self.whole = Some(before + (fits - before) * elapsed_s / (elapsed_s + WHOLE_S));
@@ -347,13 +345,4 @@ impl TrackState {
         let share = time.seconds_since(a.time) / b.time.seconds_since(a.time);
         Some(a.pos + (b.pos - a.pos).scale(share))
     }
-}
-
-/// A position and when, for rules that look back.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Waypoint {
-    /// When.
-    pub time: EventTime,
-    /// Where.
-    pub pos: Point,
 }

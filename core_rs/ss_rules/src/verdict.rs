@@ -1,7 +1,7 @@
 //! From a candidate to a verdict.
 
+use crate::condition::Condition;
 use crate::outcome::{Candidate, Reason, RuleKind, Verdict};
-use crate::suppression::Condition;
 use crate::track::Doubt;
 
 /// The reason a doubt about the track gives.

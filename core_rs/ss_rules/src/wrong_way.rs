@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point};
 
 use crate::context::{Context, Seen};
+use crate::crossing::Waypoint;
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
-use crate::repeat::{Way, aloft};
-use crate::track::{TrackState, Waypoint};
+use crate::track::TrackState;
 use crate::verdict::doubt_reason;
+use crate::way::{Way, aloft};
 
 /// Moving this far back with the lane ends a path against it.
 const BACKTRACK_M: f64 = 1.0;

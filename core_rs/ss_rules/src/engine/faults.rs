@@ -3,10 +3,11 @@
 use ss_model::{EventTime, Result};
 
 use super::{JunctionEngine, Outbox};
+use crate::condition::Condition;
 use crate::fault::{FaultVerb, Notice};
 use crate::outcome::{Candidate, RuleKind};
 use crate::report::Report;
-use crate::suppression::{Condition, Stretch};
+use crate::suppression::Stretch;
 
 impl JunctionEngine {
     /// Signal lines up to `until`, where a frame may follow.
