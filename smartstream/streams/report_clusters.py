@@ -20,6 +20,8 @@ _CELL_DEG: Final = 0.005  # half a kilometre: the widest radius reaches no furth
 _METRES_PER_DEG: Final = 111_195.0
 _CLOSE: Final = 1 / 3  # of the radius: so near, place alone is enough
 _SAME_TEXT: Final = 0.6  # likeness that stands in for a missing place
+_OTHER: Final = "other"  # what no words told apart: place alone says nothing
+_NOBODY: Final[frozenset[str]] = frozenset()
 _NAMED: Final = 50  # members that an event lists
 _CAMPAIGN: Final = 5  # messages from which on few voices are remarkable
 
@@ -89,7 +91,8 @@ class Clusters:
     def __init__(self) -> None:
         self._open: dict[str, Cluster] = {}
         self._cells: dict[tuple[str, int, int], set[str]] = {}
-        self._unplaced: dict[str, set[str]] = {}
+        self._spoken: dict[tuple[str, str], set[str]] = {}  # by category and a word or an address
+        self._unplaced: set[str] = set()
         self._next_end_ns: int | None = None
 
     def __len__(self) -> int:
@@ -129,7 +132,7 @@ class Clusters:
         category = CATEGORIES[voice.category]
         words = pairs(voice.text)
         fits = []
-        for name in self._near(voice, category):
+        for name in self._near(voice, category, words):
             cluster = self._open[name]
             window_ns = round(category.window_h * 3600) * NS
             if not cluster.first_ns - window_ns <= voice.at_ns <= cluster.last_ns + window_ns:
@@ -142,24 +145,27 @@ class Clusters:
                 if same and (address or alike >= _SAME_TEXT):
                     fits.append((category.radius_m, -alike, cluster.id))
             elif distance <= category.radius_m and (
-                alike >= category.alike or (distance <= category.radius_m * _CLOSE and category.id != "other")
+                alike >= category.alike or (distance <= category.radius_m * _CLOSE and category.id != _OTHER)
             ):
                 fits.append((distance, -alike, cluster.id))
         return self._open[min(fits)[2]] if fits else None
 
-    def _near(self, voice: Voice, category: Category) -> set[str]:
-        """Clusters of the category that are near, or of which nobody knows where they are."""
-        unplaced = self._unplaced.get(category.id, set())
+    def _near(self, voice: Voice, category: Category, words: frozenset[str]) -> set[str]:
+        """Every cluster of the category that may match; where place says nothing, those of like words."""
+        spoken: set[str] = set()
+        for key in _keys(category, words, voice.address):
+            spoken |= self._spoken.get((category.id, key), _NOBODY)
         if voice.position is None:
-            return unplaced | {c.id for c in self._open.values() if c.category == category.id}
+            return spoken
         lat, lon = voice.position
         row, column = _cell(lat, lon)
         wide = max(0.01, math.cos(math.radians(min(abs(lat) + 1, 89))))
         reach = 1 + int(category.radius_m / (_METRES_PER_DEG * wide * _CELL_DEG))
-        near = set(unplaced)
+        near = spoken & self._unplaced
         for i in (-1, 0, 1):
             for j in range(-reach, reach + 1):
-                near |= self._cells.get((category.id, row + i, column + j), set())
+                there = self._cells.get((category.id, row + i, column + j), _NOBODY)
+                near |= there & spoken if category.id == _OTHER else there
         return near
 
     def _found(self, voice: Voice) -> None:
@@ -196,20 +202,27 @@ class Clusters:
         self._file(cluster)
 
     def _file(self, cluster: Cluster) -> None:
-        self._shelf(cluster).add(cluster.id)
+        for shelves, key in self._shelves(cluster):
+            shelves.setdefault(key, set()).add(cluster.id)
+        if cluster.position is None:
+            self._unplaced.add(cluster.id)
         end_ns = self._end(cluster)
         self._next_end_ns = end_ns if self._next_end_ns is None else min(self._next_end_ns, end_ns)
 
     def _unfile(self, cluster: Cluster) -> None:
-        shelf = self._shelf(cluster)
-        shelf.discard(cluster.id)
-        if not shelf and cluster.position is not None:
-            del self._cells[cluster.category, *_cell(*cluster.position)]
+        for shelves, key in self._shelves(cluster):
+            shelves[key].discard(cluster.id)
+            if not shelves[key]:
+                del shelves[key]
+        self._unplaced.discard(cluster.id)
 
-    def _shelf(self, cluster: Cluster) -> set[str]:
-        if cluster.position is None:
-            return self._unplaced.setdefault(cluster.category, set())
-        return self._cells.setdefault((cluster.category, *_cell(*cluster.position)), set())
+    def _shelves(self, cluster: Cluster) -> list[tuple[dict[Any, set[str]], tuple[Any, ...]]]:
+        category = CATEGORIES[cluster.category]
+        keys = _keys(category, cluster.words, cluster.address)
+        shelves: list[tuple[dict[Any, set[str]], tuple[Any, ...]]] = [(self._spoken, (category.id, k)) for k in keys]
+        if cluster.position is not None:
+            shelves.append((self._cells, (category.id, *_cell(*cluster.position))))
+        return shelves
 
     @staticmethod
     def _end(cluster: Cluster) -> int:
@@ -259,6 +272,18 @@ def _reporter(voice: Voice) -> str:
 
 def _cell(lat: float, lon: float) -> tuple[int, int]:
     return math.floor(lat / _CELL_DEG), math.floor(lon / _CELL_DEG)
+
+
+def _keys(category: Category, words: frozenset[str], address: str) -> list[str]:
+    """What two that are alike enough to match without a place have one of in common: an address, or a word.
+
+    The prefix filter of set similarity joins (Chaudhuri, Ganti, Kaushik 2006): of two sets in one order with a Jaccard
+    likeness of at least t, the first n - ceil(t n) + 1 members of each share one; the longest, the rarest, first.
+    """
+    least = min(_SAME_TEXT, category.alike) if category.id == _OTHER else _SAME_TEXT
+    count = len(words) - math.ceil(least * len(words) - 1e-9) + 1
+    keys = sorted(words, key=lambda word: (-len(word), word))[:count]
+    return [*keys, f"@{fold(address)}"] if address else keys
 
 
 def _distance(a: tuple[float, float] | None, b: tuple[float, float] | None) -> float | None:
