@@ -13,9 +13,10 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from pipelines.beside import dead_letter_event
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import DeadLetter, Item, Mark, Reading, Readings
+from smartstream.model.state import check_version
 from smartstream.streams.arrival import Arrivals
 from smartstream.streams.hourly import HOUR_NS
-from smartstream.streams.station import Station, check_version
+from smartstream.streams.station import Station
 
 SENSORS: Final = "/sensors"
 """Key of the items of every sensor feed; no junction can have this name."""

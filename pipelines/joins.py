@@ -14,11 +14,11 @@ from pipelines.beside import dead_letter_event
 from smartstream.model.event import CloudEvent
 from smartstream.model.facts import Facts, SideKind
 from smartstream.model.items import Approvals, Conditions, DeadLetter, Item, Mark, Readings, Reports
+from smartstream.model.state import check_version
 from smartstream.model.time import MIN_NS
 from smartstream.streams.joins.feeds import CityFeeds
 from smartstream.streams.joins.join import Join, Told
 from smartstream.streams.joins.warning import Warnings
-from smartstream.streams.station import check_version
 
 CITY: Final = "/city"
 """Key of everything that meets here; no junction can have this name."""

@@ -13,7 +13,6 @@ from pipelines.beside import dead_letter_event
 from pipelines.junction_facts import JunctionFacts
 from pipelines.lifting import SIGHT, Lifting
 from smartstream import _core
-from smartstream.errors import InvalidInputError
 from smartstream.evidence.desk import Case, EvidenceDesk
 from smartstream.model.classes import STATE_CODE, SignalState
 from smartstream.model.event import CloudEvent, make_event
@@ -31,6 +30,7 @@ from smartstream.model.items import (
     Signals,
     Tracks,
 )
+from smartstream.model.state import check_version
 from smartstream.model.time import MAX_NS, MIN_NS, rfc3339
 from smartstream.rules.compile import CompiledJunction
 from smartstream.rules.events import EventWriter
@@ -151,8 +151,7 @@ class JunctionLogic:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from ``snapshot``."""
-        if state["version"] != _VERSION:
-            raise InvalidInputError(f"junction state: expected version {_VERSION}, found {state['version']}")
+        check_version("junction", state["version"], _VERSION)
         self._merge.restore(state["merge"])
         self._engine.restore(state["engine"])
         self._shown = dict(state["shown"])

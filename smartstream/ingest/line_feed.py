@@ -13,9 +13,11 @@ from smartstream.errors import UNREADABLE
 from smartstream.ingest.jump import JumpGuard
 from smartstream.ingest.lines import MAX_LINE, LineSource, Lost, Quiet, Trouble
 from smartstream.model.items import DeadLetter, Health, Item, Tally
+from smartstream.model.state import check_version
 from smartstream.model.time import MIN_NS, NS
 
 T = TypeVar("T")
+_VERSION: Final = 1
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _ANY_NS: Final = 10_000 * 366 * 86_400 * NS // 2  # more than lies between any two instants
 
@@ -49,6 +51,8 @@ class LineFeed(ABC, Generic[T]):
 
     def __init__(self, source: LineSource, resume: dict[str, Any] | None = None) -> None:
         state = resume or {}
+        if resume:
+            check_version(f"feed {source.side}", resume.get("version"), _VERSION)
         self.side = source.side
         self._turn_lines = source.turn_lines
         self._lines = source.open(state.get("lines", {}))
@@ -196,6 +200,7 @@ class LineFeed(ABC, Generic[T]):
     def snapshot(self) -> dict[str, Any]:
         """Where to go on after the last turn."""
         return {
+            "version": _VERSION,
             "lines": self._lines.snapshot(),
             "guard": self._guard.snapshot(),
             "quiet_ns": self._quiet_ns,

@@ -13,9 +13,11 @@ from smartstream.ingest.jump import JumpGuard
 from smartstream.ingest.lines import MAX_LINE, LineReader
 from smartstream.model.classes import CLASS_CODE
 from smartstream.model.items import DeadLetter, Gap, Item, Mark, Tally, Tracks
+from smartstream.model.state import check_version
 from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
 from smartstream.model.tracks import TrackBatch
 
+_VERSION: Final = 1
 _CHUNK: Final = 500  # lines per turn
 _BATCH_NS: Final = NS // 4
 _BATCH_ROWS: Final = 1000
@@ -85,6 +87,8 @@ class TracksFile:
 
     def __init__(self, *, side: str, path: Path, lateness_ns: int, resume: dict[str, Any] | None = None) -> None:
         state = resume or {}
+        if resume:
+            check_version(f"tracks of {side}", resume.get("version"), _VERSION)
         self.side = side
         self._lateness = lateness_ns
         self._reader = LineReader(path, offset=state.get("offset", 0), line_no=state.get("line_no", 0))
@@ -241,6 +245,7 @@ class TracksFile:
     def snapshot(self) -> dict[str, Any]:
         """Where to go on after the last chunk."""
         return {
+            "version": _VERSION,
             "offset": self._reader.offset,
             "line_no": self._reader.line_no,
             "last_ns": self._guard.last_ns,

@@ -15,12 +15,12 @@ import msgspec
 
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import DeadLetter, Report, ReportStatus
+from smartstream.model.state import check_version
 from smartstream.model.time import NS
 from smartstream.streams.report_categories import CATEGORIES, categorise
 from smartstream.streams.report_clusters import Clusters, Voice
 from smartstream.streams.report_events import ReportEvents, Shown
 from smartstream.streams.sla import Clockwork, Term
-from smartstream.streams.station import check_version
 from smartstream.streams.wards import Ward, WardIndex
 from smartstream.streams.working_calendar import WorkingCalendar
 

@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import msgspec
 
-from smartstream.errors import InvalidInputError
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import DeadLetter, Reading
 from smartstream.model.quantities import QUANTITIES, energy, factor, to_micro
+from smartstream.model.state import check_version
 from smartstream.streams import vn_aqi
 from smartstream.streams.air_limits import LIMITS, Averaging, limit_on
 from smartstream.streams.episodes import Episodes
@@ -301,16 +301,6 @@ class Station:
             episodes = Episodes(_KEPT_H if averaging != "day" else 4)
             episodes.restore(told)
             self._limits[kind, averaging] = episodes
-
-
-def check_version(what: str, found: int, expected: int) -> None:
-    """Refuse a state of another version.
-
-    Raises:
-        InvalidInputError: They differ.
-    """
-    if found != expected:
-        raise InvalidInputError(f"{what} state: expected version {expected}, found {found}")
 
 
 def _measured(reading: Reading) -> tuple[Any, ...]:

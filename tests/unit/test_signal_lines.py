@@ -105,3 +105,12 @@ def test_a_damaged_gzip_ends_the_file_with_a_dead_letter(tmp_path):
 def test_a_missing_file_is_refused_with_its_name(tmp_path):
     with pytest.raises(InvalidInputError, match=r"nowhere\.ndjson"):
         open_file(tmp_path / "nowhere.ndjson")
+
+
+@pytest.mark.parametrize("version", [None, 0])
+def test_where_another_build_stopped_is_no_place_to_go_on_from(tmp_path, version):
+    path = tmp_path / "signals.ndjson"
+    path.write_bytes(line(T0) + b"\n")
+    state = open_file(path).snapshot() | {"version": version}
+    with pytest.raises(InvalidInputError, match="feed signals/j1/0 state: expected version"):
+        open_file(path, state)

@@ -144,3 +144,12 @@ def test_a_new_run_breaks_the_session(tmp_path):
 def test_a_file_without_a_single_row_is_refused(tmp_path):
     with pytest.raises(InvalidInputError, match="found none"):
         first_instant(write(tmp_path / "t.ndjson", ["nothing", "here"]))
+
+
+def test_where_another_build_stopped_is_no_place_to_go_on_from(tmp_path):
+    path = tmp_path / "cam.ndjson"
+    path.write_bytes(b"")
+    state = open_file(path).snapshot()
+    del state["version"]
+    with pytest.raises(InvalidInputError, match="tracks of cam state: expected version"):
+        open_file(path, state)
