@@ -77,8 +77,11 @@ def diff(before: date, after: date) -> None:
 @click.argument("events", type=click.File("rb"))
 @click.option("--as-of", "day", type=_Day(), required=True, help="Judge every stored verdict by the law of this day.")
 def reassess(events: IO[bytes], day: date) -> None:
-    """Re-judge the verdicts of an event file under another date: one JSON line each, only those that change."""
-    pack, changed, seen = _pack(day), 0, 0
+    """Re-judge the verdicts of an event file under another date: one JSON line each, only those that change.
+
+    Lines that are no events are named and left out; exit code 2 then.
+    """
+    pack, changed, seen, bad = _pack(day), 0, 0, 0
     for number, line in enumerate(events, 1):
         try:
             event = msgspec.json.decode(line)
@@ -86,7 +89,9 @@ def reassess(events: IO[bytes], day: date) -> None:
             data: dict[str, Any] = event["data"]
             before = [_said(clause) for clause in data.get("clauses", [])]
         except (*UNREADABLE, KeyError, ValueError, TypeError, AttributeError) as e:
-            raise InvalidInputError(f"{events.name}, line {number}: expected an event, found: {e}") from None
+            click.echo(f"{events.name}, line {number}: expected an event, found: {e}", err=True)
+            bad += 1
+            continue
         if class_ != "violation" or verb not in ("suspected", "undecided", "suppressed"):
             continue
         seen += 1
@@ -100,6 +105,8 @@ def reassess(events: IO[bytes], day: date) -> None:
             sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
     sys.stdout.buffer.flush()
     click.echo(f"{changed} of {seen} verdicts change under {pack.id} ({pack.in_force})", err=True)
+    if bad:
+        raise InvalidInputError(f"{events.name}: {bad} lines are no events; the others were judged")
 
 
 def _said(clause: dict[str, Any]) -> dict[str, Any]:

@@ -88,10 +88,14 @@ def test_a_broken_pack_is_refused_with_its_place(tmp_path):
         '{"id":"1","type":"a.b.violation.c.suspected.v1","data":{"clauses":[5]}}',
     ],
 )
-def test_reassess_names_the_line_that_is_no_event(line, tmp_path):
-    (tmp_path / "events").write_text(line + "\n")
-    with pytest.raises(InvalidInputError, match="events, line 1: expected an event"):
-        CliRunner().invoke(law, ["reassess", str(tmp_path / "events"), "--as-of", "2026-08-15"], catch_exceptions=False)
+def test_reassess_names_the_line_that_is_no_event_and_judges_the_others(line, tmp_path):
+    good = {"id": "1", "type": "vn.ioc.violation.red_light.suspected.v1", "data": {"class": "car", "clauses": []}}
+    (tmp_path / "events").write_text(f"{line}\n{json.dumps(good)}\n")
+    done = CliRunner().invoke(law, ["reassess", str(tmp_path / "events"), "--as-of", "2026-08-15"])
+    assert isinstance(done.exception, InvalidInputError)
+    assert "1 lines are no events" in str(done.exception)
+    assert "events, line 1: expected an event" in done.stderr
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["1"]
 
 
 def test_reassess_names_only_what_changes(tmp_path):
