@@ -26,7 +26,7 @@ use crate::traffic::Minute;
 use crate::verdict::judge;
 
 /// First byte of a snapshot.
-const SNAPSHOT_VERSION: u8 = 22;
+const SNAPSHOT_VERSION: u8 = 23;
 /// How long a suspicion can be taken back.
 const RETRACTABLE_S: f64 = 3600.0;
 

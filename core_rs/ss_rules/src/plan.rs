@@ -16,6 +16,9 @@ const KEEP: usize = 32;
 const ONSETS: u32 = 3;
 /// Durations of a state after which a wandering plan is known.
 const WANDERING: usize = 20;
+/// Amber or red that lasts longer than this is not believed before the plan is known, seconds: lights of a city come
+/// round within five minutes, and one whose feed has died on red would accuse everybody until it is back.
+const UNLEARNT_S: f64 = 300.0;
 /// A shorter time is measured too coarsely to tell plans apart.
 const COARSE_S: f64 = 3.0;
 
@@ -87,14 +90,17 @@ impl Plan {
 
     /// The longest that the state can last without being stuck.
     ///
-    /// Of a steady plan twice as long as ever, never beyond two cycles.
+    /// Of a steady plan twice as long as ever, never beyond two cycles. Before the plan is known a green may rest for as
+    /// long as it likes: it accuses nobody.
     pub fn stuck_after_s(&self, step: usize) -> Option<f64> {
+        let range = self.range(step);
+        let wandering = || range.map_or(0.0, |(short, long)| 3.0 * long + 4.0 * (long - short));
         if !self.is_known(step) {
-            return None;
+            return (step > 0).then(|| UNLEARNT_S.max(wandering()));
         }
-        let (short, long) = self.range(step)?;
+        let (_, long) = range?;
         if !self.is_steady() {
-            return Some(3.0 * long + 4.0 * (long - short));
+            return Some(wandering());
         }
         let cycle: Option<f64> = (0..3).map(|s| self.range(s).map(|r| r.1)).sum();
         let limit = 2.0 * long + COARSE_S;
@@ -145,7 +151,8 @@ mod tests {
 
     #[test]
     fn two_cycles_are_not_enough_and_three_are() {
-        assert_eq!(plan(&[[19.0, 3.0, 56.0]; 2]).stuck_after_s(2), None);
+        assert_eq!(plan(&[[19.0, 3.0, 56.0]; 2]).stuck_after_s(2), Some(UNLEARNT_S));
+        assert_eq!(plan(&[[19.0, 3.0, 56.0]; 2]).stuck_after_s(0), None, "a green may rest");
         let known = plan(&[[19.0, 3.0, 56.0]; 3]);
         assert!(known.is_steady() && known.is_complete());
         assert_eq!(known.stuck_after_s(2), Some(115.0));
@@ -163,7 +170,7 @@ mod tests {
     fn a_wandering_plan_needs_more_and_allows_more() {
         let few = plan(&[[10.0, 3.0, 40.0], [25.0, 3.0, 90.0], [8.0, 3.0, 60.0]]);
         assert!(!few.is_steady());
-        assert_eq!(few.stuck_after_s(2), None);
+        assert_eq!(few.stuck_after_s(2), Some(470.0));
         let many = plan(&[[[10.0, 3.0, 40.0], [25.0, 3.0, 90.0]]; 12].concat());
         assert_eq!(many.stuck_after_s(2), Some(470.0));
         assert!(!many.is_too_short(2, 5.0));
