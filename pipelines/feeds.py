@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from smartstream.brokers.input_log import InputLog, check_log, door_log, subject_log
 from smartstream.brokers.nats_access import NatsAccess
+from smartstream.config.fields import FEEDS
 from smartstream.config.settings import settings
 from smartstream.config.site import PolledFeed, Site
 from smartstream.errors import InvalidInputError, UnavailableError
@@ -52,16 +53,7 @@ def live_feeds(site: Site) -> Iterator[FeedTable]:
 
 def feeds(site: Site) -> Iterator[FeedTable]:
     """Every line feed of a site."""
-    kinds = (
-        "signal_feed",
-        "sensor_feed",
-        "report_feed",
-        "indicator_feed",
-        "media_feed",
-        "condition_feed",
-        "approval_feed",
-    )
-    for kind in kinds:
+    for kind in FEEDS:
         yield from getattr(site, kind)
 
 

@@ -11,7 +11,7 @@ from pipelines.live_cameras import LIVE_SCHEMES, live_picture
 from pipelines.sources import site_sides
 from smartstream import _core
 from smartstream.config.calibration import ground_from_image, residuals_m
-from smartstream.config.fields import crosses_itself
+from smartstream.config.fields import FEEDS, crosses_itself
 from smartstream.config.site import Camera, Site, load_site
 from smartstream.errors import InvalidInputError
 from smartstream.rules.compile import BUILT
@@ -58,15 +58,7 @@ def summary(site: Site) -> list[str]:
         lines.append(f"  {_calibration(camera)}")
         armed = ", ".join(rule.kind for rule in camera.rule if rule.kind in BUILT)
         lines.append(f"  rules: {armed or 'none, counts crossings only'}")
-    for feeds in (
-        "signal_feed",
-        "sensor_feed",
-        "report_feed",
-        "indicator_feed",
-        "media_feed",
-        "condition_feed",
-        "approval_feed",
-    ):
+    for feeds in FEEDS:
         for feed in getattr(site, feeds):
             where = f" of {feed.junction}" if feeds == "signal_feed" else ""
             lines.append(f"{feeds}{where}: {feed.url}, late after {feed.allowed_lateness_s:g} s")

@@ -19,6 +19,17 @@ from pydantic_core import PydanticCustomError
 
 from smartstream.model.time import parse_instant
 
+FEEDS = (
+    "signal_feed",
+    "sensor_feed",
+    "report_feed",
+    "indicator_feed",
+    "media_feed",
+    "condition_feed",
+    "approval_feed",
+)
+"""Tables of a site file that are feeds of lines, each a list."""
+
 
 def expected(what: str, *, found: str | None = None) -> PydanticCustomError:
     """A refusal that says what would be right; ``found`` stands in for a value that says little by itself."""

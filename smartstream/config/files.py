@@ -6,18 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from smartstream.config.fields import parse_address
+from smartstream.config.fields import FEEDS, parse_address
 from smartstream.config.mistakes import Mistake, show
-
-_FEEDS = (
-    "signal_feed",
-    "sensor_feed",
-    "report_feed",
-    "indicator_feed",
-    "media_feed",
-    "condition_feed",
-    "approval_feed",
-)
 
 
 def check_files(raw: dict[str, Any], folder: Path) -> list[Mistake]:
@@ -27,7 +17,7 @@ def check_files(raw: dict[str, Any], folder: Path) -> list[Mistake]:
 
 def _named(raw: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Path in the site file, the text there, the file it means."""
-    for key in ("camera", *_FEEDS):
+    for key in ("camera", *FEEDS):
         rows = raw.get(key, [])
         for i, row in enumerate(rows if isinstance(rows, list) else ()):
             if not isinstance(row, dict):
