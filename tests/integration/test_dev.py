@@ -56,6 +56,20 @@ def test_an_old_rust_is_missing(tmp_path: Path) -> None:
     assert doctor(tmp_path)["rust"].startswith("none")
 
 
+@pytest.mark.parametrize(
+    ("library", "missing"),
+    [("libclang-cpp.so.14", True), ("libclang-14.so.1", False), ("libclang.so.1", False)],
+)
+def test_the_cpp_library_of_clang_is_not_the_one_that_the_build_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, missing: bool
+) -> None:
+    monkeypatch.delenv("LIBCLANG_PATH", raising=False)
+    for name, says in (("ldconfig", f"{library} (libc6,x86-64) => /lib/{library}"), ("ls", "")):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{says}'\n")
+        (tmp_path / name).chmod(0o755)
+    assert ("libclang-dev" in doctor(tmp_path)["missing"]) == missing
+
+
 def test_without_a_command_it_lists_them() -> None:
     done = subprocess.run([ROOT / "dev"], capture_output=True, text=True, timeout=60, check=True)
     for command in ("setup", "demo", "test", "lint", "format", "bench", "build", "golden", "clean", "ci"):
