@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import msgspec
@@ -26,6 +27,11 @@ def beside_events(site: str, item: Item) -> list[CloudEvent]:
         case Gap(side, run, at_ns, reason):
             return [_health(site, side, "gap", "opened", at_ns, {"run": run, "detail": reason})]
     return []
+
+
+def as_events(site: str, told: Iterable[CloudEvent | DeadLetter]) -> list[CloudEvent]:
+    """What a step tells, its dead letters as events among the others."""
+    return [dead_letter_event(site, one) if isinstance(one, DeadLetter) else one for one in told]
 
 
 def dead_letter_event(site: str, letter: DeadLetter) -> CloudEvent:

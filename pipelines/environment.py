@@ -10,9 +10,9 @@ import bytewax.operators as op
 import msgspec
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from pipelines.beside import dead_letter_event
+from pipelines.beside import as_events
 from smartstream.model.event import CloudEvent
-from smartstream.model.items import DeadLetter, Item, Mark, Reading, Readings
+from smartstream.model.items import Item, Mark, Reading, Readings
 from smartstream.model.state import check_version
 from smartstream.streams.arrival import Arrivals
 from smartstream.streams.hourly import HOUR_NS
@@ -77,7 +77,7 @@ class ArrivalStep(StatefulBatchLogic[Item, tuple[str, Turn], dict[str, Any]]):
         self._told_hour: int | None = None
         self._told_end = False
         if resume is not None:
-            check_version("arrivals", resume["version"], _VERSION)
+            check_version("arrivals", resume.get("version"), _VERSION)
             self._arrivals.restore(resume["arrivals"])
             self._stations = set(resume["stations"])
             self._told_hour, self._told_end = resume["told_hour"], resume["told_end"]
@@ -85,11 +85,8 @@ class ArrivalStep(StatefulBatchLogic[Item, tuple[str, Turn], dict[str, Any]]):
     def on_batch(self, values: list[Item]) -> tuple[list[tuple[str, Turn]], bool]:
         """Merge turns of feeds."""
         for item in values:
-            if isinstance(item, Readings):
-                lines = [(reading.clock_ns, reading) for reading in item.readings]
-                self._arrivals.push(item.side, lines, item.clock_ns, ended=item.ended)
-            elif isinstance(item, Mark):
-                self._arrivals.end(item.side)
+            if isinstance(item, Readings | Mark):
+                self._arrivals.take(item)
         return self._deal(self._arrivals.release()), StatefulBatchLogic.RETAIN
 
     def _deal(self, readings: list[Reading]) -> list[tuple[str, Turn]]:
@@ -145,7 +142,7 @@ class StationStep(StatefulBatchLogic[Turn, CloudEvent, dict[str, Any]]):
             if self._station is None:
                 self._station = self._make(turn.readings[0].station)  # a station is first heard of by a line
             told = self._station.take(turn.readings, turn.clock_ns, ended=turn.ended)
-            events += [dead_letter_event(self._spec.site, x) if isinstance(x, DeadLetter) else x for x in told]
+            events += as_events(self._spec.site, told)
         return events, StatefulBatchLogic.RETAIN
 
     def _make(self, station: str) -> Station:

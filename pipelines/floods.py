@@ -11,11 +11,13 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from pipelines.environment import SENSORS
 from smartstream.model.items import Condition, Conditions, Item, Joined, Mark, Reading, Readings
 from smartstream.model.quantities import MEASURING, factor
+from smartstream.model.state import check_version
 from smartstream.model.time import MAX_NS, NS
 from smartstream.streams.arrival import Arrivals
 
 HOLDS_NS: Final = 15 * 60 * NS
 """A reading at or above the alarm lifts rules for so long: the time without one after which J-02 calls it over."""
+_VERSION: Final = 1
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class FloodStep(StatefulBatchLogic[Item, tuple[str, Joined], dict[str, Any]]):
         self._since: dict[str, list[int]] = {}  # by station, readings in a row at or above the alarm: first, newest
         self._clock_ns: int | None = None
         if resume is not None:
+            check_version("floods", resume.get("version"), _VERSION)
             self._arrivals.restore(resume["arrivals"])
             self._since = {station: list(row) for station, row in resume["since"].items()}
             self._clock_ns = resume["clock_ns"]
@@ -66,11 +69,8 @@ class FloodStep(StatefulBatchLogic[Item, tuple[str, Joined], dict[str, Any]]):
     def on_batch(self, values: list[Item]) -> tuple[list[tuple[str, Joined]], bool]:
         """Merge turns of feeds."""
         for item in values:
-            if isinstance(item, Readings):
-                lines = [(reading.clock_ns, reading) for reading in item.readings]
-                self._arrivals.push(item.side, lines, item.clock_ns, ended=item.ended)
-            elif isinstance(item, Mark):
-                self._arrivals.end(item.side)
+            if isinstance(item, Readings | Mark):
+                self._arrivals.take(item)
         facts: dict[str, list[Condition]] = {}
         for reading in self._arrivals.release():
             if (condition := self._read(reading)) is not None:
@@ -113,6 +113,7 @@ class FloodStep(StatefulBatchLogic[Item, tuple[str, Joined], dict[str, Any]]):
     def snapshot(self) -> dict[str, Any]:
         """Lines that wait for slower feeds, and gauges above their alarm."""
         return {
+            "version": _VERSION,
             "arrivals": self._arrivals.snapshot(),
             "since": {station: list(row) for station, row in self._since.items()},
             "clock_ns": self._clock_ns,

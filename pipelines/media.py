@@ -10,15 +10,17 @@ from zoneinfo import ZoneInfo
 import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from pipelines.beside import dead_letter_event
+from pipelines.beside import as_events
 from smartstream.model.event import CloudEvent
-from smartstream.model.items import DeadLetter, Item, Mark, MediaItem, MediaItems
+from smartstream.model.items import Item, Mark, MediaItem, MediaItems
+from smartstream.model.state import check_version
 from smartstream.streams.arrival import Arrivals
 from smartstream.streams.media import Happening, MediaDesk, happening
 from smartstream.streams.wards import WardIndex
 
 MEDIA: Final = "/media"
 """Key of the items of every media feed; no junction can have this name."""
+_VERSION: Final = 1
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class MediaStep(StatefulBatchLogic[Any, CloudEvent, dict[str, Any]]):
         names = {} if spec.wards is None else WardIndex(spec.wards, ZoneInfo(spec.timezone)).names()
         self._desk = MediaDesk(spec.site, names, spec.lateness_ns)
         if resume is not None:
+            check_version("media", resume.get("version"), _VERSION)
             self._arrivals.restore(resume["arrivals"])
             self._desk.restore(resume["desk"])
 
@@ -78,18 +81,14 @@ class MediaStep(StatefulBatchLogic[Any, CloudEvent, dict[str, Any]]):
         """Merge turns of feeds and hand the items on, with what happened elsewhere."""
         happened: list[Happening] = []
         for value in values:
-            if isinstance(value, MediaItems):
-                lines = [(item.clock_ns, item) for item in value.items]
-                self._arrivals.push(value.side, lines, value.clock_ns, ended=value.ended)
-            elif isinstance(value, Mark):
-                self._arrivals.end(value.side)
+            if isinstance(value, MediaItems | Mark):
+                self._arrivals.take(value)
             elif isinstance(value, Happening):
                 happened.append(value)
         items = self._arrivals.release()
         clock_ns = self._arrivals.clock_ns
         told = self._desk.take(items, happened, -1 if clock_ns is None else clock_ns, ended=self._arrivals.ended)
-        events = [dead_letter_event(self._site, x) if isinstance(x, DeadLetter) else x for x in told]
-        return events, StatefulBatchLogic.RETAIN
+        return as_events(self._site, told), StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[list[CloudEvent], bool]:
         """A stop is no end."""
@@ -97,4 +96,4 @@ class MediaStep(StatefulBatchLogic[Any, CloudEvent, dict[str, Any]]):
 
     def snapshot(self) -> dict[str, Any]:
         """Items that wait, and the desk."""
-        return {"arrivals": self._arrivals.snapshot(), "desk": self._desk.snapshot()}
+        return {"version": _VERSION, "arrivals": self._arrivals.snapshot(), "desk": self._desk.snapshot()}

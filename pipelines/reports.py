@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from pipelines.beside import dead_letter_event
+from pipelines.beside import as_events
 from smartstream.model.event import CloudEvent
-from smartstream.model.items import DeadLetter, Item, Mark, Report, Reports
+from smartstream.model.items import Item, Mark, Report, Reports
 from smartstream.streams.arrival import Arrivals
 from smartstream.streams.report_desk import Desk
 from smartstream.streams.report_events import ReportEvents
@@ -75,11 +75,8 @@ class DeskStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
     def on_batch(self, values: list[Item]) -> tuple[list[CloudEvent], bool]:
         """Merge turns of feeds and hand the reports on."""
         for item in values:
-            if isinstance(item, Reports):
-                lines = [(report.clock_ns, report) for report in item.reports]
-                self._arrivals.push(item.side, lines, item.clock_ns, ended=item.ended)
-            elif isinstance(item, Mark):
-                self._arrivals.end(item.side)
+            if isinstance(item, Reports | Mark):
+                self._arrivals.take(item)
         reports = self._arrivals.release()
         clock_ns = self._arrivals.clock_ns
         if clock_ns is None:
@@ -87,8 +84,7 @@ class DeskStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
         ended = self._arrivals.ended and not self._ended
         self._ended = self._ended or ended
         told = self._desk.take(reports, clock_ns, ended=ended)
-        events = [dead_letter_event(self._site, x) if isinstance(x, DeadLetter) else x for x in told]
-        return events, StatefulBatchLogic.RETAIN
+        return as_events(self._site, told), StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[list[CloudEvent], bool]:
         """A stop is no end."""

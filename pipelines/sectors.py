@@ -9,14 +9,16 @@ from zoneinfo import ZoneInfo
 import bytewax.operators as op
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from pipelines.beside import dead_letter_event
+from pipelines.beside import as_events
 from smartstream.model.event import CloudEvent
-from smartstream.model.items import DeadLetter, Figure, Figures, Item, Mark
+from smartstream.model.items import Figure, Figures, Item, Mark
+from smartstream.model.state import check_version
 from smartstream.streams.arrival import Arrivals
 from smartstream.streams.indicators import Indicators
 
 INDICATORS: Final = "/indicators"
 """Key of the items of every indicator feed; no junction can have this name."""
+_VERSION: Final = 1
 
 
 @dataclass(frozen=True)
@@ -55,25 +57,21 @@ class SectorStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
         self._arrivals: Arrivals[Figure] = Arrivals(spec.sides)
         self._indicators = Indicators(spec.site, ZoneInfo(spec.timezone), spec.lateness_ns)
         if resume is not None:
+            check_version("indicators", resume.get("version"), _VERSION)
             self._arrivals.restore(resume["arrivals"])
             self._indicators.restore(resume["indicators"])
 
     def on_batch(self, values: list[Item]) -> tuple[list[CloudEvent], bool]:
         """Merge turns of feeds and hand the figures on."""
         for item in values:
-            if isinstance(item, Figures):
-                lines = [(figure.clock_ns, figure) for figure in item.figures]
-                self._arrivals.push(item.side, lines, item.clock_ns, ended=item.ended)
-            elif isinstance(item, Mark):
-                self._arrivals.end(item.side)
+            if isinstance(item, Figures | Mark):
+                self._arrivals.take(item)
         figures = self._arrivals.release()
         clock_ns = self._arrivals.clock_ns
         if clock_ns is None:
             return [], StatefulBatchLogic.RETAIN
         told = self._indicators.take(figures, clock_ns)
-        return [
-            dead_letter_event(self._site, x) if isinstance(x, DeadLetter) else x for x in told
-        ], StatefulBatchLogic.RETAIN
+        return as_events(self._site, told), StatefulBatchLogic.RETAIN
 
     def on_eof(self) -> tuple[list[CloudEvent], bool]:
         """A stop is no end."""
@@ -81,4 +79,8 @@ class SectorStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
 
     def snapshot(self) -> dict[str, Any]:
         """Figures that wait for slower feeds, and every series."""
-        return {"arrivals": self._arrivals.snapshot(), "indicators": self._indicators.snapshot()}
+        return {
+            "version": _VERSION,
+            "arrivals": self._arrivals.snapshot(),
+            "indicators": self._indicators.snapshot(),
+        }

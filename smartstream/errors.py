@@ -1,19 +1,14 @@
-"""What can go wrong, sorted by what a caller can do about it.
-
-One exception per ``ErrorKind`` of the Rust core; ``retryable`` comes from the kind.
-"""
+"""What can go wrong, sorted by what a caller can do about it: one exception per ``ErrorKind`` of the Rust core."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 import msgspec
 
 
 class SmartstreamError(Exception):
     """Base of every error this package raises on purpose."""
-
-    retryable: ClassVar[bool] = False
 
 
 class InvalidInputError(SmartstreamError):
@@ -26,8 +21,6 @@ class ConfigError(InvalidInputError):
 
 class UnavailableError(SmartstreamError):
     """Something outside cannot be reached now; trying again may help."""
-
-    retryable = True
 
 
 class DataLossError(SmartstreamError):

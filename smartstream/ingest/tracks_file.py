@@ -17,7 +17,7 @@ from smartstream.model.state import check_version
 from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
 from smartstream.model.tracks import TrackBatch
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _CHUNK: Final = 500  # lines per turn
 _BATCH_NS: Final = NS // 4
 _BATCH_ROWS: Final = 1000
@@ -92,10 +92,8 @@ class TracksFile:
         self.side = side
         self._lateness = lateness_ns
         self._reader = LineReader(path, offset=state.get("offset", 0), line_no=state.get("line_no", 0))
-        self._guard: JumpGuard[_Row] = JumpGuard(lateness_ns=lateness_ns)
-        self._guard.last_ns = state.get("last_ns")
-        self._guard.held = [(at_ns, _Row(*row)) for at_ns, row in state.get("held", ())]
-        self._waiting = [_Row(*row) for row in state.get("waiting", ())]
+        self._guard: JumpGuard[_Row] = JumpGuard(lateness_ns=lateness_ns, state=state.get("guard"))
+        self._waiting: list[_Row] = list(state.get("waiting", ()))
         self.counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "rows": 0, "frames": 0, "dead": 0}))
         self._run: int | None = state.get("run")
         self._frame_no: int = state.get("frame_no", 0)
@@ -248,9 +246,8 @@ class TracksFile:
             "version": _VERSION,
             "offset": self._reader.offset,
             "line_no": self._reader.line_no,
-            "last_ns": self._guard.last_ns,
-            "held": [(at_ns, tuple(row)) for at_ns, row in self._guard.held],
-            "waiting": [tuple(row) for row in self._waiting],
+            "guard": self._guard.snapshot(),
+            "waiting": list(self._waiting),
             "counts": dict(self.counts),
             "run": self._run,
             "frame_no": self._frame_no,

@@ -6,11 +6,13 @@ items reach a junction in the order the side emitted them, whatever the number o
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
 from smartstream.model.classes import SignalState
+
+T = TypeVar("T")
 
 
 class Tracks(msgspec.Struct, frozen=True, tag=True):
@@ -62,6 +64,20 @@ class Signals(msgspec.Struct, frozen=True, tag=True):
     watermark_ns: int
 
 
+class FeedLines(msgspec.Struct, Generic[T], frozen=True):
+    """Lines of one feed about the whole site, in their order of arrival.
+
+    Attributes:
+        clock_ns: Newest event time of the feed; what follows arrives at this clock or later.
+        ended: Nothing follows.
+    """
+
+    side: str
+    lines: tuple[T, ...]
+    clock_ns: int
+    ended: bool = False
+
+
 class Reading(msgspec.Struct, frozen=True):
     """A line of a sensor feed.
 
@@ -88,18 +104,8 @@ class Reading(msgspec.Struct, frozen=True):
     position: tuple[float, float] | None = None
 
 
-class Readings(msgspec.Struct, frozen=True, tag=True):
-    """Lines of one sensor feed in their order of arrival.
-
-    Attributes:
-        clock_ns: Newest event time of the feed; what follows arrives at this clock or later.
-        ended: Nothing follows.
-    """
-
-    side: str
-    readings: tuple[Reading, ...]
-    clock_ns: int
-    ended: bool = False
+class Readings(FeedLines[Reading], frozen=True, tag=True):
+    """Lines of a sensor feed."""
 
 
 ReportStatus = Literal["open", "in_progress", "waiting", "closed"]
@@ -134,18 +140,8 @@ class Report(msgspec.Struct, frozen=True):
     reporter: str = ""
 
 
-class Reports(msgspec.Struct, frozen=True, tag=True):
-    """Lines of one report feed in their order of arrival.
-
-    Attributes:
-        clock_ns: Newest event time of the feed; what follows arrives at this clock or later.
-        ended: Nothing follows.
-    """
-
-    side: str
-    reports: tuple[Report, ...]
-    clock_ns: int
-    ended: bool = False
+class Reports(FeedLines[Report], frozen=True, tag=True):
+    """Lines of a report feed."""
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -175,18 +171,8 @@ class Figure(msgspec.Struct, frozen=True):
     counted: bool = False
 
 
-class Figures(msgspec.Struct, frozen=True, tag=True):
-    """Lines of one indicator feed in their order of arrival.
-
-    Attributes:
-        clock_ns: Newest event time of the feed; what follows arrives at this clock or later.
-        ended: Nothing follows.
-    """
-
-    side: str
-    figures: tuple[Figure, ...]
-    clock_ns: int
-    ended: bool = False
+class Figures(FeedLines[Figure], frozen=True, tag=True):
+    """Lines of an indicator feed."""
 
 
 class MediaItem(msgspec.Struct, frozen=True):
@@ -213,18 +199,8 @@ class MediaItem(msgspec.Struct, frozen=True):
     text: str
 
 
-class MediaItems(msgspec.Struct, frozen=True, tag=True):
-    """Lines of one media feed in their order of arrival.
-
-    Attributes:
-        clock_ns: Newest event time of the feed; what follows arrives at this clock or later.
-        ended: Nothing follows.
-    """
-
-    side: str
-    items: tuple[MediaItem, ...]
-    clock_ns: int
-    ended: bool = False
+class MediaItems(FeedLines[MediaItem], frozen=True, tag=True):
+    """Lines of a media feed."""
 
 
 ConditionKind = Literal[

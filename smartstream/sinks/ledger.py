@@ -12,13 +12,14 @@ from typing import Any, Final
 import msgspec
 from bytewax.outputs import StatefulSinkPartition
 
-from smartstream.errors import DataLossError, InvalidInputError, UnavailableError
+from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import Tally
+from smartstream.model.state import check_version
 from smartstream.observe.metrics import count_event
 from smartstream.sinks.one_partition import OnePartitionSink
 
-_VERSION: Final = b"\x01"
+_VERSION: Final = 1
 _VERDICTS: Final = ("suspected", "undecided", "suppressed")
 
 
@@ -151,9 +152,8 @@ class LedgerSink(OnePartitionSink[CloudEvent | Tally, bytes]):
         """Count on from the committed ledger."""
         if resume_state is None:
             ledger = self.empty()
-        elif resume_state[:1] != _VERSION:
-            raise DataLossError(f"ledger: state of version {resume_state[0]}, expected {_VERSION[0]}")
         else:
+            check_version("ledger", resume_state[0], _VERSION)
             ledger = msgspec.msgpack.decode(resume_state[1:], type=Ledger)
         return _Partition(ledger, self._path, self._ended, self._report, self._failed)
 
@@ -183,7 +183,7 @@ class _Partition(StatefulSinkPartition[CloudEvent | Tally, bytes]):
     def snapshot(self) -> bytes:
         self._save(last=False)
         self._uncommitted = False
-        return _VERSION + msgspec.msgpack.encode(self._ledger)
+        return bytes([_VERSION]) + msgspec.msgpack.encode(self._ledger)
 
     def close(self) -> None:
         if self._uncommitted:

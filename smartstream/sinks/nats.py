@@ -17,6 +17,7 @@ from smartstream.brokers.nats_access import NatsAccess, connect, quiet
 from smartstream.config.site import Site
 from smartstream.errors import DataLossError, InvalidInputError, UnavailableError
 from smartstream.model.event import CloudEvent, nats_subject
+from smartstream.model.state import check_version
 from smartstream.observe.logging import get_logger
 from smartstream.observe.metrics import count_dead_letter
 from smartstream.sinks.dead_letters import Thinner, Thinning, refused_event
@@ -25,7 +26,7 @@ from smartstream.sinks.nats_streams import DEFAULT_LIMITS, StreamLimits, ensure_
 from smartstream.sinks.one_partition import OnePartitionSink
 
 T = TypeVar("T")
-_VERSION: Final = b"\x01"
+_VERSION: Final = 1
 _log = get_logger("nats")
 
 
@@ -108,9 +109,8 @@ class NatsSink(OnePartitionSink[CloudEvent, bytes]):
         journal = self._read_journal()
         if resume_state is None:
             state = _State(journal.position, {})
-        elif resume_state[:1] != _VERSION:
-            raise DataLossError(f"NATS sink: state of version {resume_state[0]}, expected {_VERSION[0]}")
         else:
+            check_version("NATS sink", resume_state[0], _VERSION)
             state = msgspec.msgpack.decode(resume_state[1:], type=_State)
         return _Partition(self, state, journal.name)
 
@@ -189,7 +189,7 @@ class _Partition(StatefulSinkPartition[CloudEvent, bytes]):
             letters, self._refused = self._refused, []
             self._offer(letters)
             position = self._call(self._outbox.settle())
-        return _VERSION + msgspec.msgpack.encode(_State(position, self._thinner.state()))
+        return bytes([_VERSION]) + msgspec.msgpack.encode(_State(position, self._thinner.state()))
 
     def close(self) -> None:
         self._call(self._outbox.close())

@@ -135,14 +135,8 @@ def _said(item: Recorded) -> Sequence[_Said]:
     match item:
         case Signals(_, changes, _):
             return changes
-        case Readings(_, readings, _, _):
-            return readings
-        case Reports(_, reports, _, _):
-            return reports
-        case Figures(_, figures, _, _):
-            return figures
-        case MediaItems(_, items, _, _):
-            return items
+        case Readings() | Reports() | Figures() | MediaItems():
+            return item.lines
         case Conditions(_, _, _, lines):
             return lines
         case Approvals(_, approvals, _):

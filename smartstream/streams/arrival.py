@@ -7,12 +7,19 @@ what a late line corrects, is the same in every run.
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from smartstream.model.items import FeedLines, Mark
 from smartstream.model.time import MAX_NS
 from smartstream.streams.merge import SideMerge
 
-T = TypeVar("T")
+
+class _Line(Protocol):
+    @property
+    def clock_ns(self) -> int: ...
+
+
+T = TypeVar("T", bound=_Line)
 
 
 class Arrivals(Generic[T]):
@@ -31,21 +38,18 @@ class Arrivals(Generic[T]):
         """Every feed has ended and everything is out."""
         return self._merge.ended and not len(self._merge)
 
-    def push(self, side: str, values: list[tuple[int, T]], clock_ns: int, *, ended: bool) -> None:
-        """A turn of a feed: its values with the clock at which each arrived, and its clock after them."""
-        for at_ns, value in values:
-            self._merge.push(side, at_ns, value)
-        if ended:
-            self._merge.mark(side, MAX_NS)
-        else:
-            self._merge.mark(side, clock_ns - 1)  # more may arrive at the same clock
-
-    def end(self, side: str) -> None:
-        """A feed is lost: nothing more will come."""
-        self._merge.mark(side, MAX_NS)
+    def take(self, item: FeedLines[T] | Mark) -> None:
+        """A turn of a feed; a mark says that a feed is lost, and nothing more will come."""
+        if isinstance(item, Mark):
+            self._merge.mark(item.side, MAX_NS)
+            return
+        for line in item.lines:
+            self._merge.push(item.side, line.clock_ns, line)
+        # More may arrive at the same clock.
+        self._merge.mark(item.side, MAX_NS if item.ended else item.clock_ns - 1)
 
     def release(self) -> list[T]:
-        """Values that nothing can come before any more; ``clock_ns`` moves on."""
+        """Lines that nothing can come before any more; ``clock_ns`` moves on."""
         released = self._merge.release()
         if self._merge.frontier_ns != MAX_NS:
             reached = self._merge.frontier_ns
@@ -56,7 +60,7 @@ class Arrivals(Generic[T]):
         return [value for _, value in released]
 
     def snapshot(self) -> tuple[Any, ...]:
-        """A copy of the state; picklable when the values are."""
+        """A copy of the state; picklable when the lines are."""
         return self._merge.snapshot(), self.clock_ns
 
     def restore(self, state: tuple[Any, ...]) -> None:

@@ -54,10 +54,8 @@ def accounted(feed):
     feed.close()
     values = []
     for item in items:
-        if isinstance(item, Readings):
-            values += item.readings
-        elif isinstance(item, Reports):
-            values += item.reports
+        if isinstance(item, Readings | Reports):
+            values += item.lines
     dead = [item for item in items if isinstance(item, DeadLetter)]
     assert {letter.reason for letter in dead} <= REASONS
     assert len(values) + len(dead) == feed.counts["lines"]

@@ -20,10 +20,10 @@ from smartstream.model.time import NS
 
 VALUES = {
     Signals: "changes",
-    Readings: "readings",
-    Reports: "reports",
-    Figures: "figures",
-    MediaItems: "items",
+    Readings: "lines",
+    Reports: "lines",
+    Figures: "lines",
+    MediaItems: "lines",
     Conditions: "facts",
 }
 

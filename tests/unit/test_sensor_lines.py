@@ -26,7 +26,7 @@ def read(folder, lines, cut=None):
             feed.close()
             feed = SensorLines(source, state)
         items += feed.read()
-    readings = [r for item in items if isinstance(item, Readings) for r in item.readings]
+    readings = [r for item in items if isinstance(item, Readings) for r in item.lines]
     return [(r.sensor, r.kind) for r in readings], [(i.reason, i.place) for i in items if isinstance(i, DeadLetter)]
 
 

@@ -16,7 +16,7 @@ def read(path):
     items = []
     while not feed.ended:
         items += feed.read()
-    readings = [r for i in items if isinstance(i, Readings) for r in i.readings]
+    readings = [r for i in items if isinstance(i, Readings) for r in i.lines]
     return readings, [i for i in items if isinstance(i, DeadLetter)]
 
 

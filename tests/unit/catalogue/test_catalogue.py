@@ -84,7 +84,7 @@ def test_what_must_stay_out_is_refused_and_never_shown(tmp_path, fields, reason)
     items = IndicatorLines(file_source("i", path, lateness_ns=NS)).read()
     [letter] = [item for item in items if isinstance(item, DeadLetter)]
     assert (letter.reason, letter.payload) == (reason, "")
-    assert not any(item.figures for item in items if isinstance(item, Figures))
+    assert not any(item.lines for item in items if isinstance(item, Figures))
 
 
 def test_connectors_name_real_classes():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from smartstream.errors import DataLossError, InvalidInputError, UnavailableError
+from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.items import Tally
 from smartstream.sinks.ledger import LedgerSink, RuleCount, read_ledger
@@ -137,5 +137,5 @@ def test_clear_messages(tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("{")
     with pytest.raises(InvalidInputError, match="not a ledger"):
         read_ledger(tmp_path / "bad")
-    with pytest.raises(DataLossError, match="version 9"):
+    with pytest.raises(InvalidInputError, match="expected version 1, found 9"):
         LedgerSink(None).build_part("ledger", "all", b"\x09")
