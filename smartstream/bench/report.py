@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from smartstream import __version__
+from smartstream._core import __version__
 
 
 def origin() -> dict[str, Any]:

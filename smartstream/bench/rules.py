@@ -21,8 +21,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from smartstream import __version__
-from smartstream._core import JunctionEngine
+from smartstream._core import JunctionEngine, __version__
 from smartstream.bench.report import gate, print_gates, print_table, write_json
 from smartstream.errors import UnavailableError
 from smartstream.model.classes import STATE_CODE

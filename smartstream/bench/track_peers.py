@@ -14,8 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from smartstream import __version__
-from smartstream._core import Tracker
+from smartstream._core import Tracker, __version__
 
 STRONG: Final = 0.5
 """Trackers that know no weak detections get those from this score, as their examples do."""

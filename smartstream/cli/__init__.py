@@ -10,7 +10,6 @@ import sys
 
 import click
 
-from smartstream import __version__
 from smartstream.errors import InvalidInputError, SmartstreamError
 
 COMMANDS = {
@@ -54,7 +53,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="smartstream")
+@click.version_option(package_name="smartstream", prog_name="smartstream")
 def _root() -> None:
     """The stream engine of a city's Intelligent Operations Centre."""
 

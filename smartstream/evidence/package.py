@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-import smartstream
+from smartstream._core import __version__
 from smartstream.config.site import Camera, Junction, Site
 from smartstream.evidence.canonical import digest
 from smartstream.evidence.desk import AROUND_NS, GAP_NS, Case
@@ -143,7 +143,7 @@ class Packer:
             "completeness": completeness(data["kind"], pictures, missing),
             "purpose": PURPOSE,
             "retention": {"class": "suspected", "days": self._days},
-            "software": f"smartstream {smartstream.__version__}",
+            "software": f"smartstream {__version__}",
         }
 
     def _hashes(self, camera: Camera, data: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Packer:
         if camera.scheme == "tracks":
             return "tracks"
         if camera.model is None:
-            return f"{camera.detector} {smartstream.__version__}"
+            return f"{camera.detector} {__version__}"
         if camera.model not in self._models:
             try:
                 self._models[camera.model] = sha256(Path(self._site.path(camera.model)).read_bytes()).hexdigest()
