@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from smartstream.catalogue.records import RECORDS
 from smartstream.catalogue.systems import fields_of, load_systems, page
+from smartstream.cli.tables import print_table
 from smartstream.errors import InvalidInputError
 
 
@@ -33,7 +33,7 @@ def catalogue(system: str | None, as_json: bool, markdown: bool) -> None:  # noq
             table.add_row(
                 s.id, s.name, s.fit, s.enters, s.record or (f"refused: {s.refused}" if s.refused else ""), s.shows
             )
-        Console().print(table)
+        print_table(table)
         return
     found = next((s for s in systems if s.id == system), None)
     if found is None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Column, Table
 
+from smartstream.cli.tables import print_table
 from smartstream.vision.gpu.builder import find_library
 from smartstream.vision.gpu.cache import EngineCache, EngineLabel
 from smartstream.vision.gpu.cuda import Device
@@ -62,7 +62,7 @@ def list_engines(as_json: bool, cache: Path | None) -> None:  # noqa: FBT001
     table = Table("model", Column("engine", no_wrap=True), "made by", "for GPU", "batch", "MiB")
     for label, size in found:
         table.add_row(label.name, label.key, label.made_with, label.gpu, _batch(label), f"{size / 2**20:.1f}")
-    Console().print(table)
+    print_table(table)
 
 
 def _batch(label: EngineLabel) -> str:

@@ -8,9 +8,9 @@ from typing import IO, Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
+from smartstream.cli.tables import print_table
 from smartstream.errors import UNREADABLE, InvalidInputError
 from smartstream.rules.law import Act, LawPack, differences, load_law
 
@@ -56,7 +56,7 @@ def show(day: date | None, as_json: bool) -> None:  # noqa: FBT001
             head = (act.code, ", ".join(act.kinds)) if i == 0 else ("", "")
             fine, points = f"{clause.fine[0]:g}–{clause.fine[1]:g}", f"−{clause.points}" if clause.points else ""
             table.add_row(*head, clause.column, clause.clause, fine, points, clause.mark, clause.when or clause.over)
-    Console().print(table)
+    print_table(table)
 
 
 @law.command()

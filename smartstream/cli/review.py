@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Column, Table
 
 from smartstream.cli.decisions import Outlet, deciding, now_ns, publishing
+from smartstream.cli.tables import print_table
 from smartstream.evidence import cases as desk
 from smartstream.evidence.redact import export as export_case
 
@@ -36,15 +35,13 @@ def review() -> None:
 def list_cases(folder: Path, state: str | None) -> None:
     """Every case with its state, oldest first."""
     whole = [Column(name, no_wrap=True) for name in ("case", "state", "time")]
-    table = Table(
-        *whole, *(Column(name, overflow="fold") for name in ("kind", "camera", "class", "complete")), box=SIMPLE
-    )
+    table = Table(*whole, "kind", "camera", "class", "complete", box=SIMPLE)
     for one in desk.cases(folder):
         if state in (None, one.state):
             m = one.manifest
             row = (m["evidence_id"][:12], one.state, m["violation"]["time"], m["kind"], m["camera"], m["class"])
             table.add_row(*row, f"{m['completeness']:.0%}")
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    print_table(table)
 
 
 @review.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from smartstream.cli.tables import console, print_table
 from smartstream.options import FloatRange
 from smartstream.score import Score, score_files
 from smartstream.score_joins import JoinScore, is_city, join_table, score_cities
@@ -47,7 +47,7 @@ def score(files: tuple[Path, ...], tolerance: float, as_json: bool) -> None:  # 
     if as_json:
         click.echo(json.dumps(result.as_json()))
     else:
-        print_score(result, Console(width=None if sys.stdout.isatty() else 120))
+        print_score(result, console())
 
 
 def _print_joins(sums: dict[str, JoinScore], *, as_json: bool) -> None:
@@ -60,7 +60,7 @@ def _print_joins(sums: dict[str, JoinScore], *, as_json: bool) -> None:
         table.add_column(name, justify="left" if i < 2 else "right")
     for row in rows:
         table.add_row(*(_fraction(v) if v is None or isinstance(v, float) else str(v) for v in row.values()))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    print_table(table)
 
 
 def print_score(result: Score, console: Console) -> None:

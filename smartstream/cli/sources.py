@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
+from smartstream.cli.tables import print_table
 from smartstream.ingest.connectors import CONNECTORS, SCHEMAS
 
 
@@ -23,4 +23,4 @@ def sources(as_json: bool) -> None:  # noqa: FBT001
     for c in CONNECTORS:
         needs = f"extra {c.extra}{'' if c.installed else ' (not installed)'}" if c.extra else ""
         table.add_row(c.address, ", ".join(c.tables), c.reader, c.position, needs)
-    Console().print(table)
+    print_table(table)
