@@ -101,18 +101,21 @@ class HotStep(StatefulBatchLogic[CloudEvent, CloudEvent, None]):
         before, self._count = self._count, self._count + len(entries)
         if self._count // _SWEEP != before // _SWEEP:
             self._state.sweep(self._newest_ns - _KEPT_NS)
+        return self._health(), StatefulBatchLogic.RETAIN
+
+    def _health(self) -> list[CloudEvent]:
         out: list[CloudEvent] = []
         while (news := self._state.news()) is not None:
             # One event may be far ahead of the others: a second outage before the rest get there is another one.
             self._told_ns = max(self._newest_ns, self._told_ns + _APART_NS)
             out += beside_events(self._site, Health("redis", "lost", news[0], self._told_ns, news[1]))
-        return out, StatefulBatchLogic.RETAIN
+        return out
 
     def on_eof(self) -> tuple[list[CloudEvent], bool]:
         """Give what is on its way a moment."""
         self._state.settle(1.0)
         self._state.close()
-        return [], StatefulBatchLogic.RETAIN
+        return self._health(), StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> None:
         """Nothing that a verdict needs: Redis has it, or it comes again."""

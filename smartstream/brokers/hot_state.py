@@ -120,7 +120,11 @@ class LocalState:
 
     def watched(self, watch_list: str, member: str) -> bool:
         """Whether a list has a member."""
-        return member in self._lists.get(watch_list, ())
+        return member in self.members(watch_list)
+
+    def members(self, watch_list: str) -> frozenset[str]:
+        """Of a watch list."""
+        return self._lists.get(watch_list, frozenset())
 
     def sweep(self, before_ns: int) -> None:
         """Forget everything that was last said before an instant."""

@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -17,6 +20,8 @@ from smartstream.testing.servers import RedisServer, program
 pytest.importorskip("redis", reason="the extra redis is not installed")
 if program("redis-server") is None:
     pytest.skip("no redis-server: apt-get install redis-server", allow_module_level=True)
+
+import redis
 
 from smartstream.brokers.redis_state import RedisState
 
@@ -184,6 +189,90 @@ def test_a_redis_that_is_full_is_told_and_used_again(tmp_path):
         state.sweep(3 * 10**18)
         state._client.config_set("maxmemory", "100mb")
         wait_for_news(state, "closed")
+        state.close()
+
+
+def in_redis(server, key):
+    return shared_client(server).hlen(f"smartstream:s:state:{key}")
+
+
+def shared_client(server):
+    return redis.Redis(port=server.port)
+
+
+def wait_until(done, limit_s=20):
+    deadline = time.monotonic() + limit_s
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_key_of_another_type_under_our_name_holds_up_nothing_else(server, shared):
+    foreign = shared_client(server)
+    foreign.set("smartstream:s:state:env.level", "x")
+    shared.put([Entry("env.level", f"{i}", 1, 0, b"") for i in range(3)] + [camera(i) for i in range(1500)])
+    assert "WRONGTYPE" in wait_for_news(shared, "opened")[1]
+    wait_until(lambda: in_redis(server, "camera") == 1500)
+    foreign.delete("smartstream:s:state:env.level")
+    wait_for_news(shared, "closed")
+    assert in_redis(server, "env.level") == 3
+
+
+def test_what_nobody_can_read_is_replaced(server, shared):
+    foreign = shared_client(server)
+    foreign.hset("smartstream:s:state:camera", "cam-1", "garbage")
+    foreign.hset("smartstream:s:state:camera", "cam-x", b"\xff garbage \xff")
+    assert shared.get("camera", "cam-x") is None
+    shared.put([camera(i) for i in range(3)])
+    settle(shared)
+    assert shared.get("camera", "cam-1") == camera(1)
+
+
+@pytest.mark.parametrize("lose", ["flushall", "evict"])
+def test_what_redis_lost_is_told_and_written_again(server, shared, lose):
+    foreign = shared_client(server)
+    shared.put([camera(i) for i in range(50)])
+    assert shared.settle()
+    if lose == "flushall":
+        foreign.flushall()
+    else:
+        foreign.delete("smartstream:s:state:camera")  # eviction takes whole keys
+    shared.put([Entry("env.level", "x", 1, 0, b"")])
+    assert "lost" in wait_for_news(shared, "opened")[1]
+    wait_for_news(shared, "closed")
+    assert in_redis(server, "camera") == 50
+
+
+def test_a_busy_run_catches_up_with_a_redis_that_was_away(server, shared):
+    server.kill()
+    shared.put([camera(i) for i in range(25_000)])
+    wait_for_news(shared, "opened")
+    server.start()
+    later = iter(range(2 * 10**18, 3 * 10**18))
+
+    def busy():
+        shared.put([camera(next(later) % 1000, next(later))])
+        return in_redis(server, "camera") == 25_000
+
+    wait_until(busy, 60)
+    wait_for_news(shared, "closed")
+
+
+def test_what_is_no_redis_at_all_is_told(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            with suppress(OSError):
+                while True:
+                    with listening.accept()[0] as caller:
+                        caller.recv(4096)
+                        caller.sendall(b":x\r\n*1e3\r\nHTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        state = RedisState(f"redis://127.0.0.1:{listening.getsockname()[1]}/0", "s")
+        state.put([camera(1)])
+        wait_for_news(state, "opened")
+        assert state.get("camera", "cam-1") == camera(1)
         state.close()
 
 
