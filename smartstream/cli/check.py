@@ -88,9 +88,7 @@ def warnings(site: Site) -> list[str]:
         ]
         if not camera.line and not camera.rule:
             found.append(f"camera[{i}] ({camera.id}): no line and no rule; nothing will come of it")
-    if not site.camera and not any(
-        getattr(site, f) for f in ("sensor_feed", "report_feed", "indicator_feed", "media_feed")
-    ):
+    if not site.camera and not any(getattr(site, feeds) for feeds in FEEDS):
         found.append("no source at all: a run would end at once")
     return found
 

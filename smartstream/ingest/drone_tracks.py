@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import pairwise
-from math import atan2, degrees
+from math import atan2, degrees, isfinite
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -137,6 +137,13 @@ def _onsets(paths: dict[int, list[_Row]]) -> dict[int, list[int]]:
     }
 
 
+def _finite(word: str) -> float:
+    number = float(word)
+    if not isfinite(number):
+        raise ValueError(word)
+    return number
+
+
 def _read(path: Path) -> dict[int, list[_Row]]:
     paths: dict[int, list[_Row]] = defaultdict(list)
     try:
@@ -148,9 +155,9 @@ def _read(path: Path) -> dict[int, list[_Row]]:
         if not words:
             continue
         try:
-            frame, agent, x, y, light, inside, _first, state, _lasted = map(float, words)
+            frame, agent, x, y, light, inside, _first, state, _lasted = map(_finite, words)
             paths[int(agent)].append(_Row(int(frame), x, y, int(light), inside == 1, _STATES[int(state)]))
-        except (ValueError, KeyError, OverflowError):
+        except (ValueError, KeyError):
             what = f"{_COLUMNS} numbers, the 8th of them 0 (green), 1 (red) or 2 (amber)"
             raise InvalidInputError(f"{path}: line {number}: expected {what}, found {line[:80]!r}") from None
     if not paths:

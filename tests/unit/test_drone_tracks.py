@@ -59,6 +59,16 @@ def test_a_line_that_is_no_row_is_named(tmp_path: Path) -> None:
         leavers(tmp_path, "")
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize("column", range(8))
+def test_a_number_that_counts_nothing_is_named(tmp_path: Path, column: int, number: str) -> None:
+    """An agent ``nan`` or a frame ``inf`` ended in a traceback; a place that is none made a turn to the right."""
+    words = rows(1, leaves=30)[0].split()
+    words[column] = number
+    with pytest.raises(InvalidInputError, match="line 1: expected 9 numbers"):
+        leavers(tmp_path, " ".join(words))
+
+
 @pytest.mark.shared
 @pytest.mark.skipif(not REAL.exists(), reason="needs the data folder beside the checkout")
 def test_a_crossroads_in_zhengzhou() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from smartstream.config.fields import FEEDS
 from smartstream.testing.street import write_street
 
 REFERENCE = Path(__file__).parents[1] / "config/reference_site.toml"
@@ -120,6 +121,49 @@ def test_draw_shows_the_geometry_on_the_first_picture(site: Path) -> None:
     x, y = round(0.34 * 640), round(0.64 * 360)  # on the stop line, off its label
     blue, green, red = drawn[y, x].astype(int)
     assert red > 200 > green + 60, (blue, green, red)
+
+
+@pytest.mark.parametrize("out", ["taken", "taken/deeper", "full"])
+def test_a_folder_that_cannot_be_drawn_into_is_one_message(site: Path, out: str) -> None:
+    """A path that is a file, or leads through one, ended in a traceback; a picture that was not written in nothing."""
+    pytest.importorskip("cv2")
+    (site.parent / "taken").write_text("a file")
+    (site.parent / "full/cam-s.png").mkdir(parents=True)
+    done = smartstream("check", site, "--draw", site.parent / out)
+    assert done.returncode == 2
+    assert "drawn:" not in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "--draw" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_a_file_that_is_missing_is_a_mistake_of_every_feed(site: Path, kind: str) -> None:
+    table = f'\n[[{kind}]]\nurl = "file:nowhere.ndjson"\n' + ('junction = "j1"\n' if kind == "signal_feed" else "")
+    site.write_text(site.read_text() + table)
+    done = smartstream("check", site)
+    assert done.returncode == 2
+    assert '].url — found "file:nowhere.ndjson", which cannot be opened' in done.stderr
+    assert f" {kind}[" in done.stderr
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_every_feed_is_summed_up_and_is_a_source(tmp_path: Path, kind: str) -> None:
+    """Feeds of approvals and media were left out, and a site of signals alone was told to end at once."""
+    (tmp_path / "lines.ndjson").write_text("{}\n")
+    place = '[[junction]]\nid = "j1"\n' if kind in ("signal_feed", "condition_feed") else ""
+    of = 'junction = "j1"\n' if kind == "signal_feed" else ""
+    text = f'[site]\nid = "a"\nprovince = "19"\n{place}[[{kind}]]\n{of}url = "file:lines.ndjson"\n'
+    (tmp_path / "site.toml").write_text(text)
+    done = smartstream("check", tmp_path / "site.toml")
+    assert done.returncode == 0, done.stderr
+    assert f"{kind}{' of j1' if of else ''}: file:lines.ndjson, late after " in done.stdout
+    assert "no source at all" not in done.stderr
+
+
+def test_a_site_without_a_source_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text('[site]\nid = "a"\nprovince = "19"\n')
+    done = smartstream("check", tmp_path / "site.toml")
+    assert (done.returncode, done.stderr) == (0, "warning: no source at all: a run would end at once\n")
 
 
 def test_what_is_no_video_is_a_mistake(site: Path) -> None:

@@ -142,6 +142,28 @@ def test_a_mistake_names_place_found_and_expected(old: str, new: str, message: s
     assert one_mistake(old, new) == message
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "place", "wanted"),
+    [
+        ("file:scene.mp4", "rtsp://h:{}/1", "camera[0].url", "rtsp://… with a port from 1 to 65535"),
+        ("file:scene.mp4", "http://h:{}/", "camera[0].url", "http://… with a port from 1 to 65535"),
+        ("file:signals.ndjson", "mqtt://h:{}/a", "signal_feed[0].url", "mqtt://HOST/TOPIC with a port from 1 to 65535"),
+        ("file:reports.ndjson", "http://h:{}/", "report_feed[0].url", "http://… with a port from 1 to 65535"),
+        ('url = "embedded"', 'url = "nats://h:{}"', "nats.url", '"embedded", nats://HOST:PORT or tls://HOST:PORT'),
+        ("redis://127.0.0.1:6379/0", "redis://h:{}", "redis.url", "redis://HOST:PORT/DB or rediss://HOST:PORT/DB"),
+    ],
+)
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "x"])
+def test_a_port_that_is_none_is_a_mistake(old: str, new: str, place: str, wanted: str, port: str) -> None:
+    """It passed the check, and the run ended in a traceback of the library that was to connect."""
+    text = REFERENCE.read_text()
+    if place == "camera[0].url":
+        text = text.replace("start_time = 1790000000.0", "")
+    (found,) = mistakes(text.replace(old, new.format(port)))
+    assert found.startswith(f"{place} — found ")
+    assert found.endswith(f" — expected {wanted}")
+
+
 def test_an_arrow_names_a_group_that_there_is() -> None:
     text = REFERENCE.read_text().replace(
         'signal = "S-through"', 'signal = "S-through"\nmovement_signal = { right = "R" }'
