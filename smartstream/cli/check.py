@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 import numpy as np
+import shapely
 
 from pipelines.live_cameras import LIVE_SCHEMES, live_picture
 from pipelines.sources import site_sides
 from smartstream import _core
 from smartstream.config.calibration import ground_from_image, residuals_m
 from smartstream.config.fields import FEEDS, crosses_itself
-from smartstream.config.site import Camera, Site, load_site
+from smartstream.config.site import Camera, Line, Site, load_site
 from smartstream.errors import InvalidInputError
 from smartstream.rules.compile import BUILT
 from smartstream.vision.overlay import draw_site, first_picture, require_opencv, write_picture
+
+_NEAR: Final = 0.02
+"""How far from a line, in pictures, a lane may end that leads over it."""
+_BESIDE: Final = 0.15
+"""The share of a stop line that kerbs and medians take at most."""
 
 
 @click.command()
@@ -86,11 +93,25 @@ def warnings(site: Site) -> list[str]:
             for j, shape in enumerate(getattr(camera, word))
             if crosses_itself(shape.polygon)
         ]
+        judged = {getattr(rule, "line", None) for rule in camera.rule if rule.kind in signalled}
+        found += [
+            f"camera[{i}].line[{j}] ({line.id}): {share:.0%} of it lie in no lane; who crosses there is judged by the "
+            "lights of its other lanes; is a lane missing?"
+            for j, line in enumerate(camera.line)
+            if line.id in judged and (share := _beside_lanes(camera, line)) > _BESIDE
+        ]
         if not camera.line and not camera.rule:
             found.append(f"camera[{i}] ({camera.id}): no line and no rule; nothing will come of it")
     if not site.camera and not any(getattr(site, feeds) for feeds in FEEDS):
         found.append("no source at all: a run would end at once")
     return found
+
+
+def _beside_lanes(camera: Camera, line: Line) -> float:
+    """The share of a line that no lane leads over."""
+    lanes = shapely.union_all([shapely.Polygon(lane.polygon).buffer(_NEAR) for lane in camera.lane])
+    whole = shapely.LineString(line.points)
+    return float(whole.difference(lanes).length / whole.length)
 
 
 def _video(site: Site, url: str) -> str:

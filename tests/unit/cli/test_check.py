@@ -214,3 +214,16 @@ def test_every_field_of_the_schema_has_a_description() -> None:
         for key, field in table.get("properties", {}).items():
             of_type = schema["$defs"].get(field.get("$ref", "").rsplit("/", 1)[-1], {})
             assert key == "kind" or (field | of_type).get("description"), f"{name}.{key}"
+
+
+def test_a_stop_line_that_lies_half_in_no_lane_is_a_warning(site: Path) -> None:
+    told = "warning: camera[0].line[0] (S-stop): 6"
+    done = smartstream("check", site)
+    assert done.returncode == 0
+    assert told in done.stderr
+    lane, wide = "[[0.31, 0.63], [0.42, 0.63]", "[[0.31, 0.63], [0.64, 0.63]"
+    assert lane in site.read_text()
+    site.write_text(site.read_text().replace(lane, wide))
+    done = smartstream("check", site)
+    assert done.returncode == 0
+    assert "in no lane" not in done.stderr
