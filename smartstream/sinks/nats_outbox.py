@@ -108,6 +108,7 @@ class Outbox:
         self._moved = asyncio.Event()  # for the caller: pending fell to the threshold, or failed
         self._threshold = 0
         self._progress_s = time.monotonic()
+        self._fruitless = False  # the last session sent, and nothing was acknowledged
         self._trouble: str | None = None
         self._failure: SmartstreamError | None = None
         self._nc: Client | None = None  # while a session publishes
@@ -251,12 +252,16 @@ class Outbox:
         if self._trouble:
             _log.warning("NATS publishing again", pending=self._pending())
         self._trouble = None
-        self._progress()
+        self._come_again()
         inbox = nc.new_inbox()
         await nc.subscribe(f"{inbox}.*", cb=self._on_ack)
         self._nc = nc
         self._moved.set()
-        await self._pump(nc, inbox)
+        done = self.done
+        try:
+            await self._pump(nc, inbox)
+        finally:
+            self._fruitless = bool(self._flight) and self.done == done
 
     async def _pump(self, nc: Client, inbox: str) -> None:
         queue, flight = self._queue, self._flight
@@ -315,6 +320,11 @@ class Outbox:
     def _progress(self) -> None:
         self._progress_s = time.monotonic()
 
+    def _come_again(self) -> None:
+        """A server that is back, or tells what it holds, gets its time; one that then takes nothing gets no more."""
+        if not self._fruitless:
+            self._progress()
+
     def _settled_one(self) -> None:
         self.done += 1
         self._progress()
@@ -352,7 +362,7 @@ class Outbox:
                            found=last, publishing_again=len(again))  # fmt: skip
                 missing += again
                 mark = position[name] = Mark(created, seq)
-            held |= await ids_after(js, name, mark.seq, last=last, scope=self._scope, progress=self._progress)
+            held |= await ids_after(js, name, mark.seq, last=last, scope=self._scope, progress=self._come_again)
         self._position = position
         if self._resuming:
             self._known, self._resuming = held, False

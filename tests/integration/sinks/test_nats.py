@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -307,6 +309,33 @@ def test_a_full_stream_stops_the_flow_with_the_reason(broker: Broker) -> None:
         part.snapshot()
     part.close()
     assert len(read_stream(broker.access, EVENTS)) == 3
+
+
+def test_a_server_that_answers_but_never_takes_ends_the_patience(broker: Broker) -> None:
+    """However often the publisher connects again meanwhile: each pause is shorter than the patience."""
+    full = StreamConfig(name=EVENTS, subjects=["ioc.*.*.traffic.>"], max_msgs=3, discard=DiscardPolicy.NEW)
+    manage(broker.access, lambda js: js.add_stream(full))
+    part = NatsSink(broker.access, province="19", ward=None, patience_s=8).build_part("nats", "all", None)
+    part.write_batch([event_flow.event("cam", n) for n in (0, 1, 2, 3, 5)])
+    with bounded(60), pytest.raises(UnavailableError, match=r"2 events unacknowledged .*maximum messages exceeded"):
+        part.snapshot()
+    part.close()
+
+
+@contextmanager
+def bounded(limit_s: int) -> Iterator[None]:
+    """Fail instead of hanging."""
+
+    def too_long(_signal: int, _frame: object) -> None:
+        raise AssertionError(f"not over after {limit_s} s")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(limit_s)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def manage(access: NatsAccess, work: Callable[[JetStreamContext], Coroutine[Any, Any, Any]]) -> Any:
