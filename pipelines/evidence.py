@@ -56,7 +56,7 @@ def evidence_store(site: Site) -> EvidenceStore | None:
 
     Raises:
         InvalidInputError: The folder cannot be written, or the key cannot be read.
-        UnavailableError: The library that signs is missing.
+        MissingExtraError: The library that signs is missing.
     """
     if site.evidence is None:
         return None

@@ -19,6 +19,18 @@ class ConfigError(InvalidInputError):
     """The site file or the environment is wrong; the message lists every mistake with its path."""
 
 
+class MissingExtraError(InvalidInputError):
+    """A library is missing that comes with an extra of this package.
+
+    Args:
+        what: What needs it.
+        extra: Its name, as in ``pip install 'smartstream[draw]'``.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs its extra: pip install 'smartstream[{extra}]'")
+
+
 class UnavailableError(SmartstreamError):
     """Something outside cannot be reached now; trying again may help."""
 

@@ -36,3 +36,21 @@ class Instant(click.ParamType[int]):
             return parse_instant(value if seconds is None else seconds)
         except ValueError as e:
             self.fail(str(e), param, ctx)
+
+
+class Size(click.ParamType[tuple[int, int]]):
+    """Width and height of a picture in pixels, as ``1280x720``."""
+
+    name = "WxH"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Both, even: what video encoders take."""
+        if isinstance(value, tuple):
+            return value
+        width, _, height = str(value).partition("x")
+        if not (width.isdecimal() and height.isdecimal()):
+            self.fail(f"expected WIDTHxHEIGHT such as 1280x720, found {value!r}", param, ctx)
+        size = int(width), int(height)
+        if not all(64 <= v <= 4096 and v % 2 == 0 for v in size):
+            self.fail(f"expected even numbers from 64 to 4096, found {value!r}", param, ctx)
+        return size

@@ -249,7 +249,10 @@ class _Seeds(click.ParamType[tuple[int, ...]]):
             first, _, last = part.partition("-")
             if not first.isdecimal() or (last and not last.isdecimal()) or len(part) > 21:
                 self.fail(f"expected seeds such as 1-20 or 3,7,9, found {value!r}", param, ctx)
-            out += range(int(first), int(last or first) + 1)
+            found = range(int(first), int(last or first) + 1)
+            if not found:
+                self.fail(f"expected the smaller seed first, found {part!r}", param, ctx)
+            out += found
         return tuple(out)
 
 
@@ -259,7 +262,9 @@ class _Seeds(click.ParamType[tuple[int, ...]]):
 @click.option("--pixels", is_flag=True, help="From the rendered picture and the motion detector: minutes a seed.")
 @click.option("--scene", type=click.Choice(["day", "night"]), default="day", show_default=True, help="Light.")
 @click.option("--fps", type=FloatRange(5, 60), default=_TRACKS_FPS, show_default=True, help="With --pixels.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only cases of this kind.")
+@click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice(KINDS), metavar="KIND", help="Only cases of this kind."
+)
 @click.option("--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, help="Seeds at a time.")
 @click.option("--write", is_flag=True, help=f"Also write {HERE}/accuracy*.md and .json.")
 def bench(

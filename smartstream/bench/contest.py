@@ -11,19 +11,17 @@ import msgspec
 
 from smartstream.bench.clip import SOURCE, given_clip, made_clip, require_ffmpeg
 from smartstream.bench.cpu import Program, contest
-from smartstream.bench.report import print_gates, print_table, write_json
+from smartstream.bench.report import json_option, print_gates, print_table, write_json
 from smartstream.options import FloatRange
 
 Gates = Callable[[dict[str, float], dict[str, float]], list[dict[str, object]]]
 """Goals from frames per CPU-second and ratio by contestant."""
 
 
-def camera_options(
-    *, default_json: Path, recipes: Sequence[str]
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def camera_options(name: str, *, recipes: Sequence[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The options of a benchmark that decodes a clip."""
     path = click.Path(path_type=Path)
-    options = [
+    options: list[Callable[[Callable[..., None]], Callable[..., None]]] = [
         click.option("--peers", is_flag=True, help="Also run what users would pick instead."),
         click.option("--clip", type=path, help="A video file of yours instead of a made one."),
         click.option(
@@ -32,7 +30,7 @@ def camera_options(
         click.option("--source", type=path, default=SOURCE, show_default=True, help="Footage the clip is made from."),
         click.option("--minutes", type=FloatRange(min=0.5), default=5.0, show_default=True, help="Its length."),
         click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Median of so many."),
-        click.option("--json", "output", type=path, default=default_json, show_default=True),
+        json_option(name),
     ]
 
     def add(command: Callable[..., None]) -> Callable[..., None]:

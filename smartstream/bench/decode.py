@@ -17,13 +17,13 @@ BARE: Final = 1.0
 
 
 @click.command(name="decode")
-@camera_options(default_json=Path("bench-decode.json"), recipes=list(RECIPES))
+@camera_options("decode", recipes=list(RECIPES))
 def bench(
     *, peers: bool, name: str, clip: Path | None, source: Path, minutes: float, rounds: int, output: Path
 ) -> None:
-    """Decode alone in frames per CPU-second, beside ``ffmpeg -threads 1 -f null`` on the same clip.
+    """Decode alone in frames per CPU-second, beside `ffmpeg -threads 1 -f null` on the same clip.
 
-    ``--peers`` adds PyAV and cv2.VideoCapture, neither converting pictures (extra `bench`).
+    `--peers` adds PyAV and cv2.VideoCapture, neither converting pictures (extra `bench`).
     """
     ours = worker("decode", "smartstream: luma and times", ours=True)
     others = [worker("pyav", "PyAV"), worker("opencv_grab", "OpenCV, grab only")]

@@ -18,7 +18,7 @@ import numpy as np
 
 from smartstream.bench.fanout_peers import BOUND, OURS, PEERS, Publisher, Sink
 from smartstream.bench.fanout_screens import Screens
-from smartstream.bench.report import gate, print_gates, print_table, write_json
+from smartstream.bench.report import gate, json_option, print_gates, print_table, write_json
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.sinks.nats import prepare
@@ -36,7 +36,7 @@ _number = count()
 @click.option("--events", type=click.IntRange(100), default=5000, show_default=True, help="Per measurement.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Fastest of so many.")
 @click.option("--screens", type=click.IntRange(1, 1000), default=100, show_default=True, help="Live subscribers.")
-@click.option("--json", "output", type=click.Path(path_type=Path), default=Path("bench-fanout.json"), show_default=True)
+@json_option("fanout")
 def bench(*, peers: bool, events: int, rounds: int, screens: int, output: Path) -> None:
     """Acknowledged events per second by batch size, and the latency of live subscribers."""
     ways = [OURS, BOUND, *(PEERS if peers else ())]

@@ -20,7 +20,7 @@ import numpy as np
 
 from smartstream import _core
 from smartstream.bench.clip import SOURCE, given_clip, made_clip, require_ffmpeg
-from smartstream.bench.report import gate, print_gates, print_table, write_json
+from smartstream.bench.report import gate, json_option, print_gates, print_table, write_json
 from smartstream.errors import InvalidInputError
 from smartstream.model.tracks import TrackBatch
 from smartstream.options import FloatRange
@@ -171,9 +171,7 @@ def most_held(try_with: Callable[[int], Measured], first: int) -> list[Measured]
     "--clip", type=click.Path(path_type=Path), help="A 1080p25 clip of two minutes; else one is made of --source."
 )
 @click.option("--source", default=str(SOURCE), show_default=True, type=click.Path(path_type=Path), help="Footage.")
-@click.option(
-    "--json", "output", default="benchmarks/results/gpu.json", show_default=True, type=click.Path(path_type=Path)
-)
+@json_option("gpu")
 def bench(
     model: Path,
     detector: str,

@@ -24,8 +24,8 @@ import click
 import msgspec
 import numpy as np
 
-from smartstream.bench.report import gate, print_gates, print_table, write_json
-from smartstream.errors import InternalError, InvalidInputError
+from smartstream.bench.report import gate, json_option, print_gates, print_table, write_json
+from smartstream.errors import InternalError, MissingExtraError
 from smartstream.options import FloatRange
 
 GOAL_P99_MS: Final = 100.0
@@ -63,18 +63,18 @@ class _Window(msgspec.Struct):
 
 @click.command(name="intake")
 @click.option("--rate", type=FloatRange(1, 10_000), default=500.0, show_default=True, help="Reports a second.")
-@click.option("--seconds", type=FloatRange(1, 3600), default=60.0, show_default=True)
+@click.option("--seconds", type=FloatRange(1, 3600), default=60.0, show_default=True, help="How long.")
 @click.option("--kills/--no-kills", default=True, show_default=True, help="SIGKILL of the engine and of the broker.")
 @click.option(
     "--peers", is_flag=True, help="Also an aiohttp server that answers at once and stores nothing: the bound."
 )
-@click.option("--json", "output", type=click.Path(path_type=Path), default=Path("bench-intake.json"), show_default=True)
+@json_option("intake")
 def bench(*, rate: float, seconds: float, kills: bool, peers: bool, output: Path) -> None:
     """Latency of the intake, and what is lost or doubled over kills: nothing."""
     try:
         import aiohttp  # noqa: F401
     except ImportError:
-        raise InvalidInputError("bench intake needs the extra intake: pip install 'smartstream[intake]'") from None
+        raise MissingExtraError("`smartstream bench intake`", "intake") from None
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         if peers:

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from smartstream.errors import InvalidInputError
+from smartstream.errors import InvalidInputError, MissingExtraError
 
 Boxes = npt.NDArray[np.float64]
 _SMALL_PX: Final = 25
@@ -104,7 +104,7 @@ def score_set(sequences: Sequence[LabelledSequence], results: Sequence[Tracked])
     """Score one tracker's output over a set, the sequences combined as TrackEval does.
 
     Raises:
-        InvalidInputError: The library TrackEval is missing.
+        MissingExtraError: The library TrackEval is missing.
     """
     for removed, now in (("float", float), ("int", int), ("bool", bool)):
         if removed not in np.__dict__:
@@ -112,7 +112,7 @@ def score_set(sequences: Sequence[LabelledSequence], results: Sequence[Tracked])
     try:
         from trackeval.metrics import CLEAR, HOTA, Identity
     except ImportError:
-        raise InvalidInputError("TrackEval is not installed: pip install 'smartstream[bench]'") from None
+        raise MissingExtraError("scoring by TrackEval", "bench") from None
     quiet = {"PRINT_CONFIG": False}
     metrics = [HOTA(), CLEAR(quiet), Identity(quiet)]
     data = [_comparison(sequence, tracked) for sequence, tracked in zip(sequences, results, strict=True)]

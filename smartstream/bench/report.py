@@ -8,13 +8,26 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from smartstream._core import __version__
+
+
+def json_option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """``--json``: where benchmark ``name`` leaves its result."""
+    path = Path(f"bench-{name}.json")
+    return click.option(
+        "--json",
+        "output",
+        type=click.Path(path_type=Path),
+        default=path,
+        show_default=True,
+        help="The result, with machine, commit and command.",
+    )
 
 
 def origin() -> dict[str, Any]:

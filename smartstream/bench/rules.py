@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from smartstream._core import JunctionEngine, __version__
-from smartstream.bench.report import gate, print_gates, print_table, write_json
-from smartstream.errors import UnavailableError
+from smartstream.bench.report import gate, json_option, print_gates, print_table, write_json
+from smartstream.errors import MissingExtraError
 from smartstream.model.classes import STATE_CODE
 from smartstream.model.time import NS
 from smartstream.model.tracks import TrackBatch
@@ -64,7 +64,7 @@ class Street(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 @click.option("--peers", is_flag=True, help="Also run supervision's LineZone and PolygonZone (extra `bench`).")
 @click.option("--seconds", type=click.IntRange(1, 3600), default=120, show_default=True, help="Length of the scene.")
 @click.option("--rounds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Fastest of so many.")
-@click.option("--json", "output", type=click.Path(path_type=Path), default=Path("bench-rules.json"), show_default=True)
+@json_option("rules")
 def bench(*, peers: bool, seconds: int, rounds: int, output: Path) -> None:
     """Track observations per CPU second: 12 lanes, 8 lines, 10 rules, 50 live tracks."""
     street = make_street(seconds)
@@ -117,7 +117,7 @@ def _supervision(street: Street) -> Callable[[], float]:
     try:
         sv = import_module("supervision")
     except ImportError:
-        raise UnavailableError("supervision is not installed: pip install 'smartstream[bench]'") from None
+        raise MissingExtraError("`smartstream bench rules --peers`", "bench") from None
     config = json.loads(street.config)["cameras"][0]
     size = np.array(SIZE, np.float64)
     starts = np.concatenate(([0], street.frames[:-1]))

@@ -20,9 +20,10 @@ import click
 import numpy as np
 
 from smartstream import _core
-from smartstream.bench.report import gate, print_gates, print_table, write_json
+from smartstream.bench.report import gate, json_option, print_gates, print_table, write_json
 from smartstream.errors import UnavailableError
 from smartstream.model.time import NS
+from smartstream.options import Size
 
 T0: Final = 1_790_000_000 * NS
 PIECE_S: Final = 20
@@ -32,7 +33,7 @@ FLAT: Final = 1.05
 """Memory of the last third over that of the second third."""
 
 
-def draw_clip(path: Path, seconds: int, size: str) -> None:
+def draw_clip(path: Path, seconds: int, size: tuple[int, int]) -> None:
     """A clip of moving shapes with a sensor's noise, 25 fps, a key frame a second, no B-frames.
 
     Raises:
@@ -41,7 +42,7 @@ def draw_clip(path: Path, seconds: int, size: str) -> None:
     if shutil.which("ffmpeg") is None:
         raise UnavailableError("bench soak needs the ffmpeg command to make its clip")
     piece = path.with_name("piece.mp4")
-    source = f"testsrc2=size={size}:rate=25:duration={min(seconds, PIECE_S)}"
+    source = f"testsrc2=size={size[0]}x{size[1]}:rate=25:duration={min(seconds, PIECE_S)}"
     encode = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-g", "25", "-b:v", "2M"]
     noise = ["-vf", "noise=alls=6:allf=t:all_seed=7,format=yuv420p"]
     commands = (
@@ -127,12 +128,16 @@ def judge(found: dict[str, Any]) -> list[dict[str, Any]]:
     "--cameras", type=click.IntRange(2, 1000), default=16, show_default=True, help="How many, the broken one included."
 )
 @click.option("--seconds", type=click.IntRange(6, 86_400), default=600, show_default=True, help="How long.")
-@click.option("--size", default="1280x720", show_default=True, help="Size of the pictures.")
-@click.option("--shed", type=click.Choice(["latest", "every-nth", "block"]), default="latest", show_default=True)
+@click.option("--size", type=Size(), default="1280x720", show_default=True, help="Picture in pixels.")
 @click.option(
-    "--json", "output", default="benchmarks/results/soak.json", show_default=True, type=click.Path(path_type=Path)
+    "--shed",
+    type=click.Choice(["latest", "every-nth", "block"]),
+    default="latest",
+    show_default=True,
+    help="What is left out.",
 )
-def bench(cameras: int, seconds: int, size: str, shed: str, output: Path) -> None:
+@json_option("soak")
+def bench(cameras: int, seconds: int, size: tuple[int, int], shed: str, output: Path) -> None:
     """Many cameras at once: is memory flat, is every drop counted, does a broken one harm the others?"""
     with tempfile.TemporaryDirectory(prefix="smartstream-soak-") as folder:
         clip, broken = Path(folder) / "clip.mp4", Path(folder) / "broken.mp4"
@@ -150,5 +155,5 @@ def bench(cameras: int, seconds: int, size: str, shed: str, output: Path) -> Non
     click.echo(f"memory: {memory[0]:.0f} MiB at the start, {max(memory):.0f} at most, {memory[-1]:.0f} at the end")
     gates = judge(found)
     print_gates(gates)
-    settings = {"cameras": cameras, "seconds": seconds, "size": size, "shed": shed}
+    settings = {"cameras": cameras, "seconds": seconds, "size": f"{size[0]}x{size[1]}", "shed": shed}
     write_json(output, "soak", {"settings": settings, **found, "gates": gates})

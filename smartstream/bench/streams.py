@@ -20,7 +20,7 @@ from typing import Any, Final
 import click
 import numpy as np
 
-from smartstream.bench.report import gate, print_gates, print_table, write_json
+from smartstream.bench.report import gate, json_option, print_gates, print_table, write_json
 from smartstream.bench.streams_flow import CountByPhase, phase_rows, run_flow
 from smartstream.model.time import NS
 from smartstream.streams.columns import Rows
@@ -37,17 +37,27 @@ _BATCH: Final = ("duckdb", "polars")
 _PEERS: Final = ("duckdb", "polars", "bytewax", "pathway", "pyflink", "quixstreams")
 
 
+class _PeerPython(click.ParamType[tuple[str, str]]):
+    name = "PEER=PATH"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        peer, sign, path = str(value).partition("=")
+        if not sign or peer not in _PEERS:
+            self.fail(f"expected PEER=PATH with one of {', '.join(_PEERS)}, found {value!r}", param, ctx)
+        return peer, path
+
+
 @click.command(name="streams")
 @click.option("--peers", is_flag=True, help="Also run what users would pick instead, and batch engines as the bound.")
-@click.option("--rows", type=click.IntRange(10_000, 100_000_000), default=4_000_000, show_default=True)
-@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Median of so many.")
-@click.option("--python", "pythons", multiple=True, metavar="PEER=PATH", help="The Python that has a peer.")
 @click.option(
-    "--json", "output", type=click.Path(path_type=Path), default=Path("bench-streams.json"), show_default=True
+    "--rows", type=click.IntRange(10_000, 100_000_000), default=4_000_000, show_default=True, help="Of input."
 )
-def bench(*, peers: bool, rows: int, rounds: int, pythons: tuple[str, ...], output: Path) -> None:
+@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Median of so many.")
+@click.option("--python", "pythons", multiple=True, type=_PeerPython(), help="The Python that has a peer.")
+@json_option("streams")
+def bench(*, peers: bool, rows: int, rounds: int, pythons: tuple[tuple[str, str], ...], output: Path) -> None:
     """Rows per CPU-second through source, join, windows and sink, with recovery on; state over a day."""
-    where = dict(pair.split("=", 1) for pair in pythons)
+    where = dict(pythons)
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="smartstream-bench-") as name:
         data = Path(name) / "rows.npz"

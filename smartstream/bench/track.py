@@ -19,7 +19,7 @@ import numpy as np
 
 from smartstream._core import Tracker
 from smartstream.bench.mot_score import LabelledSequence, Tracked, read_set, score_set
-from smartstream.bench.report import gate, print_gates, print_table, write_json
+from smartstream.bench.report import gate, json_option, print_gates, print_table, write_json
 from smartstream.bench.track_peers import PEERS, Contestant, Frame, ours
 from smartstream.vision.mot import MotDetections, read_mot_detections
 
@@ -44,7 +44,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 @click.option("--data", type=click.Path(path_type=Path), default=DATA, show_default=True, help="A labelled set.")
 @click.option("--preset", default="vehicle", show_default=True, help="Of our tracker; peers run at their defaults.")
 @click.option("--rounds", type=click.IntRange(1, 1000), default=3, show_default=True, help="Fastest of so many.")
-@click.option("--json", "output", type=click.Path(path_type=Path), default=Path("bench-track.json"), show_default=True)
+@json_option("track")
 def bench(*, peers: bool, data: Path, preset: str, rounds: int, output: Path) -> None:
     """Accuracy (HOTA, IDF1, identity switches by TrackEval) and speed on recorded detections."""
     clips = [_clip(sequence) for sequence in read_set(data)]

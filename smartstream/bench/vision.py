@@ -25,7 +25,7 @@ RENDERED: Final = ROAD.parents[1] / "demo" / "clip" / "site.toml"
 
 
 @click.command(name="vision")
-@camera_options(default_json=Path("bench-vision.json"), recipes=[*RECIPES, "rendered"])
+@camera_options("vision", recipes=[*RECIPES, "rendered"])
 @click.option(
     "--site",
     type=click.Path(path_type=Path),
@@ -42,10 +42,10 @@ def bench(
     output: Path,
     site: Path | None,
 ) -> None:
-    """Decode, detect, track and judge in frames per CPU-second, beside ``ffmpeg -threads 1 -f null`` on the same clip.
+    """Decode, detect, track and judge in frames per CPU-second, beside `ffmpeg -threads 1 -f null` on the same clip.
 
-    ``--peers`` adds cv2.VideoCapture, MOG2, contours, Roboflow's ByteTrack and two of the rules by hand (extra
-    `bench`). ``--made rendered`` is the demo's scene.
+    `--peers` adds cv2.VideoCapture, MOG2, contours, Roboflow's ByteTrack and two of the rules by hand (extra
+    `bench`). `--made rendered` is the demo's scene.
     """
     rendered = clip is None and name == "rendered"
     if rendered:

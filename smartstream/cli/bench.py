@@ -41,4 +41,4 @@ class _Benchmarks(click.Group):
 
 @click.group(cls=_Benchmarks)
 def bench() -> None:
-    """Measure the engine; ``--peers`` runs what users would pick instead on the same work, in the same run."""
+    """Measure the engine; `--peers` runs what users would pick instead on the same work, in the same run."""

@@ -25,7 +25,10 @@ def controller() -> None:
 @_log
 @click.option("--device", type=int, help="Only this controller.")
 def signals(log: Path, device: int | None) -> None:
-    """The phases as lines of a signal feed, on standard output."""
+    """The phases as lines of a signal feed.
+
+    The lines go to standard output.
+    """
     for line in phase_lines(read_log(log, device=device)):
         click.echo(_feed_line(line))
 
@@ -36,7 +39,10 @@ def signals(log: Path, device: int | None) -> None:
 @click.option("--detector", type=int, required=True, help="Channel of the detector.")
 @click.option("--phase", type=int, required=True, help="Phase that rules it.")
 def crossings(log: Path, device: int | None, detector: int, phase: int) -> None:
-    """Crossings of a detector by what its phase showed; those on the tick of a change are undecided."""
+    """Crossings of a detector by what its phase showed.
+
+    Those on the tick of a change are undecided.
+    """
     found = count_crossings(read_log(log, device=device), detector=detector, phase=phase)
     for state, n in sorted(found.by_state.items()):
         click.echo(f"{state:<10} {n}")
@@ -57,7 +63,10 @@ def crossings(log: Path, device: int | None, detector: int, phase: int) -> None:
 @click.option("--intersection", type=int, help="Only this one.")
 @click.option("--heartbeats", is_flag=True, help="Every message, not only changes.")
 def spat(messages: Path, start_ns: int, intersection: int | None, heartbeats: bool) -> None:  # noqa: FBT001 (click)
-    """SPaT messages (SAE J2735, JSON) as lines of a signal feed, on standard output."""
+    """SPaT messages as lines of a signal feed.
+
+    MESSAGES are those of SAE J2735, as JSON; the lines go to standard output.
+    """
     found = read_spat(messages, start_ns=start_ns, intersection=intersection)
     for line in found.lines if heartbeats else changes(found.lines):
         click.echo(_feed_line(line))
@@ -70,7 +79,10 @@ def spat(messages: Path, start_ns: int, intersection: int | None, heartbeats: bo
 @click.argument("trajectories", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--fps", default=30.0, show_default=True, type=FloatRange(1, 240), help="Frames per second.")
 def leavers(trajectories: Path, fps: float) -> None:
-    """Who left the area of a light on red, in trajectories from above (VTP-TL): candidates, and why not."""
+    """Who left the area of a light on red, seen from above.
+
+    TRAJECTORIES are those of VTP-TL. Candidates, and why the others are none.
+    """
     found = read_drone_tracks(trajectories, fps=fps)
     for state, n in sorted(found.by_state.items()):
         click.echo(f"{state:<10} {n}")

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from smartstream.cli.run import Pace
+from smartstream.cli.run import PACES, Pace
 from smartstream.cli.score import print_score
 from smartstream.config.site import load_site
 from smartstream.demo.play import play, unpack
 from smartstream.demo.stills import draw_stills
-from smartstream.errors import UnavailableError
+from smartstream.errors import MissingExtraError
 from smartstream.model.event import CloudEvent
 from smartstream.observe.logging import configure
 from smartstream.score import score_files
@@ -32,7 +32,7 @@ _SIGNAL: Final = {"red": "đỏ", "amber": "vàng", "green": "xanh"}
 
 
 @click.command()
-@click.option("--speed", type=Pace(), default="1x", show_default=True, help="Pace of the clip: 1x, 4x, max.")
+@click.option("--speed", type=Pace(), metavar=PACES, default="1x", show_default=True, help="Pace of the clip.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -71,7 +71,7 @@ def demo(speed: float | None, out: Path | None) -> None:
     try:
         stills = draw_stills(site, show.violations, folder / "record", folder / "stills", at_most=2)
         console.print(f"\n{len(stills)} annotated stills in {folder / 'stills'}")
-    except UnavailableError as e:
+    except MissingExtraError as e:
         console.print(f"\nNo stills: {e}", markup=False)
     console.print(f"Event file: {played.events}\nSite file to play with: {site_file}")
 

@@ -18,7 +18,7 @@ from smartstream.vision.gpu.engine import DEFAULT_BATCH, Plan, engine_for
 _folder = click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of engines; else $SMARTSTREAM_ENGINE_CACHE, else the user's cache.",
+    help="Folder of engines.  [default: $SMARTSTREAM_ENGINE_CACHE, else the user's cache]",
 )
 
 
@@ -40,7 +40,10 @@ def engine() -> None:
 @click.option("--size", type=int, nargs=2, help="Width and height, of a model that leaves them open.")
 @_folder
 def build(model: Path, batch: tuple[int, ...], size: tuple[int, int] | None, cache: Path | None) -> None:
-    """Build the engine of MODEL.onnx, unless it is there; needs no GPU where tensorrt_rtx is installed."""
+    """Build the engine of MODEL.onnx, unless it is there.
+
+    Needs no GPU where tensorrt_rtx is installed.
+    """
     library = find_library()
     device = None if library.portable else Device()
     kept = EngineCache(cache) if cache else engine_cache()

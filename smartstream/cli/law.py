@@ -32,7 +32,7 @@ def law() -> None:
 
 
 @law.command()
-@click.option("--date", "day", type=_Day(), help="Day to look at; default: the newest pack's first day.")
+@click.option("--date", "day", type=_Day(), help="Day to look at.  [default: the newest pack's first day]")
 @click.option("--json", "as_json", is_flag=True, help="The whole pack as JSON.")
 def show(day: date | None, as_json: bool) -> None:  # noqa: FBT001
     """Acts and their candidate clauses on a day."""
@@ -77,9 +77,9 @@ def diff(before: date, after: date) -> None:
 @click.argument("events", type=click.File("rb"))
 @click.option("--as-of", "day", type=_Day(), required=True, help="Judge every stored verdict by the law of this day.")
 def reassess(events: IO[bytes], day: date) -> None:
-    """Re-judge the verdicts of an event file under another date: one JSON line each, only those that change.
+    """Re-judge the verdicts of an event file under another date.
 
-    Lines that are no events are named and left out; exit code 2 then.
+    One JSON line for each verdict that changes. Lines that are no events are named and left out; exit code 2 then.
     """
     pack, changed, seen, bad = _pack(day), 0, 0, 0
     for number, line in enumerate(events, 1):

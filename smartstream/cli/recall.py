@@ -15,7 +15,7 @@ from smartstream.options import Instant
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--model", metavar="X", help="Made with this model: the beginning of its hash, or the detector's name.")
 @click.option("--config", metavar="H", help="Made under this site file: the beginning of its hash.")
 @click.option("--calibration", metavar="C", help="Made with this calibration: the beginning of its hash.")

@@ -14,7 +14,7 @@ from smartstream.cli.tables import print_table
 from smartstream.evidence import cases as desk
 from smartstream.evidence.redact import export as export_case
 
-_folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+_folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 _looking = [
     click.option("--officer", required=True, help="Who looks; stands in the access log."),
     click.option("--purpose", default="review", show_default=True, help="What for."),
@@ -50,7 +50,10 @@ def list_cases(folder: Path, state: str | None) -> None:
 @_looking[0]
 @_looking[1]
 def show(folder: Path, case: str, officer: str, purpose: str) -> None:
-    """What the engine saw, and where its pictures are; the look is logged first."""
+    """What the engine saw, and where its pictures are.
+
+    The look is logged first.
+    """
     one = desk.case(folder, case)
     desk.look(folder, one, officer=officer, purpose=purpose, at_ns=now_ns())
     m = one.manifest
@@ -94,7 +97,10 @@ def reject(folder: Path, case: str, **by: Any) -> None:
 @_folder
 @publishing
 def publish(folder: Path, events_file: str | None, site_file: Path | None) -> None:
-    """Publish every decision of the log again, for a broker that could not be reached: it drops what it has."""
+    """Publish every decision of the log again.
+
+    For a broker that could not be reached: it drops what it has.
+    """
     outlet = Outlet(events_file, site_file)
     events, gone = desk.decided(folder)
     outlet.emit(events)
@@ -109,7 +115,10 @@ def publish(folder: Path, events_file: str | None, site_file: Path | None) -> No
 @_looking[0]
 @_looking[1]
 def export(folder: Path, case: str, out: Path, officer: str, purpose: str) -> None:
-    """Stills and clip in which only the accused vehicle can be recognised; the export is logged first."""
+    """Stills and clip that show nobody but the accused.
+
+    Everything but the accused vehicle is blurred. The export is logged first.
+    """
     one = desk.case(folder, case)
     desk.look(folder, one, officer=officer, purpose=f"export: {purpose}", at_ns=now_ns())
     for path in export_case(one, out):

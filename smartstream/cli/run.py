@@ -9,11 +9,14 @@ import click
 from pipelines.launch import Options, launch
 from smartstream.observe.logging import configure
 
+PACES = "max|1x|10x"
+"""What the help shows of a pace."""
+
 
 class Pace(click.ParamType[float | None]):
     """A pace by event time: ``max``, ``1x``, ``2.5x``."""
 
-    name = "max|1x|10x"
+    name = "pace"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
         """``max`` is ``None``; ``2.5x`` is 2.5."""
@@ -37,13 +40,22 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--events",
     metavar="FILE",
-    help="Also write every event, one CloudEvents JSON a line; - is standard output.",
+    help="Also write every event, one CloudEvents JSON a line; `-`: print them.",
 )
 @click.option("--no-nats", is_flag=True, help="No broker at all.")
 @click.option("--summary", type=click.Path(dir_okay=False, path_type=Path), help="Write the ledger as JSON.")
-@click.option("--speed", type=Pace(), default="max", help="Pace of file sources by event time; default max.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Worker threads per process.")
-@click.option("--processes", type=click.IntRange(1, 64), default=1, help="Processes on this machine.")
+@click.option(
+    "--speed",
+    type=Pace(),
+    metavar=PACES,
+    default="max",
+    show_default=True,
+    help="Pace of file sources by event time.",
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker threads per process.")
+@click.option(
+    "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes on this machine."
+)
 @click.option("--recovery", type=_FOLDER, help="Resume from the last committed epoch after any kind of stop.")
 @click.option("--record", type=_FOLDER, help="Write every input as it came, in the input formats.")
 def run(

@@ -13,28 +13,13 @@ from rich.console import Console
 from rich.progress import Progress as Bars
 
 from smartstream.errors import InvalidInputError, UnavailableError
-from smartstream.options import FloatRange
+from smartstream.options import FloatRange, Size
 from smartstream.simulate.cases import CASES
 from smartstream.simulate.city.scenario import HOURS, make_city
 from smartstream.simulate.scene import Progress, SceneOptions, make_scene
 
 CAMERAS = ("standard", "near", "far", "high", "side")
 CODECS = ("h264", "h265", "mjpeg", "mpeg4")
-
-
-class _Size(click.ParamType[tuple[int, int]]):
-    name = "WxH"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        width, _, height = str(value).partition("x")
-        if not (width.isdecimal() and height.isdecimal()):
-            self.fail(f"expected WIDTHxHEIGHT such as 1280x720, found {value!r}", param, ctx)
-        size = int(width), int(height)
-        if not all(64 <= v <= 4096 and v % 2 == 0 for v in size):
-            self.fail(f"expected even numbers from 64 to 4096, found {value!r}", param, ctx)
-        return size
 
 
 @click.command()
@@ -47,7 +32,7 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.option("--seconds", default=60.0, show_default=True, type=FloatRange(5, 7200), help="Length of the clip.")
 @click.option("--scene", default="day", show_default=True, type=click.Choice(["day", "night"]), help="Light.")
 @click.option("--camera", default="standard", show_default=True, type=click.Choice(CAMERAS), help="Where it hangs.")
-@click.option("--size", default="1280x720", show_default=True, type=_Size(), help="Picture in pixels.")
+@click.option("--size", default="1280x720", show_default=True, type=Size(), help="Picture in pixels.")
 @click.option("--fps", default=25.0, show_default=True, type=FloatRange(1, 60), help="Frames per second.")
 @click.option("--codec", default="h264", show_default=True, type=click.Choice(CODECS), help="Of scene.mp4.")
 @click.option("--bitrate", type=click.IntRange(50, 100_000), help="kbit/s; without it constant, good quality.")

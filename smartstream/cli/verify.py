@@ -14,7 +14,12 @@ from smartstream.evidence.verify import verify as check
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--key", "keys", multiple=True, help="Id of a key that may have signed; default: every key in DIR.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    help="Id of a key that may have signed; may be given several times.  [default: every key in DIR]",
+)
 def verify(folder: Path, keys: tuple[str, ...]) -> None:
     """Check an evidence store: hashes, chains, signatures.
 

@@ -54,7 +54,7 @@ def draw_stills(site: Site, events: Sequence[CloudEvent], record: Path, folder: 
         at_most: Stills per kind.
 
     Raises:
-        UnavailableError: OpenCV is not installed.
+        MissingExtraError: OpenCV is not installed.
     """
     require_opencv()
     folder.mkdir(parents=True, exist_ok=True)

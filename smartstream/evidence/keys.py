@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
 
-from smartstream.errors import InvalidInputError, UnavailableError
+from smartstream.errors import InvalidInputError, MissingExtraError
 
 try:
     ed25519: Any = importlib.import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
@@ -25,10 +25,10 @@ def require_cryptography() -> None:
     """Say what to install where signatures cannot be made or checked.
 
     Raises:
-        UnavailableError: The extra ``evidence`` is not installed.
+        MissingExtraError: The extra ``evidence`` is not installed.
     """
     if ed25519 is None:
-        raise UnavailableError("evidence is signed: pip install 'smartstream[evidence]'")
+        raise MissingExtraError("signed evidence", "evidence")
 
 
 def key_id(public: bytes) -> str:
@@ -54,7 +54,7 @@ class Signer:
 
         Raises:
             InvalidInputError: The file cannot be read or holds no such key.
-            UnavailableError: The library is missing.
+            MissingExtraError: The library is missing.
         """
         require_cryptography()
         try:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from smartstream.errors import DataLossError, InvalidInputError, UnavailableError
+from smartstream.errors import DataLossError, InvalidInputError, MissingExtraError, UnavailableError
 from smartstream.evidence.canonical import canonical
 from smartstream.evidence.cases import StoredCase
 from smartstream.evidence.desk import Sample
@@ -27,12 +27,13 @@ def export(case: StoredCase, folder: Path) -> list[Path]:
     blurred altogether.
 
     Raises:
-        UnavailableError: OpenCV is not installed, or cannot read the clip.
+        MissingExtraError: OpenCV is not installed.
+        UnavailableError: It cannot read the clip.
         InvalidInputError: The folder cannot be written.
         DataLossError: A still of the case does not read.
     """
     if cv2 is None:
-        raise UnavailableError("blurring needs OpenCV: pip install 'smartstream[draw]'")
+        raise MissingExtraError("blurring", "draw")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return _export(case, folder)

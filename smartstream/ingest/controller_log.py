@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from smartstream.errors import InvalidInputError, UnavailableError
+from smartstream.errors import InvalidInputError, MissingExtraError
 from smartstream.model.classes import SignalState
 from smartstream.model.items import SignalChange
 
@@ -57,10 +57,10 @@ def read_log(path: Path, *, device: int | None = None) -> list[Row]:
 
     Raises:
         InvalidInputError: It is no such file.
-        UnavailableError: The extra ``controller`` is not installed.
+        MissingExtraError: The extra ``controller`` is not installed.
     """
     if parquet is None:
-        raise UnavailableError("Parquet is read by pyarrow: pip install 'smartstream[controller]'")
+        raise MissingExtraError("reading Parquet", "controller")
     columns = ["TimeStamp", "DeviceId", "EventId", "Parameter"]
     try:
         table = parquet.read_table(path, columns=columns)

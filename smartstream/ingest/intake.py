@@ -22,7 +22,7 @@ import nats.errors
 from nats.js.errors import NotFoundError
 
 from smartstream.brokers.input_log import InputLog, LogWriter, TakenError
-from smartstream.errors import UNREADABLE, InvalidInputError, UnavailableError
+from smartstream.errors import UNREADABLE, InvalidInputError, MissingExtraError, UnavailableError
 from smartstream.ingest.intake_forms import FormError, as_line, as_request, error_body, same_report
 from smartstream.ingest.report_lines import pseudonym
 from smartstream.model.time import rfc3339
@@ -100,7 +100,7 @@ class Intake:
         behind_proxy: bool,
     ) -> None:
         if web is None:
-            raise InvalidInputError(f"{url}: needs the extra intake: pip install 'smartstream[intake]'")
+            raise MissingExtraError(url, "intake")
         self._url, self._site, self._stream, self._writer = url, site, log, writer
         self._services, self._statuses, self._behind_proxy = services, statuses, behind_proxy
         self._limiter = Limiter(per_client)

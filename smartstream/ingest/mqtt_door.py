@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from smartstream.brokers.input_log import InputLog, LogWriter, Mark, Stored, encode_mark
-from smartstream.errors import InvalidInputError, UnavailableError
+from smartstream.errors import InvalidInputError, MissingExtraError, UnavailableError
 from smartstream.ingest.lines import MAX_LINE
 from smartstream.observe.logging import get_logger
 
@@ -82,7 +82,7 @@ class MqttDoor:
             from paho.mqtt import client as paho
             from paho.mqtt.enums import CallbackAPIVersion
         except ImportError:
-            raise InvalidInputError(f"{url}: needs the extra mqtt: pip install 'smartstream[mqtt]'") from None
+            raise MissingExtraError(url, "mqtt") from None
         self._address, self._url, self._stream, self._writer = MqttAddress(url), url, log, writer
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[_Message] = asyncio.Queue()

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import msgspec
 
-from smartstream.errors import InvalidInputError
+from smartstream.errors import InvalidInputError, MissingExtraError
 from smartstream.ingest.lines import Found, Quiet, Trouble
 from smartstream.model.time import NS
 from smartstream.observe.logging import get_logger
@@ -221,7 +221,7 @@ def open_database(polling: Polling) -> sa.Engine:
         InvalidInputError: It cannot; says why.
     """
     if sa is None:
-        raise InvalidInputError(f"{polling.url}: needs the extra sql: pip install 'smartstream[sql]'")
+        raise MissingExtraError(polling.url, "sql")
     try:
         url = sa.make_url(polling.url)
         url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))

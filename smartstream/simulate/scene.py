@@ -21,7 +21,7 @@ from smartstream.simulate.phases import SignalPlan, draw_plan
 from smartstream.simulate.plot import plan_acts
 from smartstream.simulate.sight import Sighting, see
 from smartstream.simulate.stage import Case, Condition, Played, play
-from smartstream.simulate.traffic import NEEDS_EXTRA, run_traffic, sumo_home
+from smartstream.simulate.traffic import missing_extra, run_traffic, sumo_home
 from smartstream.simulate.walkers import pavement_riders, pedestrians
 
 
@@ -78,7 +78,7 @@ def make_scene(options: SceneOptions, out: Path, progress: Progress) -> dict[str
     if not options.cases:
         sumo_home()
     if options.video and not all(find_spec(name) for name in ("cv2", "av")):
-        raise InvalidInputError(NEEDS_EXTRA)
+        raise missing_extra()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as e:

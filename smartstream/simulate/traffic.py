@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from smartstream.errors import InvalidInputError
+from smartstream.errors import MissingExtraError
 from smartstream.model.classes import VehicleClass
 from smartstream.simulate.kinds import KINDS, flow, routes, vehicle_types
 from smartstream.simulate.network import write_network
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 STEP_S: Final = 0.04
 WARM_UP_S: Final = 60.0
 """Traffic runs this long before the clip begins."""
-NEEDS_EXTRA: Final = "`smartstream simulate` needs its extra: pip install 'smartstream[simulate]'"
 _ROW: Final = re.compile(
     r'<vehicle id="([^"]+)" x="([^"]+)" y="([^"]+)" angle="([^"]+)" type="([^"]+)" '
     r'speed="([^"]+)" signals="([^"]+)"'
@@ -107,16 +106,21 @@ class Road:
         return sorted((length - self.vehicle.getLanePosition(v), v) for v in ids)
 
 
+def missing_extra() -> MissingExtraError:
+    """The refusal of whoever misses a library of the extra."""
+    return MissingExtraError("`smartstream simulate`", "simulate")
+
+
 def sumo_home() -> Path:
     """Where the SUMO wheel lives.
 
     Raises:
-        InvalidInputError: The extra is not installed.
+        MissingExtraError: The extra is not installed.
     """
     try:
         import sumo
     except ImportError:
-        raise InvalidInputError(NEEDS_EXTRA) from None
+        raise missing_extra() from None
     return Path(sumo.SUMO_HOME)
 
 

@@ -7,9 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-from smartstream.errors import InvalidInputError
 from smartstream.simulate.scenery import Image
-from smartstream.simulate.traffic import NEEDS_EXTRA
+from smartstream.simulate.traffic import missing_extra
 
 CODECS: Final = {"h264": "libx264", "h265": "libx265", "mjpeg": "mjpeg", "mpeg4": "mpeg4"}
 """Name in the options to encoder."""
@@ -27,12 +26,12 @@ def encode(
     """Write frames (H, W, 3) BGR; without a bit rate at constant, good quality.
 
     Raises:
-        InvalidInputError: The extra is not installed.
+        MissingExtraError: The extra is not installed.
     """
     try:
         import av
     except ImportError:
-        raise InvalidInputError(NEEDS_EXTRA) from None
+        raise missing_extra() from None
     rate = Fraction(fps).limit_denominator(1001)
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(CODECS[codec], rate=rate)

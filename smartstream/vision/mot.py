@@ -50,7 +50,7 @@ def read_mot_detections(path: Path, *, ignore_scores: bool = False) -> MotDetect
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as e:
         reason = e.strerror if isinstance(e, OSError) else "not a text file"
-        raise InvalidInputError(f"{path}: {reason}") from None
+        raise InvalidInputError(f"{path}: {reason}; expected a MOT Challenge file") from None
     rows: list[tuple[float, float, float, float, float, float]] = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():

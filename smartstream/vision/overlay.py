@@ -13,7 +13,7 @@ import numpy.typing as npt
 from smartstream.config.calibration import ground_from_image
 from smartstream.config.fields import Point
 from smartstream.config.site import Camera
-from smartstream.errors import UnavailableError
+from smartstream.errors import MissingExtraError
 
 try:
     cv2: Any = importlib.import_module("cv2")
@@ -38,10 +38,10 @@ def require_opencv() -> None:
     """Say what to install where OpenCV is missing.
 
     Raises:
-        UnavailableError: The extra ``draw`` is not installed.
+        MissingExtraError: The extra ``draw`` is not installed.
     """
     if cv2 is None:
-        raise UnavailableError("drawing needs OpenCV: pip install 'smartstream[draw]'")
+        raise MissingExtraError("drawing", "draw")
 
 
 def draw_site(picture: Picture, camera: Camera) -> Picture:
