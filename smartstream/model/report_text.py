@@ -59,4 +59,5 @@ def pairs(text: str) -> frozenset[str]:
 
 def likeness(a: frozenset[str], b: frozenset[str]) -> float:
     """Share of what two texts have in common, 0 to 1 (Jaccard)."""
-    return len(a & b) / len(a | b) if a and b else 0.0
+    same = len(a & b)
+    return same / (len(a) + len(b) - same) if same else 0.0

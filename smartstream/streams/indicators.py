@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.items import DeadLetter, Figure
 from smartstream.model.time import NS, rfc3339
+from smartstream.streams.coverage import Coverage
 
 _KEPT: Final = 32
 """Newest values of a series that are kept: for the trend, and to know a repetition."""
@@ -39,7 +40,7 @@ class Indicators:
     def __init__(self, site: str, timezone: ZoneInfo, lateness_ns: int) -> None:
         self._site, self._timezone, self._lateness = site, timezone, lateness_ns
         self._series: dict[_Key, dict[str, Any]] = {}
-        self._areas: dict[str, set[str]] = {}
+        self._coverage = Coverage()
         self._due: list[tuple[int, str, str]] = []
 
     def take(self, figures: Iterable[Figure], clock_ns: int) -> list[CloudEvent | DeadLetter]:
@@ -56,7 +57,6 @@ class Indicators:
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = _new_series(figure.unit)
-            self._areas.setdefault(figure.indicator, set()).add(figure.area)
         if figure.unit != series["unit"]:
             detail = f"expected {series['unit']} as at first, found {figure.unit[:32]!r}"
             out.append(_dead(figure, "conflict", detail))
@@ -77,6 +77,7 @@ class Indicators:
             del points[min(points)]
         series["target"] = figure.target if figure.target is not None else series["target"]
         series["every_ns"] = round(figure.every_s * NS) or series["every_ns"]
+        self._cover(key, series)
         late = at_ns < newest or (series["every_ns"] > 0 and figure.clock_ns - at_ns > series["every_ns"])
         series["late"] += late
         if at_ns >= newest:
@@ -122,7 +123,7 @@ class Indicators:
             "target": target,
             "gap": None if target is None else round(value - target, 6),
             "freshness_s": max(0, (clock_ns - newest) // NS),
-            "coverage_percent": self._coverage(key[0], clock_ns),
+            "coverage_percent": self._coverage.percent(key[0], clock_ns),
             "late": late,
             "late_reports": series["late"],
             "missed_reports": series["missed"],
@@ -131,16 +132,9 @@ class Indicators:
         }
         return self._event(key, "updated", at_ns, "value", data, revision)
 
-    def _coverage(self, indicator: str, clock_ns: int) -> float:
-        """Share of the areas heard of whose newest value is not overdue."""
-        areas = self._areas[indicator]
-        fresh = 0
-        for area in areas:
-            series = self._series[indicator, area]
-            newest = max(series["points"], default=None)
-            owed = series["every_ns"] + self._lateness
-            fresh += newest is not None and (not series["every_ns"] or clock_ns - newest <= owed)
-        return round(100 * fresh / len(areas), 1)
+    def _cover(self, key: _Key, series: dict[str, Any]) -> None:
+        every_ns = series["every_ns"]
+        self._coverage.set(key, max(series["points"]) + every_ns + self._lateness if every_ns else None)
 
     def _event(
         self, key: _Key, verb: str, at_ns: int, what: str, data: dict[str, Any], revision: int = 0
@@ -175,9 +169,9 @@ class Indicators:
         """Go on from ``snapshot``."""
         self._series = {tuple(key): dict(found) for key, found in state["series"].items()}
         self._due = list(state["due"])
-        self._areas = {}
-        for indicator, area in self._series:
-            self._areas.setdefault(indicator, set()).add(area)
+        self._coverage = Coverage()
+        for key, found in self._series.items():
+            self._cover(key, found)
 
 
 def _new_series(unit: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ how they arrived. What concerns incidents is decided pair by pair from their tim
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 from datetime import datetime
 from hashlib import blake2b
@@ -16,17 +17,21 @@ import msgspec
 
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.items import DeadLetter, MediaItem
-from smartstream.model.media_text import bands, clean, same_share, signature
+from smartstream.model.media_text import bands, clean, packed, same_shares, signature
 from smartstream.model.report_text import anonymous, fold
+from smartstream.model.state import check_version
 from smartstream.model.time import NS, rfc3339
 from smartstream.streams.report_categories import CATEGORIES, categorise
 
+_VERSION: Final = 1
 SPAM: Final = 0.6
 """An item of which more than this share is promotion is none."""
 _ALIKE: Final = 0.5
 _HOUR_NS: Final = 3600 * NS
 _KEPT_NS: Final = 48 * _HOUR_NS
 """How long a cluster is open for more of the same, and a burst or an incident for its links."""
+_NAMED: Final = 50
+"""Sources that an event lists."""
 _BURST: Final = 5
 """Distinct clusters within an hour that can be a burst; and three times what the day before would let expect."""
 _BEFORE_NS, _AFTER_NS = 6 * _HOUR_NS, _HOUR_NS
@@ -89,6 +94,8 @@ class MediaDesk:
         self._clusters: dict[str, dict[str, Any]] = {}
         self._bands: dict[int, list[str]] = {}
         self._seen: dict[str, int] = {}
+        self._oldest_ns: int | None = None  # of what is seen
+        self._pruned_ns = 0
         self._heard: dict[tuple[str, str], list[int]] = {}
         self._bursts: dict[tuple[str, str], dict[str, Any]] = {}
         self._told: dict[str, _Burst] = {}
@@ -109,6 +116,7 @@ class MediaDesk:
         until = None if ended else clock_ns - self._lateness
         while self._waiting and (until is None or self._waiting[0][0] < until):
             self._handle(heapq.heappop(self._waiting)[3], out)
+        self._prune(clock_ns, ended=ended)
         return out
 
     def _handle(self, item: MediaItem, out: list[CloudEvent | DeadLetter]) -> None:
@@ -117,6 +125,7 @@ class MediaDesk:
             out.append(_dead(item, "duplicate", "this item has been taken"))
             return
         self._seen[item.media] = item.time_ns
+        self._oldest_ns = item.time_ns if self._oldest_ns is None else min(self._oldest_ns, item.time_ns)
         cleaned = clean(item.title, item.text, item.lang)
         if cleaned.spam_share > SPAM or not cleaned.text:
             out.append(_dead(item, "spam", f"promotion is {cleaned.spam_share:.0%} of it"))
@@ -128,7 +137,8 @@ class MediaDesk:
             "topic": cluster["topic"],
             "ward": cluster["ward"] or None,
             "items": cluster["items"],
-            "sources": sorted(cluster["sources"]),
+            "sources": cluster["sources"][:_NAMED],
+            "distinct_sources": len(cluster["sources"]),
             "title": anonymous(cluster["title"]),
             "media": item.media,
             "url": item.url,
@@ -145,17 +155,18 @@ class MediaDesk:
         """The cluster of an item, and whether it is new."""
         found = signature(text)
         keys = bands(found)
-        near = sorted({name for key in keys for name in self._bands.get(key, ())})
-        best = max(near, key=lambda n: (same_share(self._clusters[n]["signature"], found), n), default=None)
-        if best is not None and same_share(self._clusters[best]["signature"], found) >= _ALIKE:
+        near = list({name for key in keys for name in self._bands.get(key, ())})
+        shares = same_shares([self._clusters[name]["signature"] for name in near], found)
+        share, best = max(zip(shares, near, strict=True), default=(0.0, ""))
+        if share >= _ALIKE:
             cluster = self._clusters[best]
             cluster["items"] += 1
-            cluster["sources"].add(item.source)
+            _add(cluster["sources"], item.source)
             cluster["last_ns"] = item.time_ns
             return best, False
         name = f"mc-{blake2b(item.media.encode(), digest_size=6).hexdigest()}"
         self._clusters[name] = {
-            "signature": found, "items": 1, "sources": {item.source}, "title": item.title or text[:120],
+            "signature": packed(found), "items": 1, "sources": [item.source], "title": item.title or text[:120],
             "topic": categorise("", text).id, "ward": self._ward(text), "last_ns": item.time_ns,
         }  # fmt: skip
         for key in keys:
@@ -170,9 +181,9 @@ class MediaDesk:
     def _burst(self, topic: str, ward: str, at_ns: int, out: list[CloudEvent | DeadLetter]) -> None:
         key = (topic, ward)
         heard = self._heard.setdefault(key, [])
-        heard.append(at_ns)
-        heard[:] = [t for t in heard if t > at_ns - 25 * _HOUR_NS]
-        now = sum(t > at_ns - _HOUR_NS for t in heard)
+        insort(heard, at_ns)
+        del heard[: bisect_right(heard, at_ns - 25 * _HOUR_NS)]
+        now = len(heard) - bisect_right(heard, at_ns - _HOUR_NS)
         usual = (len(heard) - now) / 24
         burst = self._bursts.get(key)
         if now < _BURST or now <= 3 * usual or topic == "other":
@@ -221,16 +232,25 @@ class MediaDesk:
     def _forget(self, at_ns: int) -> None:
         """What is too old to matter; looked at once an hour."""
         until = at_ns - _KEPT_NS
-        if not self._seen or min(self._seen.values(), default=at_ns) > until - _HOUR_NS:
+        if self._oldest_ns is None or self._oldest_ns > until - _HOUR_NS:
             return
         gone = {name for name, cluster in self._clusters.items() if cluster["last_ns"] < until}
         self._clusters = {name: c for name, c in self._clusters.items() if name not in gone}
         self._bands = {k: left for k, names in self._bands.items() if (left := [n for n in names if n not in gone])}
         self._seen = {name: t for name, t in self._seen.items() if t >= until}
+        self._oldest_ns = min(self._seen.values(), default=None)
         self._heard = {key: t for key, t in self._heard.items() if t and t[-1] >= until}
         self._bursts = {key: b for key, b in self._bursts.items() if b["last_ns"] >= until}
         self._told = {name: b for name, b in self._told.items() if b.at_ns >= until}
-        self._happenings = {name: h for name, h in self._happenings.items() if h.at_ns >= until}
+
+    def _prune(self, clock_ns: int, *, ended: bool) -> None:
+        """What happened elsewhere must not pile up while the media are silent."""
+        if ended:
+            self._happenings.clear()  # no burst can come any more
+        elif clock_ns - self._pruned_ns >= _HOUR_NS:
+            self._pruned_ns = clock_ns
+            until = clock_ns - _KEPT_NS
+            self._happenings = {name: h for name, h in self._happenings.items() if h.at_ns >= until}
 
     def _event(
         self, kind: tuple[str, str, str], name: str, at_ns: int, key: str, data: dict[str, Any], revision: int
@@ -242,9 +262,10 @@ class MediaDesk:
     def snapshot(self) -> dict[str, Any]:
         """A copy of the state."""
         return {
+            "version": _VERSION,
             "waiting": list(self._waiting),
             "count": self._count,
-            "clusters": {name: {**c, "sources": set(c["sources"])} for name, c in self._clusters.items()},
+            "clusters": {name: {**c, "sources": list(c["sources"])} for name, c in self._clusters.items()},
             "bands": {key: list(names) for key, names in self._bands.items()},
             "seen": dict(self._seen),
             "heard": {key: list(times) for key, times in self._heard.items()},
@@ -254,11 +275,24 @@ class MediaDesk:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from ``snapshot``."""
+        """Go on from ``snapshot``.
+
+        Raises:
+            InvalidInputError: The state is of another version.
+        """
+        check_version("media", state.get("version"), _VERSION)
         self._waiting, self._count = list(state["waiting"]), state["count"]
         self._clusters, self._bands, self._seen = state["clusters"], state["bands"], state["seen"]
         self._heard, self._bursts, self._told = state["heard"], state["bursts"], state["told"]
         self._happenings = state["happenings"]
+        self._oldest_ns = min(self._seen.values(), default=None)
+
+
+def _add(names: list[str], name: str) -> None:
+    """Keep it in its place, once."""
+    at = bisect_left(names, name)
+    if names[at : at + 1] != [name]:
+        names.insert(at, name)
 
 
 def _burst_name(topic: str, ward: str, at_ns: int) -> str:

@@ -6,6 +6,7 @@ their words must have something in common as well. Messages are not reporters: a
 
 from __future__ import annotations
 
+import heapq
 import math
 from hashlib import blake2b
 from typing import Any, Final, Literal, NamedTuple
@@ -93,7 +94,7 @@ class Clusters:
         self._cells: dict[tuple[str, int, int], set[str]] = {}
         self._spoken: dict[tuple[str, str], set[str]] = {}  # by category and a word or an address
         self._unplaced: set[str] = set()
-        self._next_end_ns: int | None = None
+        self._ends: list[tuple[int, str]] = []  # no later than the true end of each open cluster
 
     def __len__(self) -> int:
         return len(self._open)
@@ -116,17 +117,19 @@ class Clusters:
 
     def expire(self, until_ns: int) -> list[ClusterNews]:
         """Close what no report before ``until_ns`` or after can join any more."""
-        if self._next_end_ns is None or self._next_end_ns >= until_ns:
-            return []
-        ended = sorted((self._end(c), c.id) for c in self._open.values() if self._end(c) < until_ns)
-        news = []
-        for end_ns, name in ended:
-            cluster = self._open.pop(name)
-            self._unfile(cluster)
-            if cluster.revision >= 0:
-                news.append(_news(cluster, "closed", end_ns))
-        self._next_end_ns = min((self._end(c) for c in self._open.values()), default=None)
-        return news
+        ended = []
+        while self._ends and self._ends[0][0] < until_ns:
+            name = heapq.heappop(self._ends)[1]
+            cluster = self._open.get(name)
+            if cluster is None:
+                continue
+            if self._end(cluster) < until_ns:
+                ended.append((self._end(cluster), self._open.pop(name)))
+                self._unfile(cluster)
+            else:
+                heapq.heappush(self._ends, (self._end(cluster), name))  # reports have joined it since
+        ended.sort(key=lambda e: (e[0], e[1].id))
+        return [_news(cluster, "closed", end_ns) for end_ns, cluster in ended if cluster.revision >= 0]
 
     def _match(self, voice: Voice) -> Cluster | None:
         category = CATEGORIES[voice.category]
@@ -152,21 +155,23 @@ class Clusters:
 
     def _near(self, voice: Voice, category: Category, words: frozenset[str]) -> set[str]:
         """Every cluster of the category that may match; where place says nothing, those of like words."""
-        spoken: set[str] = set()
-        for key in _keys(category, words, voice.address):
-            spoken |= self._spoken.get((category.id, key), _NOBODY)
+        unplaced = self._speaking(category, _keys(words, voice.address, _SAME_TEXT))
         if voice.position is None:
-            return spoken
+            return unplaced
         lat, lon = voice.position
         row, column = _cell(lat, lon)
         wide = max(0.01, math.cos(math.radians(min(abs(lat) + 1, 89))))
         reach = 1 + int(category.radius_m / (_METRES_PER_DEG * wide * _CELL_DEG))
-        near = spoken & self._unplaced
+        near = unplaced & self._unplaced
+        spoken = self._speaking(category, _keys(words, voice.address, _least(category)))
         for i in (-1, 0, 1):
             for j in range(-reach, reach + 1):
                 there = self._cells.get((category.id, row + i, column + j), _NOBODY)
                 near |= there & spoken if category.id == _OTHER else there
         return near
+
+    def _speaking(self, category: Category, keys: list[str]) -> set[str]:
+        return set().union(*(self._spoken.get((category.id, key), _NOBODY) for key in keys))
 
     def _found(self, voice: Voice) -> None:
         cluster = Cluster(
@@ -184,7 +189,11 @@ class Clusters:
             words=pairs(voice.text),
             told=1,
         )
+        self._take(cluster)
+
+    def _take(self, cluster: Cluster) -> None:
         self._open[cluster.id] = cluster
+        heapq.heappush(self._ends, (self._end(cluster), cluster.id))
         self._file(cluster)
 
     def _join(self, cluster: Cluster, voice: Voice) -> None:
@@ -206,8 +215,6 @@ class Clusters:
             shelves.setdefault(key, set()).add(cluster.id)
         if cluster.position is None:
             self._unplaced.add(cluster.id)
-        end_ns = self._end(cluster)
-        self._next_end_ns = end_ns if self._next_end_ns is None else min(self._next_end_ns, end_ns)
 
     def _unfile(self, cluster: Cluster) -> None:
         for shelves, key in self._shelves(cluster):
@@ -218,7 +225,7 @@ class Clusters:
 
     def _shelves(self, cluster: Cluster) -> list[tuple[dict[Any, set[str]], tuple[Any, ...]]]:
         category = CATEGORIES[cluster.category]
-        keys = _keys(category, cluster.words, cluster.address)
+        keys = _keys(cluster.words, cluster.address, _least(category))
         shelves: list[tuple[dict[Any, set[str]], tuple[Any, ...]]] = [(self._spoken, (category.id, k)) for k in keys]
         if cluster.position is not None:
             shelves.append((self._cells, (category.id, *_cell(*cluster.position))))
@@ -235,8 +242,7 @@ class Clusters:
     def restore(self, state: bytes) -> None:
         """Go on from ``snapshot``."""
         for cluster in _decoder.decode(state):
-            self._open[cluster.id] = cluster
-            self._file(cluster)
+            self._take(cluster)
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -274,13 +280,18 @@ def _cell(lat: float, lon: float) -> tuple[int, int]:
     return math.floor(lat / _CELL_DEG), math.floor(lon / _CELL_DEG)
 
 
-def _keys(category: Category, words: frozenset[str], address: str) -> list[str]:
+def _least(category: Category) -> float:
+    """The least likeness by which two of a category may match."""
+    return min(_SAME_TEXT, category.alike) if category.id == _OTHER else _SAME_TEXT
+
+
+def _keys(words: frozenset[str], address: str, least: float) -> list[str]:
     """What two that are alike enough to match without a place have one of in common: an address, or a word.
 
     The prefix filter of set similarity joins (Chaudhuri, Ganti, Kaushik 2006): of two sets in one order with a Jaccard
-    likeness of at least t, the first n - ceil(t n) + 1 members of each share one; the longest, the rarest, first.
+    likeness of at least t, the first n - ceil(t n) + 1 members of each share one; the longest, the rarest, first. One
+    side may show more of them, for a lower t.
     """
-    least = min(_SAME_TEXT, category.alike) if category.id == _OTHER else _SAME_TEXT
     count = len(words) - math.ceil(least * len(words) - 1e-9) + 1
     keys = sorted(words, key=lambda word: (-len(word), word))[:count]
     return [*keys, f"@{fold(address)}"] if address else keys
