@@ -15,6 +15,7 @@ from smartstream.errors import SmartstreamError
 from smartstream.ingest.board import Board
 from smartstream.model.items import Health, Item, Mark, Tally
 from smartstream.model.time import MAX_NS, MIN_NS
+from smartstream.observe.metrics import tell_event_time
 
 STOP: Final = threading.Event()
 """Set by a signal handler: every source ends its input, so that Bytewax drains and takes a last snapshot."""
@@ -117,6 +118,7 @@ class _Partition(StatefulSourcePartition[tuple[str, Item], dict[str, Any]]):
         if not items:
             self._awake = datetime.now(UTC) + _WAIT
         self._board.advance(self._spec.side, self._feed.position_ns, self._feed.items)
+        tell_event_time(self._spec.side, self._feed.position_ns)
         if self._feed.ended:
             self._board.finish(self._spec.side)
         return [(self._spec.junction, item) for item in items]

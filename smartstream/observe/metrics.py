@@ -11,6 +11,7 @@ from typing import Final
 from prometheus_client import Counter, Gauge
 
 from smartstream.model.event import CloudEvent
+from smartstream.model.time import NS
 from smartstream.observe.logging import get_logger
 
 FRAMES_DROPPED: Final = Counter(
@@ -42,6 +43,12 @@ def count_event(event: CloudEvent) -> None:
             detail=" ".join(str(data[name]) for name in ("place", "detail") if data.get(name)),
             count=max(1, int(data.get("count", 1))),
         )
+
+
+def tell_event_time(side: str, at_ns: int) -> None:
+    """How far a side is; one that has brought nothing yet is not there."""
+    if at_ns > 0:
+        EVENT_TIME.labels(side).set(at_ns / NS)
 
 
 def count_dead_letter(*, stage: str, reason: str, source: str, detail: str = "", count: int = 1) -> None:

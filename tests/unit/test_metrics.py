@@ -58,3 +58,11 @@ def test_levels(level: str) -> None:
     get_logger("t").info("hello", n=1)
     assert bool(out.getvalue()) == (level == "nonsense")
     configure()
+
+
+def test_how_far_a_side_is() -> None:
+    """The gauge was declared, and nobody ever set it."""
+    metrics.tell_event_time("cam-0", -1)
+    assert REGISTRY.get_sample_value("smartstream_event_time_seconds", {"side": "cam-0"}) is None
+    metrics.tell_event_time("cam-0", 1_790_000_012_500_000_000)
+    assert REGISTRY.get_sample_value("smartstream_event_time_seconds", {"side": "cam-0"}) == 1_790_000_012.5

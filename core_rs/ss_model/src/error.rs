@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-/// What a caller can do about a failure. Closed: each kind has one Python
-/// exception and one answer to "retry?".
+/// What a caller can do about a failure. Closed: each kind has one Python exception.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The input is wrong and will stay wrong.

@@ -14,4 +14,4 @@ pub use frame::{BoxF, Chroma, ColourMatrix, ColourSpace, Detection, LumaFrame};
 pub use geom::{Homography, Point, Polygon, Segment};
 pub use signal::SignalState;
 pub use time::{ClockQuality, ClockReading, EventTime};
-pub use track::{Track, TrackBatch, TrackRow};
+pub use track::{Track, TrackBatch};

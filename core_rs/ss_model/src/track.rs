@@ -47,17 +47,6 @@ impl Track {
     pub const CLASS_BY_SIZE: u8 = 4;
 }
 
-/// A row of a batch together with its frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TrackRow {
-    /// When the frame was taken.
-    pub time: EventTime,
-    /// Number of the frame in its run.
-    pub frame_no: u64,
-    /// The track in it.
-    pub track: Track,
-}
-
 /// Tracks of consecutive frames of one camera run.
 ///
 /// Frames without tracks are kept: they tell that the camera saw nobody.
@@ -100,14 +89,6 @@ impl TrackBatch {
     pub fn frame(&self, i: usize) -> (EventTime, u64, &[Track]) {
         let start = if i == 0 { 0 } else { self.row_end[i - 1] as usize };
         (self.frame_time[i], self.frame_no[i], &self.rows[start..self.row_end[i] as usize])
-    }
-
-    /// Every row with its frame, in order.
-    pub fn iter_rows(&self) -> impl Iterator<Item = TrackRow> + '_ {
-        (0..self.frames()).flat_map(move |i| {
-            let (time, frame_no, tracks) = self.frame(i);
-            tracks.iter().map(move |&track| TrackRow { time, frame_no, track })
-        })
     }
 
     /// The wire form; see the module's text.

@@ -181,13 +181,3 @@ def seen_by(views: dict[str, View], vehicle: str, at_s: float) -> list[str]:
         for name, view in views.items()
         if vehicle in view.saw and view.saw[vehicle][0] - 1 <= at_s <= view.saw[vehicle][1] + 1
     ]
-
-
-def as_tracks(views: dict[str, View], vehicles: set[str]) -> dict[str, str]:
-    """The vehicle of every track of some vehicles, by the track's name in events."""
-    return {
-        f"{name}/0/{number}": vehicle
-        for name, view in views.items()
-        for number, vehicle in view.who.items()
-        if vehicle in vehicles
-    }
