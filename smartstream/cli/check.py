@@ -102,6 +102,8 @@ def warnings(site: Site) -> list[str]:
         ]
         if not camera.line and not camera.rule:
             found.append(f"camera[{i}] ({camera.id}): no line and no rule; nothing will come of it")
+    if site.condition_feed and not site.junction:
+        found.append("condition_feed: no [[junction]] whose rules it could change; nothing of it is read")
     if not site.camera and not any(getattr(site, feeds) for feeds in FEEDS):
         found.append("no source at all: a run would end at once")
     return found

@@ -14,6 +14,8 @@ from smartstream.model.time import NS, parse_instant
 
 HORIZON_NS: Final = 24 * 3600 * NS
 """A line later than its allowed lateness corrects what was published, up to this age."""
+_MOST: Final = 20_000
+"""Sensors of one feed: each costs memory for ever, since its next line may leave out what the first one said."""
 _LARGEST: Final = 1e12  # far beyond any range; what is in it can be computed with
 _MEASURING: Final = frozenset({MEASURING, "00", "đang đo", "dang do"})
 
@@ -54,7 +56,7 @@ class Registry:
         """Station, kind and unit of a line; later lines may leave out what the first one said.
 
         Raises:
-            RefusedError: Unknown kind or unit, or another station or kind than at first.
+            RefusedError: Unknown kind or unit, another station or kind than at first, or one sensor too many.
         """
         first = self._known.get(sensor) or self._claimed.get(sensor)
         if first is not None:
@@ -66,6 +68,8 @@ class Registry:
         if factor(kind, unit) is None:
             expected = ", ".join(QUANTITIES[kind].factors)
             raise RefusedError("unknown_unit", f"expected one of {expected} for {kind}, found {unit[:32]!r}")
+        if first is None and len(self._known) >= _MOST:
+            raise RefusedError("too_many_sensors", f"expected at most {_MOST} sensors in a feed")
         found = (station or sensor, kind, unit)
         self._agree(sensor, found)
         return found

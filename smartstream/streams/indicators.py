@@ -21,6 +21,8 @@ from smartstream.streams.coverage import Coverage
 
 _KEPT: Final = 32
 """Newest values of a series that are kept: for the trend, and to know a repetition."""
+_MOST: Final = 100_000
+"""Series of a site, for each is kept for ever: a yearly report is not late after a month."""
 _STEADY: Final = 0.02
 """A trend that moves less than this share of the mean over what is kept is none."""
 _DAY_NS: Final = 86_400 * NS
@@ -55,6 +57,9 @@ class Indicators:
     def _handle(self, figure: Figure, out: list[CloudEvent | DeadLetter]) -> None:
         key = (figure.indicator, figure.area)
         series = self._series.get(key)
+        if series is None and len(self._series) >= _MOST:
+            out.append(_dead(figure, "too_many_series", f"expected at most {_MOST} indicators of areas"))
+            return
         if series is None:
             series = self._series[key] = _new_series(figure.unit)
         if figure.unit != series["unit"]:

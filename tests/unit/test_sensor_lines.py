@@ -5,6 +5,7 @@ import unicodedata
 
 import pytest
 
+from smartstream.ingest import sensor_lines
 from smartstream.ingest.lines import file_source
 from smartstream.ingest.sensor_lines import SensorLines
 from smartstream.model.items import DeadLetter, Readings
@@ -69,3 +70,13 @@ def test_two_ways_to_write_a_letter_are_one_name(tmp_path):
 def test_a_name_that_nobody_sees_or_that_commands_a_terminal_is_refused(tmp_path, sensor):
     """``\x1f`` separates what ids are hashed from: two different events could have had one id."""
     assert read(tmp_path, [{"time": T0, "sensor": sensor, **DUST}]) == ([], [("bad_field", "line 1")])
+
+
+def test_made_up_names_fill_no_memory_and_silence_nobody_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(sensor_lines, "_MOST", 3)
+    lines = [{"time": T0 + i, "sensor": f"s{i}", **DUST} for i in range(5)]
+    lines += [{"time": T0 + 9, "sensor": "s0"}, {"time": T0 + 10, "sensor": "s4", **DUST}]
+    for cut in (None, 4):
+        readings, dead = read(tmp_path, lines, cut)
+        assert [sensor for sensor, _ in readings] == ["s0", "s1", "s2", "s0"]
+        assert dead == [("too_many_sensors", f"line {i}") for i in (4, 5, 7)]

@@ -166,6 +166,17 @@ def test_a_site_without_a_source_is_a_warning(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "warning: no source at all: a run would end at once\n")
 
 
+def test_conditions_of_no_junction_are_a_warning(tmp_path: Path) -> None:
+    text = '[site]\nid = "a"\nprovince = "19"\n[[condition_feed]]\nurl = "file:lines.ndjson"\n'
+    (tmp_path / "site.toml").write_text(text)
+    (tmp_path / "lines.ndjson").write_text("")
+    done = smartstream("check", tmp_path / "site.toml")
+    assert done.returncode == 0
+    assert (
+        done.stderr == "warning: condition_feed: no [[junction]] whose rules it could change; nothing of it is read\n"
+    )
+
+
 def test_what_is_no_video_is_a_mistake(site: Path) -> None:
     (site.parent / "scene.mp4").write_bytes(b"no video")
     done = smartstream("check", site)

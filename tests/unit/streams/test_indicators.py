@@ -11,6 +11,7 @@ from smartstream.ingest.indicator_lines import IndicatorLines
 from smartstream.ingest.lines import file_source
 from smartstream.model.items import DeadLetter
 from smartstream.model.time import NS
+from smartstream.streams import indicators
 
 HOUR = 3600
 T0 = 1_790_000_000
@@ -101,3 +102,12 @@ def test_dead_letters_keep_their_place(tmp_path):
         ("bad_field", "line 1"),
         ("bad_field", "line 2"),
     ]
+
+
+def test_made_up_areas_fill_no_memory_and_silence_nobody_known(tmp_path, monkeypatch):
+    monkeypatch.setattr(indicators, "_MOST", 2)
+    told = tell(tmp_path, [value(0, 1, "a"), value(0, 1, "b"), value(0, 1, "c"), value(1, 2, "a")])
+    assert [(data["area"], data["value"]) for kind, data in told if kind.endswith("updated")] == [
+        ("a", 1), ("b", 1), ("a", 2),
+    ]  # fmt: skip
+    assert [data["reason"] for kind, data in told if kind == "streams.observed"] == ["too_many_series"]
