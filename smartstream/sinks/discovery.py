@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from smartstream.brokers.nats_access import NatsAccess
+from smartstream.errors import UnavailableError
 
 LOCK: Final = "lock"
 _NOTE: Final = "server.json"
@@ -44,9 +45,17 @@ def holder(store: Path) -> Holder | None:
 
 
 def in_use(store: Path) -> bool:
-    """Whether somebody holds the store now."""
+    """Whether somebody holds the store now.
+
+    Raises:
+        UnavailableError: The store is another user's, who alone can see that.
+    """
     try:
         fd = os.open(store / LOCK, os.O_RDONLY)
+    except PermissionError as e:
+        raise UnavailableError(
+            f"{store} belongs to another user: call as that user, or name a server with --url"
+        ) from e
     except OSError:
         return False
     try:
@@ -74,7 +83,11 @@ def withdraw(store: Path) -> None:
 
 
 def find(store: Path) -> NatsAccess | None:
-    """The broker running on ``store``, or None."""
+    """The broker running on ``store``, or None.
+
+    Raises:
+        UnavailableError: The store is another user's.
+    """
     if not in_use(store):
         return None
     try:
