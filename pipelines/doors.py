@@ -9,8 +9,6 @@ input logs and nothing else; it dies with its parent and is started again should
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import os
 import resource
 import select
 import signal
@@ -24,6 +22,7 @@ from typing import Final, Self
 
 import msgspec
 
+from pipelines.children import die_with_parent, listen, start
 from pipelines.feeds import FeedTable, feed_log, live_feeds
 from smartstream.brokers.input_log import LogWriter
 from smartstream.brokers.nats_access import NatsAccess, quiet
@@ -102,8 +101,7 @@ class Doors:
 
     def _keep(self) -> None:
         while not self._stopping.is_set():
-            command = [sys.executable, "-m", "pipelines.doors", str(self._path), str(os.getpid())]
-            child = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONSAFEPATH": "1"})
+            child = start("pipelines.doors", str(self._path), stdout=subprocess.PIPE)
             self._child = child
             said = _first_words(child)
             if not self._decided.is_set():
@@ -135,6 +133,7 @@ async def _serve(plan: DoorPlan, site: Site) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.set_exception_handler(quiet)
     loop.add_signal_handler(signal.SIGTERM, stop.set)
+    listen()
     async with AsyncExitStack() as stack:
         writer = LogWriter(plan.inputs)
         stack.push_async_callback(writer.close)
@@ -184,15 +183,11 @@ def _say(words: str) -> None:
 
 def main() -> None:
     """The process: dies with its parent, stops on SIGTERM."""
-    path, parent = sys.argv[1], int(sys.argv[2])
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        sys.exit(1)
+    die_with_parent()
     configure()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every client is an open file
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the parent, who stops all in order
-    plan = msgspec.json.decode(Path(path).read_bytes(), type=DoorPlan)
+    plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=DoorPlan)
     try:
         asyncio.run(_serve(plan, load_site(plan.site)))
     except SmartstreamError as e:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,6 +13,7 @@ from typing import Final
 import msgspec
 from bytewax.recovery import init_db_dir
 
+from pipelines.children import start
 from pipelines.doors import DoorPlan, Doors, has_doors
 from pipelines.evidence import evidence_store
 from pipelines.feeds import needs_log
@@ -206,13 +204,7 @@ def _supervise(plan: Plan, folder: Path) -> None:
     path = folder / "plan.json"
     path.touch(mode=0o600)  # it holds the broker's password
     path.write_bytes(msgspec.json.encode(plan))
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-m", "pipelines.worker", str(path), str(i), str(os.getpid())],
-            env=os.environ | {"PYTHONSAFEPATH": "1"},
-        )
-        for i in range(len(plan.addresses))
-    ]
+    children = [start("pipelines.worker", str(path), str(i)) for i in range(len(plan.addresses))]
     told = killed = False
     deadline = float("inf")
     try:

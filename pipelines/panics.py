@@ -22,8 +22,9 @@ from bytewax.errors import BytewaxRuntimeError
 from smartstream.errors import SmartstreamError, UnavailableError
 from smartstream.observe.status import CLEAR
 
-_BEGINS: Final = b" panicked at src/"
-"""Bytewax's sources are named so; ours begin with their crate, and a panic of ours is always shown."""
+_BEGINS: Final = re.compile(rb" panicked at (?:src/|\S*/timely-dataflow-)")
+"""Bytewax's sources are named so, and those of its network; ours begin with their crate: a panic of ours is always
+shown."""
 _GOES_ON: Final = (b"stack backtrace:", b" ", b"note: ", b"\n")
 """How lines begin that follow the place and the reason of a panic; none follows a second one."""
 _PATIENCE_S: Final = 2.0
@@ -150,7 +151,7 @@ class HeldPanics:
         before = CLEAR.encode() if os.isatty(self._real) else b""
         with os.fdopen(read, "rb") as lines:
             for number, line in enumerate(lines):
-                if _BEGINS in line:
+                if _BEGINS.search(line):
                     began = number
                 elif began is not None and number > began + 1 and not line.startswith(_GOES_ON):
                     began = None

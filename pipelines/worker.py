@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -21,6 +20,7 @@ from bytewax._bytewax import (
 from bytewax.recovery import RecoveryConfig
 
 from pipelines.arming import city_spec, junction_facts
+from pipelines.children import deafen, die_with_parent, listen
 from pipelines.evidence import EvidenceSpec, evidence_store
 from pipelines.hot import hot_spec
 from pipelines.joins import CitySpec
@@ -225,13 +225,11 @@ def stop_on_signals() -> None:
 
 def main() -> None:
     """A process of a cluster: dies with its parent, ends its input on SIGTERM."""
-    plan_path, index, parent = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        sys.exit(1)  # the parent died while this process was starting: nobody would ever stop it
+    die_with_parent()
+    plan_path, index = sys.argv[1], int(sys.argv[2])
     configure()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches the parent, who tells all at once
     signal.signal(signal.SIGTERM, lambda *_: STOP.set())
+    listen()
     _keep_stdout_clean()
     plan = msgspec.json.decode(Path(plan_path).read_bytes(), type=Plan)
     try:
@@ -241,6 +239,8 @@ def main() -> None:
     except SmartstreamError as e:
         why_file(plan, index).write_text(str(e), encoding="utf-8")
         sys.exit(2 if isinstance(e, InvalidInputError) else 1)
+    finally:
+        deafen()
 
 
 def _keep_stdout_clean() -> None:

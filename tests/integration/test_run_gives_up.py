@@ -80,3 +80,31 @@ def test_a_process_that_is_killed(site, tmp_path):
     (message,) = messages(said)
     assert message.startswith("smartstream: the run has ended early (process 0: ")
     assert message.endswith("process 1: killed by SIGKILL)")
+
+
+TELLING = """
+import os, signal, sys
+def tell(kill=os.kill, parent=os.getppid(), own=os.getpid(), number=signal.SIGTERM):
+    kill(parent, number)
+    kill(own, number)
+class Last:
+    __del__ = lambda self, tell=tell: tell()
+if "pipelines.worker" in sys.orig_argv:
+    {when}
+"""
+
+
+@pytest.mark.parametrize("when", ["tell()", "sys.last = Last()"], ids=["loading", "leaving"])
+def test_told_to_stop_while_its_processes_load_or_leave(site, tmp_path, when):
+    """They died of the signal, and the run called itself a failure."""
+    (tmp_path / "sitecustomize.py").write_text(TELLING.format(when=when))
+    done = subprocess.run(
+        command(site, "--events", tmp_path / "e", "--processes", 2),
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "smartstream:" not in done.stderr

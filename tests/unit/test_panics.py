@@ -50,9 +50,15 @@ def test_a_panic_nobody_expected_is_shown(capfd: pytest.CaptureFixture[str]) -> 
     assert "panicked at src/" in said or "Traceback" in said
 
 
-def test_what_follows_a_panic_goes_through(capfd: pytest.CaptureFixture[str]) -> None:
-    second = b"thread '<unnamed>' panicked at src/outputs.rs:383:60:\nBox<dyn Any>\n"
-
+@pytest.mark.parametrize(
+    "second",
+    [
+        b"thread '<unnamed>' panicked at src/outputs.rs:383:60:\nBox<dyn Any>\n",
+        b"RuntimeError: (src/run.rs:292:17) panicked at /git/timely-dataflow-4c0c/432ef57/communication/src/"
+        b"allocator/zero_copy/bytes_exchange.rs:55:48:\nMergeQueue poisoned.\n",
+    ],
+)
+def test_what_follows_a_panic_goes_through(capfd: pytest.CaptureFixture[str], second: bytes) -> None:
     def speak() -> None:
         with HeldPanics():
             os.write(2, second + b"a line of the log\n" + second)
