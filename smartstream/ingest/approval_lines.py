@@ -6,9 +6,9 @@ from typing import ClassVar, Final, Literal
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, instant_of, named
 from smartstream.model.items import Approval, Approvals, Item
-from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
+from smartstream.model.time import MAX_NS, MIN_NS, NS
 
 
 class _Line(msgspec.Struct):
@@ -28,10 +28,7 @@ class ApprovalLines(LineFeed[Approval]):
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, Approval]:  # of the base
         parsed = decode_line(_decoder, line)
-        try:
-            at_ns = parse_instant(parsed.time)
-        except ValueError as e:
-            raise RefusedError("bad_time", str(e)) from None
+        at_ns = instant_of(parsed.time)
         if not parsed.by.strip():
             raise RefusedError("bad_field", "expected the name of who decided in `by`")
         by, warning = named(parsed.by, "by"), named(parsed.warning, "warning")

@@ -11,10 +11,10 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, instant_of, named
 from smartstream.ingest.lines import LineSource
 from smartstream.model.items import Condition, ConditionKind, Conditions, DeadLetter, Health, Item, MeterReading
-from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_end, parse_instant
+from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_end
 
 _KINDS: Final = frozenset(get_args(ConditionKind))
 
@@ -93,8 +93,8 @@ class ConditionLines(LineFeed[_Said]):
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, _Said]:
         parsed = _in_names(decode_line(_decoder, line))
+        at_ns = instant_of(parsed.time)
         try:
-            at_ns = parse_instant(parsed.time)
             until_ns = MAX_NS if parsed.until is None else parse_end(parsed.until)
         except ValueError as e:
             raise RefusedError("bad_time", str(e)) from None

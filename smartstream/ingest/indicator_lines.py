@@ -8,9 +8,9 @@ from typing import Any, Final
 import msgspec
 
 from smartstream.catalogue.records import RefusedRecordError, read_record
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, instant_of, named
 from smartstream.model.items import Figure, Figures, Item
-from smartstream.model.time import NS, parse_instant
+from smartstream.model.time import NS
 
 _LARGEST: Final = 1e15
 
@@ -40,10 +40,7 @@ class IndicatorLines(LineFeed[tuple[Figure, ...]]):
     def _parse(self, line_no: int, line: bytes) -> tuple[int, tuple[Figure, ...]]:
         fields = decode_line(_any, line)
         found = self._record(fields) if "record" in fields else [self._value(fields)]
-        try:
-            at_ns = parse_instant(fields.get("time"))
-        except ValueError as e:
-            raise RefusedError("bad_time", str(e)) from None
+        at_ns = instant_of(fields.get("time"))
         return at_ns, tuple(msgspec.structs.replace(f, time_ns=at_ns, side=self.side, line=line_no) for f in found)
 
     @staticmethod

@@ -14,7 +14,7 @@ from smartstream.ingest.jump import JumpGuard
 from smartstream.ingest.lines import MAX_LINE, LineSource, Lost, Quiet, Trouble
 from smartstream.model.items import DeadLetter, Health, Item, Tally
 from smartstream.model.state import check_version
-from smartstream.model.time import MIN_NS, NS
+from smartstream.model.time import MIN_NS, NS, parse_instant
 
 T = TypeVar("T")
 _VERSION: Final = 1
@@ -231,6 +231,18 @@ def named(text: str, field: str, most: int = 128) -> str:
     if _UNSEEN.search(text):
         raise RefusedError("bad_field", f"expected a {field} without control characters")
     return text
+
+
+def instant_of(said: object) -> int:
+    """The event time of a line, in nanoseconds.
+
+    Raises:
+        RefusedError: None that can be read.
+    """
+    try:
+        return parse_instant(said)
+    except ValueError as e:
+        raise RefusedError("bad_time", str(e)) from None
 
 
 def decode_line(decoder: msgspec.json.Decoder[L], line: bytes) -> L:

@@ -6,10 +6,10 @@ from typing import Final
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, instant_of, named
 from smartstream.model.items import Item, MediaItem, MediaItems
 from smartstream.model.report_text import tidy
-from smartstream.model.time import NS, parse_instant
+from smartstream.model.time import NS
 
 
 class MediaLine(msgspec.Struct):
@@ -35,10 +35,7 @@ class MediaLines(LineFeed[MediaItem]):
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, MediaItem]:
         said = decode_line(_decoder, line)
-        try:
-            at_ns = parse_instant(said.time)
-        except ValueError as e:
-            raise RefusedError("bad_time", str(e)) from None
+        at_ns = instant_of(said.time)
         if not (said.title.strip() or said.text.strip()):
             raise RefusedError("bad_field", "expected a title or a text")
         item = MediaItem(

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, instant_of, named
 from smartstream.ingest.lines import LineSource
 from smartstream.model.items import Item, Report, Reports, ReportStatus
 from smartstream.model.report_text import anonymous, fold, tidy
-from smartstream.model.time import NS, parse_instant
+from smartstream.model.time import NS
 
 HORIZON_NS: Final = 7 * 86_400 * NS
 """A report this late is still taken."""
@@ -89,10 +89,7 @@ class ReportLines(LineFeed[Report]):
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, Report]:
         parsed = decode_line(_decoder, line)
-        try:
-            at_ns = parse_instant(parsed.time)
-        except ValueError as e:
-            raise RefusedError("bad_time", str(e)) from None
+        at_ns = instant_of(parsed.time)
         name = named(str(parsed.report), "report")
         said = parsed.status if parsed.status is not None else "open"
         status = STATUSES.get(fold(tidy(said)))

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, instant_of, named
 from smartstream.ingest.lines import LineSource
 from smartstream.model.items import Item, Reading, Readings
 from smartstream.model.quantities import MEASURING, QUANTITIES, clock_set, factor
-from smartstream.model.time import NS, parse_instant
+from smartstream.model.time import NS
 
 HORIZON_NS: Final = 24 * 3600 * NS
 """A line later than its allowed lateness corrects what was published, up to this age."""
@@ -159,10 +159,7 @@ class SensorLines(ReadingFeed):
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, Reading]:
         parsed = decode_line(_decoder, line)
-        try:
-            at_ns = parse_instant(parsed.time)
-        except ValueError as e:
-            raise RefusedError("bad_time", str(e)) from None
+        at_ns = instant_of(parsed.time)
         sensor = named(parsed.sensor, "sensor")
         station = named(parsed.station, "station") if parsed.station else None
         found = self._registry.resolve(sensor, station, parsed.kind, parsed.unit)
