@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from bytewax._bytewax import (
-    cli_main,
-)  # the entry that takes an epoch of less than the command line's whole seconds
+
+# The entry that takes an epoch of less than the command line's whole seconds.
+from bytewax._bytewax import cli_main
 from bytewax.recovery import RecoveryConfig
 
 from pipelines.arming import city_spec, junction_facts
