@@ -1,6 +1,7 @@
 """``./dev`` on machines that are not what they seem."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -68,6 +69,27 @@ def test_the_cpp_library_of_clang_is_not_the_one_that_the_build_needs(
         (tmp_path / name).write_text(f"#!/bin/sh\necho '{says}'\n")
         (tmp_path / name).chmod(0o755)
     assert ("libclang-dev" in doctor(tmp_path)["missing"]) == missing
+
+
+def test_an_environment_that_was_moved_is_made_again(tmp_path: Path) -> None:
+    """Its programs name the folder where it was made: they were not found, or those of another checkout ran."""
+    shutil.copy(ROOT / "dev", tmp_path / "dev")
+    programs, elsewhere = tmp_path / ".venv/bin", tmp_path / "elsewhere"
+    programs.mkdir(parents=True)
+    elsewhere.mkdir()
+    (programs / "activate").write_text('VIRTUAL_ENV="/where/it/was/.venv"\n')
+    for python in (programs / "python", elsewhere / "python3.11"):
+        python.write_text('#!/bin/sh\n[ "$2" != venv ] || { echo made again >&2; exit 3; }\n')
+        python.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", tmp_path / "dev", "demo"],
+        env={**os.environ, "PATH": f"{elsewhere}:{os.environ['PATH']}", "PYTHON": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, "made again" in done.stderr) == (3, True), done.stderr
 
 
 def test_without_a_command_it_lists_them() -> None:
