@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from bytewax.operators import StatefulBatchLogic
 
@@ -37,7 +38,7 @@ from smartstream.rules.events import EventWriter
 from smartstream.rules.outcome import Violation, decode_outcomes
 from smartstream.streams.merge import SideMerge
 
-_VERSION: Final = 7
+_VERSION: Final = 8
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,19 @@ class JunctionStep(StatefulBatchLogic[Joined, Told, dict[str, Any]]):
         return self._logic.snapshot()
 
 
+class _Said(msgspec.Struct, frozen=True):
+    """What one source said of a group last.
+
+    Attributes:
+        line_ns: The instant its newest line tells of.
+        heard_ns: From when on that counts: later than the line where it came too late.
+    """
+
+    state: SignalState
+    line_ns: int
+    heard_ns: int
+
+
 class JunctionLogic:
     """Waits for every side, then gives the engine signals and tracks in event-time order."""
 
@@ -123,8 +137,8 @@ class JunctionLogic:
         self._engine = _core.JunctionEngine(spec.rules.config)
         self._groups = {name: i for i, name in enumerate(spec.rules.groups)}
         self._cameras = {name: i for i, name in enumerate(spec.rules.cameras)}
-        self._shown: dict[str, tuple[SignalState, int]] = {}  # state and time of the newest line of each group
-        self._witness: dict[str, SignalState] = {}  # what the other one says of a group
+        self._shown: dict[str, _Said] = {}  # by the source of each group
+        self._witness: dict[str, _Said] = {}  # by the other one
         self._lamps: dict[
             str, tuple[int, dict[str, SignalState]]
         ] = {}  # by side, up to when, and what they showed last
@@ -177,8 +191,10 @@ class JunctionLogic:
                         self._facts.pushed(item)
                 merge.mark(side, last_ns)
             case Signals(side, changes, watermark_ns):
-                late = [change for change in changes if not self._push(side, change)]
-                events.extend(self._late(side, change.time_ns, change.signal) for change in late)
+                for change in changes:
+                    if not self._push(side, change):
+                        events.append(self._late(side, change.time_ns, change.signal))
+                        self._push(side, msgspec.structs.replace(change, known_ns=merge.frontier_ns + 1))
                 self._remember(item)
                 merge.mark(side, watermark_ns)
             case Conditions(side, facts, watermark_ns):
@@ -197,9 +213,10 @@ class JunctionLogic:
                 merge.push(side, max(found_ns, merge.frontier_ns + 1), item)
 
     def _push(self, side: str, change: SignalChange) -> bool:
+        due_ns = change.time_ns if change.known_ns is None else change.known_ns
         # A change of lamps is due where it may have begun.
-        at_ns = change.time_ns if change.after_ns is None else change.after_ns + 1
-        return change.time_ns > self._merge.frontier_ns and self._merge.push(
+        at_ns = due_ns if change.after_ns is None else change.after_ns + 1
+        return due_ns > self._merge.frontier_ns and self._merge.push(
             side, max(at_ns, self._merge.frontier_ns + 1), change
         )
 
@@ -222,12 +239,12 @@ class JunctionLogic:
             self._expire(at_ns - 1)
             self._newest_ns = max(self._newest_ns, item.last_ns if isinstance(item, Tracks) else at_ns)
             match item:
+                case SignalChange(known_ns=int()):
+                    self._correct(item, at_ns, events)
                 case SignalChange() if item.from_lamps == (item.signal in self._spec.read):
-                    events.extend(self._show(item))
+                    events.extend(self._show(item, item.time_ns))
                 case SignalChange():
-                    if self._witness.get(item.signal) != item.state:
-                        self._witness[item.signal] = item.state
-                        self._tell_engine(item, witness=True)
+                    self._bear_witness(item, item.time_ns)
                 case Tracks():
                     late = self._engine.tracks(self._cameras[item.side], item.batch)
                     if late:
@@ -262,6 +279,26 @@ class JunctionLogic:
             if self._desk is not None:
                 events.extend(self._desk.close(self._merge.frontier_ns, ended=self._finished))
 
+    def _correct(self, line: SignalChange, at_ns: int, events: list[Told]) -> None:
+        """A line came when its time had been judged: it clears whom it contradicts, and may hold from now on."""
+        self._tell(self._engine.advance(at_ns - 1), events)  # judged without knowing of it
+        is_source = line.from_lamps == (line.signal in self._spec.read)
+        newest = (self._shown if is_source else self._witness).get(line.signal)
+        holds = newest is None or newest.line_ns <= line.time_ns
+        until_ns = at_ns if newest is None or holds else min(newest.line_ns, at_ns)
+        self._engine.late_signal(self._groups[line.signal], STATE_CODE[line.state], line.time_ns, until_ns)
+        now = msgspec.structs.replace(line, time_ns=at_ns, after_ns=line.time_ns)
+        if holds and is_source:
+            events.extend(self._show(now, line.time_ns))
+        elif holds:
+            self._bear_witness(now, line.time_ns)
+
+    def _bear_witness(self, change: SignalChange, line_ns: int) -> None:
+        before = self._witness.get(change.signal)
+        self._witness[change.signal] = _Said(change.state, line_ns, change.time_ns)
+        if before is None or before.state != change.state:
+            self._tell_engine(change, witness=True)
+
     def _see(self, health: Health, at_ns: int, events: list[Told]) -> None:
         """What a camera does not see is held against nobody, from the last good look on."""
         origin = f"health-{health.what}"
@@ -291,10 +328,10 @@ class JunctionLogic:
             if self._facts is not None:
                 self._facts.outcome(outcome, event)
 
-    def _show(self, change: SignalChange) -> list[CloudEvent]:
+    def _show(self, change: SignalChange, line_ns: int) -> list[CloudEvent]:
         before = self._shown.get(change.signal)
-        self._shown[change.signal] = (change.state, change.time_ns)
-        if before is not None and before[0] == change.state:
+        self._shown[change.signal] = _Said(change.state, line_ns, change.time_ns)
+        if before is not None and before.state == change.state:
             return []
         self._tell_engine(change)
         if self._desk is not None:
@@ -307,9 +344,9 @@ class JunctionLogic:
         """A group whose heartbeat stopped is unknown from then on."""
         for signal, beat_ns in self._spec.heartbeat_ns.items():
             shown = self._shown.get(signal)
-            if shown is not None and shown[0] != "unknown" and now_ns >= shown[1] + beat_ns:
-                silent = SignalChange(shown[1] + beat_ns, signal, "unknown")
-                self._fallen += [(silent.time_ns, event) for event in self._show(silent)]
+            if shown is not None and shown.state != "unknown" and now_ns >= shown.heard_ns + beat_ns:
+                silent = SignalChange(shown.heard_ns + beat_ns, signal, "unknown")
+                self._fallen += [(silent.time_ns, event) for event in self._show(silent, shown.line_ns)]
 
     def _tell_engine(self, change: SignalChange, *, witness: bool = False) -> None:
         self._engine.signals(
@@ -320,16 +357,17 @@ class JunctionLogic:
             witness=witness,
         )
 
-    def _observed(self, change: SignalChange, before: tuple[SignalState, int] | None) -> CloudEvent:
+    def _observed(self, change: SignalChange, before: _Said | None) -> CloudEvent:
         data: dict[str, Any] = {
             "junction": self._spec.junction,
             "group": change.signal,
             "state": change.state,
-            "before": None if before is None else before[0],
+            "before": None if before is None else before.state,
         }
-        if change.after_ns is not None:
-            began = [rfc3339(change.after_ns), rfc3339(change.time_ns)]
-            data |= {"source": "lamps", "began": began, "confidence": change.confidence}
+        if change.after_ns is not None:  # of lamps, or told too late
+            data["began"] = [rfc3339(change.after_ns), rfc3339(change.time_ns)]
+        if change.from_lamps:
+            data |= {"source": "lamps", "confidence": change.confidence}
         return make_event(
             site=self._spec.site,
             entity=self._spec.junction,

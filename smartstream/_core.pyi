@@ -412,6 +412,19 @@ class JunctionEngine:
             InvalidInputError: Columns of different length, an unknown group or state, ``after_ns`` after ``time_ns``.
         """
 
+    def late_signal(self, group: int, state: int, from_ns: int, until_ns: int) -> None:
+        """A line came too late: where it speaks against what the group was taken for, suspicions are retracted.
+
+        Args:
+            group: Index of the group in the configuration.
+            state: What the line says, index into ``SIGNAL_STATES``.
+            from_ns: Since when.
+            until_ns: Until when nothing that came in time says otherwise, exclusive.
+
+        Raises:
+            InvalidInputError: An unknown group or state.
+        """
+
     def tracks(self, camera: int, batch: bytes) -> int:
         """Frames of a camera in order. What the frontier or a newer frame has passed is late: answers how many.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
@@ -104,9 +105,12 @@ class LineFeed(ABC, Generic[T]):
                     self._quiet_ns = max(self._quiet_ns, self.newest_ns + silent_ns if known else until_ns)
                 case Trouble(verb, detail):
                     out.append(Health(self.side, "lost", verb, max(self.position_ns, 0), detail))
+                    if verb == "opened":
+                        values.extend(self._cut_off())
                 case Lost(count, detail):
                     self.counts["lines"] += count
                     out.append(self._dead("lost_upstream", f"before {self._lines.unit}", detail, "", count=count))
+                    values.extend(self._cut_off())
                 case line_no, line:
                     self.counts["lines"] += 1
                     self._one(line_no, line, values, out)
@@ -136,6 +140,14 @@ class LineFeed(ABC, Generic[T]):
 
     def _forgotten(self, value: T) -> None:
         """The time of a value is not believed: nothing it said counts."""
+
+    def _too_late_but(self, value: T) -> Iterable[T]:
+        """What a line that came too late still tells; nothing, unless the feed knows better."""
+        return ()
+
+    def _cut_off(self) -> Iterable[T]:
+        """What follows from the way to the source being broken, or lines being lost; nothing, unless the feed knows."""
+        return ()
 
     def _voice(self, value: T) -> str:
         """Whose clock a line was written by; the same for all where a feed has one clock."""
@@ -184,6 +196,7 @@ class LineFeed(ABC, Generic[T]):
         elif self._too_late(at_ns):
             detail = f"expected at most {self._horizon / NS:g} s behind the newest line"
             out.append(self._dead("late", place, detail, text, at_ns))
+            values.extend(self._too_late_but(value))
         else:
             try:
                 values.append(self._arrived(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 import msgspec
@@ -28,8 +29,9 @@ class SignalLines(LineFeed[SignalChange]):
     """States of signal groups; every line becomes a change or a dead letter.
 
     A line is late when it lies more than the allowed lateness behind the newest line before it, or at or before an
-    instant up to which the source has said that nothing will come. At the end of a file the side is released: a
-    feed of state changes holds nobody up.
+    instant up to which the source has said that nothing will come. It is a dead letter, and handed on all the same: who
+    was suspected by what it contradicts must be cleared, and what it says may hold still. At the end of a file the side
+    is released: a feed of state changes holds nobody up.
 
     Args:
         source: Where the lines come from.
@@ -63,8 +65,20 @@ class SignalLines(LineFeed[SignalChange]):
     def _too_late(self, at_ns: int) -> bool:
         return super()._too_late(at_ns) or at_ns <= self._quiet_ns
 
-    def _batch(self, values: tuple[SignalChange, ...]) -> Item:
+    def _too_late_but(self, value: SignalChange) -> tuple[SignalChange]:
+        return (msgspec.structs.replace(value, known_ns=self._passed_ns + 1),)
+
+    def _cut_off(self) -> Iterator[SignalChange]:
+        # A red may have ended since, and nobody would have heard of it.
+        if self.position_ns != MIN_NS:
+            for group in sorted(self._groups):
+                yield SignalChange(self.position_ns + 1, group, "unknown")
+
+    @property
+    def _passed_ns(self) -> int:
+        """Nothing at or before this instant will come in time."""
         newest = self.newest_ns
-        passed = MIN_NS if newest == MIN_NS else newest - self._horizon - 1
-        watermark = MAX_NS if self.ended else max(passed, self._quiet_ns)
-        return Signals(self.side, values, watermark)
+        return max(MIN_NS if newest == MIN_NS else newest - self._horizon - 1, self._quiet_ns)
+
+    def _batch(self, values: tuple[SignalChange, ...]) -> Item:
+        return Signals(self.side, values, MAX_NS if self.ended else self._passed_ns)

@@ -37,6 +37,7 @@ class SignalChange(msgspec.Struct, frozen=True):
     Attributes:
         after_ns: Of lamps: the last look that showed what was before; the change lies between the two.
         confidence: Of lamps: how clearly they were seen, 0-1.
+        known_ns: Of a line that came too late: the first instant that its feed had not passed yet when it came.
     """
 
     time_ns: int
@@ -44,11 +45,12 @@ class SignalChange(msgspec.Struct, frozen=True):
     state: SignalState
     after_ns: int | None = None
     confidence: float | None = None
+    known_ns: int | None = None
 
     @property
     def from_lamps(self) -> bool:
         """Read from the lamps, not told by a feed."""
-        return self.after_ns is not None
+        return self.confidence is not None
 
 
 def lamp_side(camera: str) -> str:
@@ -57,7 +59,7 @@ def lamp_side(camera: str) -> str:
 
 
 class Signals(msgspec.Struct, frozen=True, tag=True):
-    """Lines of one signal feed in their order of arrival, late ones already taken out; or what lamps show."""
+    """Lines of one signal feed in their order of arrival, or what lamps show."""
 
     side: str
     changes: tuple[SignalChange, ...]

@@ -60,6 +60,7 @@ REASONS: Final = {
     "clock_invalid": "đồng hồ sai lệch",
     "low_visibility": "tầm nhìn hạn chế",
     "signal_fault": "đèn tín hiệu bị lỗi",
+    "signal_late": "trạng thái đèn đến muộn và không khớp với trạng thái đã dùng để xét",
 }
 FAULTS: Final = {
     "stuck": "không chuyển pha",

@@ -94,6 +94,16 @@ STORIES: dict[str, tuple[list[Drive], list[str]]] = {
             lights()[3],
         ],
     ),
+    # The line of the green comes ten seconds late: who drove on it is accused by the red before it, and cleared. One
+    # who ran that red, and one who runs the next, stay suspected.
+    "late_green": (
+        [
+            straight(1, "motorcycle", 16.0, 10.0),
+            straight(2, "car", 29.0, 10.0),
+            straight(3, "truck", 42.0, 10.0, 5.25),
+        ],
+        lights(((0, "green"), (10, "amber"), (13, "red"), (35, "amber"), (25, "green"), (38, "red"))),
+    ),
     # After two whole cycles the feed says red for ever. One runs the second red; two drive on their green while the
     # feed says red: the first is taken back when the fault is found, the second never accused.
     "stuck_red": (

@@ -4,12 +4,30 @@ import json
 import pytest
 
 from smartstream.errors import InvalidInputError
-from smartstream.ingest.lines import file_source
+from smartstream.ingest.lines import LineSource, Lost, Quiet, Trouble, file_source
 from smartstream.ingest.signal_lines import SignalLines
 from smartstream.model.items import DeadLetter, SignalChange, Signals
 from smartstream.model.time import MAX_NS, NS
 
 T0 = 1_790_000_000
+
+
+class Spoken:
+    """A live feed: lines, and words about it."""
+
+    unit = "message"
+    broken = ""
+    sorted = False
+
+    def __init__(self, found):
+        self._found = list(found)
+
+    @property
+    def ended(self):
+        return not self._found
+
+    def next_line(self):
+        return self._found.pop(0) if self._found else None
 
 
 def line(at, state="red", signal="S"):
@@ -29,7 +47,11 @@ def read_all(feed):
 
 
 def changes(items):
-    return [c for i in items if isinstance(i, Signals) for c in i.changes]
+    return [c for i in items if isinstance(i, Signals) for c in i.changes if c.known_ns is None]
+
+
+def too_late(items):
+    return [c for i in items if isinstance(i, Signals) for c in i.changes if c.known_ns is not None]
 
 
 def dead(items):
@@ -65,6 +87,7 @@ def test_every_line_becomes_a_change_or_a_dead_letter(tmp_path):
         (int(4.5 * NS), "S", "amber"),
         (9 * NS, "L", "amber"),
     ]
+    assert too_late(items) == [SignalChange((T0 + 3) * NS, "S", "amber", known_ns=(T0 + 4) * NS)]
     reasons = dict(dead(items))
     assert sorted(place for _, place in dead(items)) == sorted(
         f"line {n}" for n in (2, 3, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 16)
@@ -100,6 +123,25 @@ def test_a_damaged_gzip_ends_the_file_with_a_dead_letter(tmp_path):
     assert changes(items)[0] == SignalChange(T0 * NS, "S", "red")
     assert "truncated" in {reason for reason, _ in dead(items)}
     assert items[-2].watermark_ns == MAX_NS
+
+
+@pytest.mark.parametrize("word", [Trouble("opened", "no answer"), Lost(3, "the stream gave up 3 messages")])
+def test_who_is_cut_off_knows_nothing_until_the_next_line(word):
+    lines = Spoken([(1, line(T0)), Quiet(4 * NS, 0), word, (2, line(T0 + 20, "green"))])
+    items = read_all(SignalLines(LineSource("signals/j1/0", lambda _: lines, NS), groups=frozenset({"S", "L"})))
+    assert changes(items) == [
+        SignalChange(T0 * NS, "S", "red"),
+        SignalChange((T0 + 4) * NS + 1, "L", "unknown"),
+        SignalChange((T0 + 4) * NS + 1, "S", "unknown"),
+        SignalChange((T0 + 20) * NS, "S", "green"),
+    ]
+
+
+def test_a_line_within_a_silence_is_handed_on_as_too_late():
+    lines = Spoken([(1, line(T0)), Quiet(9 * NS, 0), (2, line(T0 + 5, "green"))])
+    items = read_all(SignalLines(LineSource("signals/j1/0", lambda _: lines, NS), groups=frozenset({"S"})))
+    assert dead(items) == [("late", "message 2")]
+    assert too_late(items) == [SignalChange((T0 + 5) * NS, "S", "green", known_ns=(T0 + 9) * NS + 1)]
 
 
 def test_a_missing_file_is_refused_with_its_name(tmp_path):

@@ -53,6 +53,21 @@ impl JunctionEngine {
         })
     }
 
+    fn late_signal(
+        &mut self,
+        py: Python<'_>,
+        group: u16,
+        state: u8,
+        from_ns: i64,
+        until_ns: i64,
+    ) -> PyResult<()> {
+        enter(py, || {
+            let state = SignalState::from_code(state)
+                .ok_or_else(|| Error::invalid(format!("signals: no state has the code {state}")))?;
+            self.engine.late_signal(group, state, (EventTime(from_ns), EventTime(until_ns)))
+        })
+    }
+
     fn tracks(&mut self, py: Python<'_>, camera: u16, batch: &[u8]) -> PyResult<u64> {
         enter(py, || self.engine.tracks(camera, batch))
     }

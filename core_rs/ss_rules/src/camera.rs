@@ -44,6 +44,8 @@ pub struct Watch {
     looks_beside: bool,
     /// Per lane: the first line over it, at which its vehicles are counted.
     count_lines: Vec<Option<u16>>,
+    /// How old a phase of a light must be before every rule counts on it.
+    pub phase_age_s: f64,
 }
 
 /// What changes at a camera.
@@ -112,13 +114,22 @@ impl Watch {
         let layout = Layout::new(config, groups).map_err(place)?;
         let rules = Rules::new(&config.rules, &layout).map_err(place)?;
         let needs_neighbours = rules.single.iter().any(crate::rule::Rule::needs_neighbours);
+        let phase_age_s = rules.single.iter().map(crate::rule::Rule::phase_age_s).fold(0.0, f64::max);
         let looks_beside = rules.single.iter().any(crate::rule::Rule::looks_beside);
         let line_of = |at| {
             let over = |l: &RoadLine| l.lanes.iter().any(|s| s.lane == at);
             layout.lines.iter().position(over).map(|i| i as u16)
         };
         let count_lines = (0u16..).take(layout.lanes.len()).map(line_of).collect();
-        Ok(Self { id: config.id.clone(), layout, rules, needs_neighbours, looks_beside, count_lines })
+        Ok(Self {
+            id: config.id.clone(),
+            layout,
+            rules,
+            needs_neighbours,
+            looks_beside,
+            count_lines,
+            phase_age_s,
+        })
     }
 
     /// Take in one frame of the open run.

@@ -9,6 +9,9 @@ use ss_model::{Error, Result};
 pub enum Condition {
     /// The signal is not believed; found by the engine itself ([`crate::fault`]).
     SignalFault,
+    /// A line of a signal feed came too late, and says something else than the light was taken for; found by the
+    /// engine itself ([`crate::JunctionEngine::late_signal`]).
+    SignalLate,
     /// A police officer directs the traffic.
     OfficerControl,
     /// A temporary sign stands.
@@ -59,6 +62,7 @@ impl Condition {
     pub fn name(self) -> &'static str {
         match self {
             Self::SignalFault => "signal_fault",
+            Self::SignalLate => "signal_late",
             Self::OfficerControl => "officer_control",
             Self::TemporarySign => "temporary_sign",
             Self::Permit => "permit",

@@ -26,9 +26,9 @@ use crate::traffic::Minute;
 use crate::verdict::judge;
 
 /// First byte of a snapshot.
-const SNAPSHOT_VERSION: u8 = 23;
+const SNAPSHOT_VERSION: u8 = 24;
 /// How long a suspicion can be taken back.
-const RETRACTABLE_S: f64 = 3600.0;
+pub(crate) const RETRACTABLE_S: f64 = 3600.0;
 
 /// Judges one junction.
 #[derive(Debug)]
@@ -128,14 +128,12 @@ impl JunctionEngine {
     /// `InvalidInput` for a group that the configuration does not have, or a
     /// phase that began after it was seen.
     pub fn signal(&mut self, phase: Phase, group: u16, witness: bool) -> Result<()> {
-        let known = self.groups.len();
-        let history = self.state.signals.get_mut(usize::from(group));
-        let history = history
-            .ok_or_else(|| Error::invalid(format!("signal group {group}: the junction has {known}")))?;
+        let frontier = self.state.frontier;
+        let history = self.history(group)?;
         if phase.after > phase.since {
             return Err(Error::invalid(format!("signal group {group}: expected `after` not after the time")));
         }
-        if phase.since <= self.state.frontier {
+        if phase.since <= frontier {
             self.state.late_signals += 1;
             return Ok(());
         }
@@ -145,6 +143,30 @@ impl JunctionEngine {
             history.insert(phase);
         }
         self.state.coming.insert((phase.since, group, witness), phase.state);
+        Ok(())
+    }
+
+    /// A line of group `group` came too late: from `from` on the group
+    /// showed `state`, and up to `until` nothing that came in time says
+    /// otherwise. Where that speaks against what the group was taken for,
+    /// what was suspected meanwhile is taken back with the next outcomes.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a group that the configuration does not have.
+    pub fn late_signal(
+        &mut self,
+        group: u16,
+        state: SignalState,
+        (from, until): (EventTime, EventTime),
+    ) -> Result<()> {
+        let until = self.history(group)?.contradicted(state, (from, until));
+        if let Some(until) = until {
+            // What follows is younger than it was taken for.
+            let age_s = self.cameras.iter().map(|watch| watch.phase_age_s).fold(0.0, f64::max);
+            let until = until.plus_seconds(age_s);
+            let condition = Condition::SignalLate;
+            self.lift(Stretch { from, until, condition, camera: None, lane: None, group: None });
+        }
         Ok(())
     }
 
@@ -305,6 +327,12 @@ impl JunctionEngine {
         self.state.suspected = kept;
         self.state.retracted.extend(gone.into_iter().map(|told| (told, stretch.condition)));
         self.state.conditions.insert(stretch);
+    }
+
+    fn history(&mut self, group: u16) -> Result<&mut SignalHistory> {
+        let known = self.groups.len();
+        let history = self.state.signals.get_mut(usize::from(group));
+        history.ok_or_else(|| Error::invalid(format!("signal group {group}: the junction has {known}")))
     }
 
     fn camera_called(&self, id: &str) -> Result<u16> {

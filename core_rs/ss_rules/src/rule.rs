@@ -15,7 +15,7 @@ use crate::movement::{Forbids, MovementRule, MovementState};
 use crate::outcome::{Candidate, RuleKind};
 use crate::place::{Lane, Layout};
 use crate::speed::{SpeedRule, SpeedState};
-use crate::stopping::{StopRule, StopState};
+use crate::stopping::{START_UP_S, StopRule, StopState};
 use crate::track::TrackState;
 use crate::turn::{TurnRule, TurnState};
 use crate::wrong_way::{WrongWayRule, WrongWayState};
@@ -61,6 +61,15 @@ pub enum RuleState {
 }
 
 impl Rule {
+    /// How old a phase of a light must be before the rule counts on it, seconds.
+    pub fn phase_age_s(&self) -> f64 {
+        match self {
+            Self::Light(rule) => rule.grace_s,
+            Self::Stop(_) => START_UP_S,
+            _ => 0.0,
+        }
+    }
+
     /// What is remembered of a new track.
     pub fn start(&self) -> RuleState {
         match self {

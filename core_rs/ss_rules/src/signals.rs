@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, SignalState};
 
-/// How long past phases are kept: longer than any proof that looks back.
-const KEEP_S: f64 = 900.0;
+/// How long past phases are kept: as long as a suspicion can be taken back, which is longer than any proof looks back.
+const KEEP_S: f64 = crate::engine::RETRACTABLE_S;
 
 /// A state and when it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +102,21 @@ impl SignalHistory {
             && phase.since <= from
             && ends.is_none()
             && !self.witness.during(from, to).any(|p| contrary(&p))
+    }
+
+    /// Until when `state` from `from` on speaks against what the group was taken for: until the first phase that began
+    /// later, or `until`. Absent where it does not, or where the group was not taken for anything.
+    pub fn contradicted(
+        &self,
+        state: SignalState,
+        (from, until): (EventTime, EventTime),
+    ) -> Option<EventTime> {
+        // What was told too late may have begun before `from`, though it counts from an instant after it.
+        let later = self.phases.0.range(self.phases.0.partition_point(|p| p.since <= from)..);
+        let until = later.filter(|p| p.after >= from).map(|p| p.since).next().map_or(until, |t| t.min(until));
+        let last = EventTime(until.0.saturating_sub(1));
+        let speaks = from < until && self.phases.during(from, last).any(|taken_for| taken_for.state != state);
+        speaks.then_some(until)
     }
 
     /// First instant after `from`, and not after `to`, at which the group
@@ -271,6 +286,19 @@ mod tests {
         assert!(h.is_throughout(SignalState::Red, at(10.2), at(20.0)));
         assert!(!h.is_throughout(SignalState::Red, at(10.2), at(20.1)));
         assert!(!h.is_throughout(SignalState::Red, at(10.1), at(20.0)));
+    }
+
+    #[test]
+    fn a_line_too_late_speaks_against_what_the_group_was_taken_for() {
+        let mut h = history(&[(10, SignalState::Red), (40, SignalState::Green)]);
+        let said = |h: &SignalHistory, state, from, until| h.contradicted(state, (at(from), at(until)));
+        assert_eq!(said(&h, SignalState::Red, 20.0, 30.0), None, "the same");
+        assert_eq!(said(&h, SignalState::Green, 20.0, 30.0), Some(at(30.0)));
+        assert_eq!(said(&h, SignalState::Green, 20.0, 60.0), Some(at(40.0)), "up to what came in time");
+        assert_eq!(said(&h, SignalState::Red, 5.0, 60.0), None, "nobody was judged before the first line");
+        // A red of 22 s that was known from 32 s on does not end what was green since 25 s.
+        h.insert(Phase { since: at(32.0), after: at(22.0), state: SignalState::Red });
+        assert_eq!(said(&h, SignalState::Green, 25.0, 36.0), Some(at(36.0)));
     }
 
     #[test]

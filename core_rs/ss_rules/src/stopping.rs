@@ -11,7 +11,7 @@ use ss_model::{EventTime, Point, SignalState};
 
 use crate::config::LineKind;
 use crate::context::{Context, Seen};
-use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
+use crate::outcome::{Candidate, Explanation, Reason, RuleKind, SignalFact};
 use crate::outline::drove_up;
 use crate::track::TrackState;
 use crate::verdict::doubt_reason;
@@ -27,7 +27,7 @@ const QUEUE_GAP_M: f64 = 8.0;
 /// The first of a queue is not further from its line than this.
 const HEAD_M: f64 = 12.0;
 /// A queue needs this long to start after green.
-const START_UP_S: f64 = 4.0;
+pub(crate) const START_UP_S: f64 = 4.0;
 /// Free to go for this long and still standing is standing by choice.
 const BY_CHOICE_S: f64 = 5.0;
 
@@ -63,6 +63,8 @@ struct Halt {
     free_since: Option<EventTime>,
     /// From when on it stands by its own choice.
     by_choice: Option<EventTime>,
+    /// The light that let it go, where one rules it there: who does not believe the light believes no choice.
+    let_go_by: Option<SignalFact>,
     /// First observation since the last doubt whose track it is.
     sure_since: Option<EventTime>,
     /// Why it stands in the box.
@@ -169,6 +171,7 @@ impl StopRule {
             until: Some(halt.last),
             lane: track.lane,
             zone: Some(self.zone),
+            signal: halt.let_go_by,
             doubts,
             explanation,
             ..Candidate::new(self.kind, start, id, track.class)
@@ -185,6 +188,7 @@ impl Halt {
             came: !seen.track.class_by_size || drove_up(seen.track, seen.place.pos, seen.place.unit_m),
             free_since: None,
             by_choice: None,
+            let_go_by: None,
             sure_since: None,
             blocked: Blocked::Never,
             proof: None,
@@ -207,9 +211,15 @@ fn watch_box(cx: &Context<'_>, seen: &Seen<'_>, entered: EventTime, halt: &mut H
 /// for a while. Who stood before a queue formed is no part of it.
 fn watch_queue(cx: &Context<'_>, seen: &Seen<'_>, halt: &mut Halt) -> Option<EventTime> {
     if halt.by_choice.is_none() {
-        if waits(cx, seen) {
+        if cx.standing_ahead(seen, QUEUE_GAP_M).is_some() {
+            halt.free_since = None;
+            return None;
+        }
+        let light = light_ahead(cx, seen);
+        if light.is_some_and(|light| !lets_go(light, seen.now)) {
             halt.free_since = None;
         } else {
+            halt.let_go_by = light;
             // Free from the moment it came to rest, unless it was held before.
             let first = seen.now <= halt.since.plus_seconds(STANDS_S + 1.0);
             let free = *halt.free_since.get_or_insert(if first { halt.since } else { seen.now });
@@ -221,19 +231,19 @@ fn watch_queue(cx: &Context<'_>, seen: &Seen<'_>, halt: &mut Halt) -> Option<Eve
     halt.by_choice
 }
 
-/// Whether the vehicle waits for a light or in its queue.
-fn waits(cx: &Context<'_>, seen: &Seen<'_>) -> bool {
-    if cx.standing_ahead(seen, QUEUE_GAP_M).is_some() {
-        return true;
-    }
-    let Some(lane) = seen.track.lane else { return false };
-    let Some(group) = cx.layout.lanes[usize::from(lane)].group else { return false };
+/// The light at whose stop line the vehicle is the first of its lane.
+fn light_ahead(cx: &Context<'_>, seen: &Seen<'_>) -> Option<SignalFact> {
+    let lane = seen.track.lane?;
+    let group = cx.layout.lanes[usize::from(lane)].group?;
     let to_line_m = |road: &crate::place::RoadLine| {
         let leads = road.kind == LineKind::Stop && road.lanes.iter().any(|s| s.lane == lane);
         leads.then(|| road.line.offset(seen.place.pos).abs() * seen.place.unit_m)
     };
     let at_head = cx.layout.lines.iter().filter_map(to_line_m).any(|m| m <= HEAD_M);
-    let phase = cx.signals[usize::from(group)].as_of(seen.now);
-    let may_go = phase.state == SignalState::Green && seen.now >= phase.since.plus_seconds(START_UP_S);
-    at_head && !may_go
+    at_head.then(|| SignalFact { group, phase: cx.signals[usize::from(group)].as_of(seen.now) })
+}
+
+/// Whether a light has let its queue go.
+fn lets_go(light: SignalFact, now: EventTime) -> bool {
+    light.phase.state == SignalState::Green && now >= light.phase.since.plus_seconds(START_UP_S)
 }

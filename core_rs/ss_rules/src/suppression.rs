@@ -1,7 +1,7 @@
 //! What lifts a rule: conditions with a beginning and an end, in the order of
 //! the law and of common sense.
 //!
-//! The order: signal fault, officer in control, temporary sign or permit, emergency
+//! The order: signal fault, signal line too late, officer in control, temporary sign or permit, emergency
 //! vehicle, flood or incident, geometry or clock invalid, visibility,
 //! duplicate. (A light that is
 //! unknown makes no candidate in the first place.)
@@ -25,7 +25,7 @@ impl Condition {
         use RuleKind as K;
         let light = matches!(kind, K::RedLight | K::YellowLight | K::StopLine);
         match self {
-            Self::SignalFault => light,
+            Self::SignalFault | Self::SignalLate => light || kind == K::IllegalStop,
             Self::OfficerControl => !matches!(kind, K::Speeding | K::FailToYieldPedestrian | K::Sidewalk),
             Self::TemporarySign => {
                 !light && !matches!(kind, K::FailToYieldPedestrian | K::Sidewalk | K::BoxBlocking)
@@ -73,7 +73,11 @@ impl Stretch {
     pub fn covers(&self, camera: u16, lane: Option<&str>, c: &Candidate) -> bool {
         let here = self.camera.is_none_or(|own| own == camera);
         let in_lane = self.lane.as_deref().is_none_or(|own| lane == Some(own));
-        let applies = self.condition != Condition::Permit || c.permits;
+        let applies = match self.condition {
+            Condition::SignalFault | Condition::SignalLate => c.signal.is_some(),
+            Condition::Permit => c.permits,
+            _ => true,
+        };
         here && in_lane
             && applies
             && self.condition.lifts(c.kind)

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from rules_street import NS, T0, Vehicle, camera, config, image, outcomes, rectangle, verdicts
+from rules_street import (
+    NS,
+    T0,
+    Vehicle,
+    batch_of,
+    camera,
+    config,
+    engine_of,
+    image,
+    outcomes,
+    rectangle,
+    rows_of,
+    verdicts,
+)
 
-from smartstream.rules.outcome import Crossing, Flow, Violation
+from smartstream.model.classes import STATE_CODE
+from smartstream.rules.outcome import Crossing, Flow, Violation, decode_outcomes
 
 DOWN = {"direction": [0, 1]}
 """The approach comes down the picture to a stop line at y = 0; the junction lies below."""
@@ -286,6 +300,18 @@ class TestStopping:
     def test_waiting_in_the_queue_of_a_red_light_is_lawful(self):
         queue = [self.stopping(1.7, y, 40, at=i) for i, y in enumerate((-2, -9, -16, -23, -30))]
         assert self.illegal(queue, RED) == []
+
+    def test_by_a_light_that_is_not_believed_nobody_stands_by_choice(self):
+        near = {**STOP, "points": image((3.5, -12), (-3.5, -12))}
+        road = site(self.RULE, lines=[near], zones=[self.ZONE])
+        first, parked = self.stopping(1.7, -16, 30, at=1), self.stopping(-1.7, -35, 30)
+        engine, rows = engine_of(road, [(0, "green")]), rows_of([first, parked])
+        engine.tracks(0, batch_of(sorted(rows), rows))
+        told = [o for o in decode_outcomes(engine.finish()) if isinstance(o, Violation)]
+        assert sorted((o.track, o.signal and o.signal.state) for o in told) == [(1, "green"), (2, None)]
+        engine.late_signal(0, STATE_CODE["red"], T0 + 2 * NS, T0 + 60 * NS)
+        (taken_back,) = [o for o in decode_outcomes(engine.finish()) if isinstance(o, Violation)]
+        assert (taken_back.track, taken_back.verdict, taken_back.reasons) == (1, "retracted", ("signal_late",))
 
     def test_who_parked_before_the_queue_came_is_no_part_of_it(self):
         parked = self.stopping(1.7, -30, 60)
