@@ -70,7 +70,7 @@ def demo(speed: float | None, out: Path | None) -> None:
     print_score(score_files([(folder / "truth.json", played.events)]), console)
     try:
         stills = draw_stills(site, show.violations, folder / "record", folder / "stills", at_most=2)
-        console.print(f"\n{len(stills)} annotated stills in {folder / 'stills'}")
+        console.print(f"\nAnnotated stills: {len(stills)}, in {folder / 'stills'}")
     except MissingExtraError as e:
         console.print(f"\nNo stills: {e}", markup=False)
     console.print(f"Event file: {played.events}\nSite file to play with: {site_file}")

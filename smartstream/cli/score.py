@@ -81,7 +81,7 @@ def print_score(result: Score, console: Console) -> None:
         ("error s", ""),
     )
     for name, footer in columns:
-        table.add_column(name, footer=footer, justify="left" if name == "rule" else "right")
+        table.add_column(name, footer=footer, justify="left" if name == "rule" else "right", overflow="fold")
     for kind, r in sorted(result.rules.items()):
         f1 = 2 * r.tp / (2 * r.tp + r.fp + r.fn) if r.tp + r.fp + r.fn else None
         sums = (r.truth, r.tp, r.fp, r.fn, r.undecided, r.suppressed)

@@ -10,7 +10,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from smartstream.cli.check import warnings
 from smartstream.config.fields import FEEDS
+from smartstream.config.site import load_site
+from smartstream.evidence import keys
 from smartstream.testing.street import write_street
 
 REFERENCE = Path(__file__).parents[1] / "config/reference_site.toml"
@@ -238,3 +241,12 @@ def test_a_stop_line_that_lies_half_in_no_lane_is_a_warning(site: Path) -> None:
     done = smartstream("check", site)
     assert done.returncode == 0
     assert "in no lane" not in done.stderr
+
+
+def test_evidence_that_this_machine_cannot_sign_is_a_warning(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.write_text(site.read_text() + '[evidence]\ndir = "evidence"\n' * ("[evidence]" not in site.read_text()))
+    loaded = load_site(site)
+    assert not [w for w in warnings(loaded) if w.startswith("evidence: ")]
+    monkeypatch.setattr(keys, "ed25519", None)
+    (told,) = [w for w in warnings(loaded) if w.startswith("evidence: ")]
+    assert "pip install 'smartstream[evidence]'" in told
