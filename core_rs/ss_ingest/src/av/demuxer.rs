@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ss_model::{Error, Result};
 
-use super::{Complaints, StreamFormat, ffi, message, static_str, timestamp};
+use super::{StreamFormat, ffi, message, static_str, timestamp};
 
 /// Raw bitstreams: libav reads them, but their packets have no times.
 const RAW: [&str; 4] = ["h264", "hevc", "mjpeg", "m4v"];
@@ -216,7 +216,7 @@ impl Demuxer {
     /// # Errors
     /// `InvalidInput` when libav finds no container or no video stream in it.
     pub fn open(path: &Path) -> Result<Self> {
-        Complaints::capture();
+        super::prepare();
         let bad = |what: String| Error::invalid(format!("{}: {what}", path.display()));
         // The explicit protocol keeps a name such as `concat:a|b` or `http://…` a file name.
         let mut url = b"file:".to_vec();
@@ -253,7 +253,7 @@ impl Demuxer {
         options: &[(&CStr, String)],
         patience: &Arc<Patience>,
     ) -> std::result::Result<Self, Refusal> {
-        Complaints::capture();
+        super::prepare();
         let other = |what: &str| Refusal::Other(what.to_owned());
         let url = CString::new(url).map_err(|_| other("an address holds no NUL byte"))?;
         let mut dictionary = ptr::null_mut();

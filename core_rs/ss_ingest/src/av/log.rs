@@ -6,7 +6,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::Once;
 
 use super::ffi;
 
@@ -30,11 +29,10 @@ thread_local! {
 pub struct Complaints;
 
 impl Complaints {
-    /// Route libav's log here, once per process.
-    pub fn capture() {
-        static ONCE: Once = Once::new();
+    /// Route libav's log here.
+    pub(super) fn capture() {
         // SAFETY: the callback has the signature libav asks for and lives for ever.
-        ONCE.call_once(|| unsafe { ffi::av_log_set_callback(Some(on_message)) });
+        unsafe { ffi::av_log_set_callback(Some(on_message)) }
     }
 
     /// How many so far on this thread.

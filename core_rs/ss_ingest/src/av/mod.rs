@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_char, c_int};
+use std::sync::Once;
 
 use ffmpeg_sys_the_third as ffi;
 
@@ -27,6 +28,20 @@ pub use format::StreamFormat;
 pub use log::Complaints;
 pub use muxer::mux;
 pub use nvdec::use_nvdec;
+
+/// Most bytes that libav may hold in one piece: a picture of 8K in any format
+/// fits, a packet or description whose length is a lie does not.
+const LARGEST: usize = 128 << 20;
+
+/// What libav must know before it is used, once per process.
+fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        Complaints::capture();
+        // SAFETY: a number, read by every allocation after this one.
+        unsafe { ffi::av_max_alloc(LARGEST) }
+    });
+}
 
 /// What libav says about an error code.
 fn message(code: c_int) -> String {

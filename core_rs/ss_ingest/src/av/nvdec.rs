@@ -31,7 +31,7 @@ static DEVICE: OnceLock<std::result::Result<Device, String>> = OnceLock::new();
 /// decoders then work as before.
 pub fn use_nvdec() -> Result<()> {
     let opened = DEVICE.get_or_init(|| {
-        Complaints::capture();
+        super::prepare();
         let mut device = ptr::null_mut();
         // SAFETY: the place for the result is valid; the other arguments may be null.
         let code = unsafe {

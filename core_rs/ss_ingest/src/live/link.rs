@@ -197,6 +197,8 @@ fn options(config: &LiveConfig, scheme: &str) -> Vec<(&'static CStr, String)> {
         // Enough to know the codec, no more: every second of looking is a second of delay.
         (c"analyzeduration", "3000000".to_owned()),
         (c"fpsprobesize", "0".to_owned()),
+        // A camera has a picture, sound and events, in a few sizes; each stream costs memory and a request.
+        (c"max_streams", "32".to_owned()),
     ];
     if scheme == "http" {
         options.push((c"protocol_whitelist", "http,tcp".into()));
