@@ -10,23 +10,16 @@
 
 use std::io::{Read, Write};
 
-use ss_model::{BoxF, EventTime, Homography, LumaFrame, Point, VehicleClass};
+use ss_model::{BoxF, EventTime, LumaFrame, VehicleClass};
 use ss_vision::motion::{MotionConfig, MotionDetector};
 use ss_vision::tracker::{Tracker, TrackerParams};
 
+use raw::Raw;
+
+mod raw;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut args = std::env::args().skip(1);
-    let mut number = || args.next().ok_or("usage: motion_dump WIDTH HEIGHT FPS [x,y,X,Y …]");
-    let (width, height, fps): (usize, usize, f64) =
-        (number()?.parse()?, number()?.parse()?, number()?.parse()?);
-    let (mut image, mut ground) = (Vec::new(), Vec::new());
-    for pair in args {
-        let v = pair.split(',').map(str::parse).collect::<Result<Vec<f64>, _>>()?;
-        let [x, y, gx, gy] = v[..] else { return Err(format!("{pair}: expected x,y,X,Y").into()) };
-        image.push(Point { x, y });
-        ground.push(Point { x: gx, y: gy });
-    }
-    let calibration = (!image.is_empty()).then(|| Homography::fit(&image, &ground)).transpose()?;
+    let Raw { width, height, fps, calibration } = Raw::from_args()?;
     let mut detector = MotionDetector::new(MotionConfig::default(), width, height, calibration);
     let (mut input, mut output) =
         (std::io::stdin().lock(), std::io::BufWriter::new(std::io::stdout().lock()));

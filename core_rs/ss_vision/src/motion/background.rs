@@ -22,7 +22,7 @@
 use pulp::NullaryFnOnce;
 use serde::{Deserialize, Serialize};
 
-use super::bits::{Bits, Packer, WORD, expand, full};
+use super::bits::{Bits, Packer, WORD, expand, full, whole};
 use super::classify::{Classify, SETTLED_TICKS};
 use super::mask::{Mask, label};
 use super::reduce::Plane;
@@ -228,9 +228,6 @@ impl Background {
     }
 }
 
-/// Threshold over mean absolute difference: 5 σ of Gaussian noise, whose mean
-/// absolute value is 0.8 σ, within rounding.
-const NOISE_FACTOR: u16 = 6;
 /// No street is so restless that a contrast of an eighth of the range is noise.
 const MAX_THRESHOLD: u8 = 32;
 
@@ -267,8 +264,11 @@ fn follow(level: &mut [u8], threshold: &mut [u8], [picture, raw, labels]: [&[u8]
         // By its own level: beside a marking the tolerance for shake
         // would let whatever stands there creep into the model.
         let step = u8::from(l == label::STREET) & u8::from(difference <= *t);
-        let wanted = u16::from(difference) * NOISE_FACTOR;
-        let (up, down) = (u8::from(wanted > u16::from(*t)), u8::from(wanted < u16::from(*t)));
+        // The threshold is six times the mean absolute difference: 5 σ of Gaussian noise, whose mean absolute
+        // value is 0.8 σ, within rounding. Bytes hold whatever threshold there may be.
+        let (twice, more) = (difference.saturating_add(difference), u8::saturating_add);
+        let wanted = more(more(twice, twice), twice);
+        let (up, down) = (u8::from(wanted > *t), u8::from(wanted < *t));
         *b = b.wrapping_add(step & u8::from(r > *b)).wrapping_sub(step & u8::from(r < *b));
         *t = t.saturating_add(step & up).wrapping_sub(step & down).max(floor).min(MAX_THRESHOLD);
     }
@@ -297,37 +297,58 @@ impl pulp::NullaryFnOnce for Remember<'_> {
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
 fn remember([level, candidate, age]: [&[u8]; 3], rival: &mut [u8], history: &mut [u8], floor: u8) {
-    for at in (0..level.len()).step_by(WORD) {
-        let to = (at + WORD).min(level.len());
-        let (level, candidate, age) = (&level[at..to], &candidate[at..to], &age[at..to]);
-        let (rival, history) = (&mut rival[at..to], &mut history[at..to]);
-        let seen = level.iter().zip(candidate).zip(age);
-        let restless = seen.clone().zip(&*history).fold(0, |any, (((&level, &candidate), &age), &before)| {
-            any | u8::from(age < SETTLED_TICKS)
-                | u8::from(before & past::MODE != past::AT_STREET)
-                | u8::from(candidate.abs_diff(level) > floor)
-        });
-        if restless == 0 {
-            continue;
-        }
-        for ((((&level, &candidate), &age), rival), history) in seen.zip(rival).zip(history) {
-            let (before, rest, mode) = (*history, *history & !past::MODE, *history & past::MODE);
-            let young = full(age < SETTLED_TICKS);
-            let at_street = full(candidate.abs_diff(level) <= floor);
-            let at_rival = full(candidate.abs_diff(*rival) <= floor);
-            let trust = (before & past::TRUST).wrapping_add(past::TRUSTED).min(past::TRUST);
-            let stayed = full(mode == past::AT_STREET);
-            let street = (stayed & before) | (!stayed & (past::AT_STREET | trust));
-            let again = full(mode == past::UNSETTLED)
-                & full(before & past::GUESSED == 0)
-                & full(before < MOST_VISITS * past::VISIT);
-            let returned = (rest | past::AT_RIVAL).wrapping_add(again & past::VISIT);
-            let other = past::AT_RIVAL | before & past::TRUST | past::VISIT;
-            let settled = (at_street & street) | (!at_street & ((at_rival & returned) | (!at_rival & other)));
-            *history = (young & (rest | past::UNSETTLED)) | (!young & settled);
-            let new = !young & !at_street & !at_rival;
-            *rival = (new & candidate) | (!new & *rival);
-        }
+    let (l, l_last) = level.as_chunks();
+    let (c, c_last) = candidate.as_chunks();
+    let (a, a_last) = age.as_chunks();
+    let (r, r_last) = rival.as_chunks_mut();
+    let (h, h_last) = history.as_chunks_mut();
+    for ((((l, c), a), r), h) in l.iter().zip(c).zip(a).zip(r).zip(h) {
+        remember_word([l, c, a], r, h, floor);
+    }
+    if !l_last.is_empty() {
+        let (mut r, mut h) = (whole(r_last), whole(h_last));
+        remember_word([&whole(l_last), &whole(c_last), &whole(a_last)], &mut r, &mut h, floor);
+        r_last.copy_from_slice(&r[..r_last.len()]);
+        h_last.copy_from_slice(&h[..h_last.len()]);
+    }
+}
+
+/// The same of a word of pixels.
+#[inline(always)]
+#[allow(clippy::inline_always)] // must become part of the dispatched function
+fn remember_word(
+    [level, candidate, age]: [&[u8; WORD]; 3],
+    rival: &mut [u8; WORD],
+    history: &mut [u8; WORD],
+    floor: u8,
+) {
+    let mut restless = 0;
+    for at in 0..WORD {
+        restless |= SETTLED_TICKS.saturating_sub(age[at])
+            | (history[at] & past::MODE ^ past::AT_STREET)
+            | candidate[at].abs_diff(level[at]).saturating_sub(floor);
+    }
+    if restless == 0 {
+        return;
+    }
+    for at in 0..WORD {
+        let (before, candidate) = (history[at], candidate[at]);
+        let (rest, mode) = (before & !past::MODE, before & past::MODE);
+        let young = full(age[at] < SETTLED_TICKS);
+        let at_street = full(candidate.abs_diff(level[at]) <= floor);
+        let at_rival = full(candidate.abs_diff(rival[at]) <= floor);
+        let trust = (before & past::TRUST).wrapping_add(past::TRUSTED).min(past::TRUST);
+        let stayed = full(mode == past::AT_STREET);
+        let street = (stayed & before) | (!stayed & (past::AT_STREET | trust));
+        let again = full(mode == past::UNSETTLED)
+            & full(before & past::GUESSED == 0)
+            & full(before < MOST_VISITS * past::VISIT);
+        let returned = (rest | past::AT_RIVAL).wrapping_add(again & past::VISIT);
+        let other = past::AT_RIVAL | before & past::TRUST | past::VISIT;
+        let settled = (at_street & street) | (!at_street & ((at_rival & returned) | (!at_rival & other)));
+        history[at] = (young & (rest | past::UNSETTLED)) | (!young & settled);
+        let new = !young & !at_street & !at_rival;
+        rival[at] = (new & candidate) | (!new & rival[at]);
     }
 }
 
@@ -432,6 +453,33 @@ mod tests {
                 let fast = |m: &Background| [m.candidate.clone(), m.age.clone(), m.settled.clone()];
                 prop_assert_eq!(fast(&model), fast(&other));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_remembers_what_each_of_its_pixels_does(
+            pixels in prop::collection::vec((0u8..40, 0u8..40, 0u8..30, 0u8..40, any::<u8>()), 1..150),
+        ) {
+            let row = |of: fn(&(u8, u8, u8, u8, u8)) -> u8| pixels.iter().map(of).collect::<Vec<_>>();
+            let (level, candidate, age) = (row(|p| p.0), row(|p| p.1), row(|p| p.2));
+            let (mut rival, mut history) = (row(|p| p.3), row(|p| p.4));
+            remember([&level, &candidate, &age], &mut rival, &mut history, 10);
+            for (at, &(level, candidate, age, mut other, mut before)) in pixels.iter().enumerate() {
+                let (other, before) = (std::slice::from_mut(&mut other), std::slice::from_mut(&mut before));
+                remember([&[level], &[candidate], &[age]], other, before, 10);
+                prop_assert_eq!([rival[at], history[at]], [other[0], before[0]]);
+            }
+        }
+
+        #[test]
+        fn a_threshold_goes_towards_six_times_the_difference(level: u8, picture: u8, threshold: u8, floor: u8) {
+            let (mut levels, mut thresholds) = ([level], [threshold]);
+            follow(&mut levels, &mut thresholds, [&[picture], &[picture], &[0]], floor);
+            let difference = picture.abs_diff(level);
+            let step = i16::from(difference <= threshold) * (6 * i16::from(difference) - i16::from(threshold)).signum();
+            let wanted = (i16::from(threshold) + step).clamp(0, 255) as u8;
+            prop_assert_eq!(thresholds[0], wanted.max(floor).min(MAX_THRESHOLD));
         }
     }
 

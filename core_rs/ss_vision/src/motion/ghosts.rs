@@ -194,6 +194,52 @@ pub(crate) fn is_revealed(background: &Background, picture: &Plane, foreground: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// The same as [`is_revealed`], pair by pair.
+    fn plain(background: &Background, picture: &Plane, set: &Bits, rect: &Rect) -> bool {
+        let (w, h) = (picture.width, picture.height);
+        let (xs, ys) = rect.grown_by(RIM as f32).pixels(w, h);
+        let (mut pairs, mut model, mut now) = (0, 0, 0);
+        for (x, y) in ys.flat_map(|y| xs.clone().map(move |x| (x, y))) {
+            for (u, v) in [(x + RIM, y), (x, y + RIM)].into_iter().filter(|&(u, v)| u < w && v < h) {
+                if set.is_set(x, y) == set.is_set(u, v) {
+                    continue;
+                }
+                let ((x, y), (u, v)) = if set.is_set(x, y) { ((u, v), (x, y)) } else { ((x, y), (u, v)) };
+                let level = picture.row(y)[x];
+                if level.abs_diff(background.level.row(y)[x]) <= SAME && !background.is_trusted(u, v) {
+                    pairs += 1;
+                    model += u32::from(background.level.row(v)[u].abs_diff(level));
+                    now += u32::from(picture.row(v)[u].abs_diff(level));
+                }
+            }
+        }
+        let same = u32::from(SAME) * pairs;
+        pairs >= MIN_PAIRS && now <= same && model > 2 * now.max(same)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_revealed_is_told_by_the_pairs_across_the_outline(
+            width in 1usize..200, hidden in (0usize..200, 0usize..20, 1usize..200, 1usize..20),
+            asked in (-9f32..200.0, -9f32..20.0, 0f32..200.0, 0f32..20.0), levels in (0u8..70, 0u8..70, 0u8..9),
+        ) {
+            // A patch of the street was hidden; what it shows now is about as light as the street around it.
+            let (mut street, mut picture) = (Plane::new(width, 20, 60), Plane::new(width, 20, 60));
+            let mut set = Bits::new(width, 20);
+            let columns = hidden.0.min(width)..(hidden.0 + hidden.2).min(width);
+            for y in hidden.1..(hidden.1 + hidden.3).min(20) {
+                street.row_mut(y)[columns.clone()].fill(levels.0);
+                picture.row_mut(y)[columns.clone()].fill(if levels.2 > 1 { 58 + levels.2 } else { levels.1 });
+                set.fill(y, &columns);
+            }
+            let background = Background::new(&street, 10);
+            let rect = Rect { x1: asked.0, y1: asked.1, x2: asked.0 + asked.2, y2: asked.1 + asked.3 };
+            let told = is_revealed(&background, &picture, &set, &rect);
+            prop_assert_eq!(told, plain(&background, &picture, &set, &rect));
+        }
+    }
 
     #[test]
     fn pixels_are_judged_at_their_age() {
