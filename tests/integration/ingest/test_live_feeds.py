@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import nats
 import pytest
@@ -107,6 +108,11 @@ def test_nats_feeds_over_a_killed_run_and_a_killed_server(tmp_path, broker, cred
     assert len(told) == len(set(told))
 
 
+def sessions(log, start=0):
+    """Feeds that have connected since ``start`` of Mosquitto's log."""
+    return len(set(re.findall(r"connected from \S+ as (smartstream-live-\S+)", log.read_text()[start:])))
+
+
 @pytest.mark.skipif(program("mosquitto") is None, reason="no mosquitto: apt-get install mosquitto")
 def test_mqtt_feeds_over_a_killed_run_and_a_killed_broker(tmp_path, broker, credentials, truth):
     paho = pytest.importorskip("paho.mqtt.client")
@@ -126,8 +132,9 @@ def test_mqtt_feeds_over_a_killed_run_and_a_killed_broker(tmp_path, broker, cred
             client.loop_stop()
 
         sensors, reports = halves(sensor_lines()), halves(report_lines())
+        log = tmp_path / "mosquitto/log"
         run = start(site, *more)
-        wait_until(lambda: (tmp_path / "mosquitto/log").read_text().count("smartstream-live-") >= 2, process=run)
+        wait_until(lambda: sessions(log) == 2, process=run)
         wait_until(lambda: len(streams(broker.access)) == 2, process=run)
         send("city/1/air", sensors[0])
         send("city/reports", reports[0])
@@ -135,7 +142,9 @@ def test_mqtt_feeds_over_a_killed_run_and_a_killed_broker(tmp_path, broker, cred
         run.kill()
         run.wait()
         send("city/1/air", sensors[1][:40])  # the session of the killed run keeps them
+        before = len(log.read_text())
         run = start(site, *more)
+        wait_until(lambda: sessions(log, before) == 2, process=run)  # without a broker a run does not start
         stored = len(sensors[0]) + 40  # what Mosquitto has acknowledged and not saved yet, a kill of it may take
         wait_until(lambda: messages_in(broker.access, "city_air") >= stored, process=run)
         mosquitto.kill()
