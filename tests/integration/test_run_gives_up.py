@@ -23,13 +23,20 @@ def messages(said):
     return [line for line in said.splitlines() if not line.startswith('{"component"') and "; retrying" not in line]
 
 
+def only_message(said):
+    """The one message there must be."""
+    told = messages(said)
+    assert len(told) == 1, said
+    return told[0]
+
+
 @pytest.mark.parametrize("more", [(), ("--workers", 2), ("--processes", 2)])
 def test_a_full_disk(site, more):
     done = subprocess.run(
         command(site, "--events", "/dev/full", *more), capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 1
-    (message,) = messages(done.stderr)
+    message = only_message(done.stderr)
     assert message.startswith("smartstream: events file /dev/full: cannot be written: No space left on device")
     if "--processes" in more:
         assert re.search(r"\(process \d: .*exit code 1", message), message
@@ -40,7 +47,7 @@ def test_a_record_that_grows_too_large(site, more, tmp_path):
     """It used to abort without a word: the file was closed, and failed again, while the error was on its way."""
     done = small_files(100_000, command(site, "--record", tmp_path / "r", *more))
     assert done.returncode == 1
-    (message,) = messages(done.stderr)
+    message = only_message(done.stderr)
     assert re.match(r"smartstream: .*/r/\S+\.ndjson: cannot be written: File too large", message)
 
 
@@ -49,7 +56,7 @@ def test_a_recovery_folder_that_cannot_grow(site, size, tmp_path):
     words = command(site, "--events", tmp_path / "e", "--recovery", tmp_path / "r")
     done = small_files(size, words)
     assert done.returncode == 1
-    (message,) = messages(done.stderr)
+    message = only_message(done.stderr)
     assert message.startswith("smartstream: recovery folder: cannot be written: ")
     assert subprocess.run(words, capture_output=True, timeout=60, check=False).returncode == 0
     subprocess.run(command(site, "--events", tmp_path / "whole"), capture_output=True, timeout=60, check=True)
