@@ -244,7 +244,6 @@ def _config() -> dict[str, Any]:
         out = {"id": f"{arm}-exit", "kind": "exit", "movement": "left", "points": image([[-11, -16], [-0.25, -16]], q)}
         lines.append(out)
     return {
-        "junction": "j",
         "groups": list(_ARMS),
         "cameras": [
             {
@@ -256,10 +255,9 @@ def _config() -> dict[str, Any]:
                 "lanes": lanes,
                 "lines": lines,
                 "zones": [
-                    {"id": "box", "kind": "box", "polygon": image([[-13, -13], [13, -13], [13, 13], [-13, 13]], 0)},
+                    {"id": "box", "polygon": image([[-13, -13], [13, -13], [13, 13], [-13, 13]], 0)},
                     {
                         "id": "kerb",
-                        "kind": "no_stopping",
                         "polygon": image([[7, -80], [11, -80], [11, -30], [7, -30]], 0),
                     },
                 ],

@@ -48,7 +48,6 @@ def compile_junction(site: Site, junction: Junction) -> CompiledJunction:
     cameras = tuple(c for c in site.camera if c.junction == junction.id)
     groups = tuple(s.id for s in junction.signal)
     config = {
-        "junction": junction.id,
         "groups": groups,
         "read_groups": sorted(site.reads(junction.id)),
         "utc_offsets": utc_offsets(site.site.timezone),
@@ -88,7 +87,7 @@ def _camera(camera: Camera) -> dict[str, Any]:
         "calibration": None if calibration is None else {"image": calibration.image, "world_m": calibration.world_m},
         "lanes": [_lane(lane) for lane in camera.lane],
         "lines": [line.model_dump(mode="json") for line in camera.line],
-        "zones": [zone.model_dump(mode="json", include={"id", "kind", "polygon"}) for zone in camera.zone],
+        "zones": [zone.model_dump(mode="json", include={"id", "polygon"}) for zone in camera.zone],
         "rules": [r.model_dump(mode="json", exclude_none=True) for r in camera.rule if r.kind in BUILT],
     }
 

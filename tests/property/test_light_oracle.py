@@ -21,7 +21,6 @@ T0 = 1_790_000_000 * NS
 SPAN_M, WIDTH_M = 100.0, 20.0
 CONFIG = json.dumps(
     {
-        "junction": "j",
         "groups": ["G"],
         "cameras": [
             {

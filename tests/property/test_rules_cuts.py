@@ -63,12 +63,12 @@ def camera(name, clock_s):
             {"id": "exit", "kind": "exit", "movement": "left", "points": [[0.8, 0.55], [0.8, 1]]},
             {"id": "solid", "kind": "count", "points": [[0.5, 0.1], [0.5, 0.45]]},
         ],
-        "zones": [{"id": "box", "kind": "box", "polygon": [[0, 0.55], [1, 0.55], [1, 1], [0, 1]]}],
+        "zones": [{"id": "box", "polygon": [[0, 0.55], [1, 0.55], [1, 1], [0, 1]]}],
         "rules": ALL_KINDS,
     }
 
 
-CONFIG = json.dumps({"junction": "j", "groups": GROUPS, "cameras": [camera("c0", 0.0), camera("c1", 0.15)]}).encode()
+CONFIG = json.dumps({"groups": GROUPS, "cameras": [camera("c0", 0.0), camera("c1", 0.15)]}).encode()
 
 
 def random_frames(rng):

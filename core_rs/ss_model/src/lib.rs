@@ -1,12 +1,12 @@
 //! Values that every stage knows. No I/O, no threads, no Python.
 
-pub mod class;
-pub mod error;
-pub mod frame;
-pub mod geom;
-pub mod signal;
-pub mod time;
-pub mod track;
+mod class;
+mod error;
+mod frame;
+mod geom;
+mod signal;
+mod time;
+mod track;
 
 pub use class::VehicleClass;
 pub use error::{Error, ErrorKind, Result};

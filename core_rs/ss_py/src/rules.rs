@@ -4,9 +4,9 @@ use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ss_model::{Error, EventTime, SignalState};
-use ss_rules::camera::Reading;
-use ss_rules::condition::Condition;
-use ss_rules::signals::Phase;
+use ss_rules::Condition;
+use ss_rules::Phase;
+use ss_rules::Reading;
 
 use crate::enter::enter;
 use crate::error::to_py;

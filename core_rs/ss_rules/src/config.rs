@@ -14,8 +14,6 @@ use crate::hours::{Hours, Weekday};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JunctionConfig {
-    /// Name of the junction.
-    pub junction: String,
     /// Names of the signal groups; their index is the group's code.
     #[serde(default)]
     pub groups: Vec<String>,
@@ -110,18 +108,6 @@ pub enum Movement {
     UTurn,
 }
 
-impl Movement {
-    /// The stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Left => "left",
-            Self::Through => "through",
-            Self::Right => "right",
-            Self::UTurn => "u_turn",
-        }
-    }
-}
-
 /// What a line means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -149,34 +135,12 @@ pub struct LineConfig {
     pub movement: Option<Movement>,
 }
 
-/// What a zone means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ZoneKind {
-    /// The inside of the junction.
-    Box,
-    /// No stopping.
-    NoStopping,
-    /// No parking.
-    NoParking,
-    /// Pedestrian crossing.
-    Crosswalk,
-    /// No U-turn.
-    NoUTurn,
-    /// Pavement.
-    Sidewalk,
-    /// Where a signal head is in the picture; no rule uses it.
-    SignalHead,
-}
-
 /// An area of the road.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ZoneConfig {
     /// Name.
     pub id: String,
-    /// What it means.
-    pub kind: ZoneKind,
     /// Outline in the picture.
     pub polygon: Polygon,
 }

@@ -86,11 +86,11 @@ impl MovementRule {
         if gone_m < GONE_M && seen.now < waiting.since.plus_seconds(GONE_S) {
             return None;
         }
-        self.end(state)
+        Self::end(state)
     }
 
     /// The track has ended: what was found stands.
-    pub fn end(&self, state: &mut MovementState) -> Option<Candidate> {
+    pub fn end(state: &mut MovementState) -> Option<Candidate> {
         let found = state.waiting.take()?.found;
         state.done = true;
         Some(found)

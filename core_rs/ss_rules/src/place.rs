@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{BoxF, Error, Homography, Point, Polygon, Result, VehicleClass};
 
-use crate::config::{CameraConfig, LaneConfig, LineConfig, LineKind, Movement, ZoneKind, not_negative};
+use crate::config::{CameraConfig, LaneConfig, LineConfig, LineKind, Movement, not_negative};
 use crate::crossing::{Crossing, Line};
 
 /// Without calibration the height of a vehicle's box stands for this many
@@ -233,8 +233,6 @@ pub struct RoadLine {
 pub struct Zone {
     /// Name.
     pub id: String,
-    /// What it means.
-    pub kind: ZoneKind,
     /// Its outline in the picture.
     pub area: Area,
 }
@@ -271,13 +269,7 @@ impl Layout {
         let zones = config
             .zones
             .iter()
-            .map(|z| {
-                Ok(Zone {
-                    id: z.id.clone(),
-                    kind: z.kind,
-                    area: Area::new(&format!("zone {}", z.id), &z.polygon)?,
-                })
-            })
+            .map(|z| Ok(Zone { id: z.id.clone(), area: Area::new(&format!("zone {}", z.id), &z.polygon)? }))
             .collect::<Result<Vec<_>>>()?;
         Ok(Self { view, lanes, lines, zones, clock_s })
     }

@@ -119,13 +119,6 @@ impl SignalHistory {
         speaks.then_some(until)
     }
 
-    /// First instant after `from`, and not after `to`, at which the group
-    /// shows something other than at `from`.
-    pub fn change_after(&self, from: EventTime, to: EventTime) -> Option<EventTime> {
-        let state = self.as_of(from).state;
-        self.phases.during(from, to).filter(|p| p.since > from).find(|p| p.state != state).map(|p| p.since)
-    }
-
     /// Everything a crossing within `[from, to]` could mean, by source and witness.
     pub fn meanings(&self, from: EventTime, to: EventTime, grace_s: f64) -> Meanings {
         let mut all = Meanings::default();
@@ -268,8 +261,7 @@ mod tests {
     fn lines_out_of_order_are_put_in_place() {
         let h = history(&[(20, SignalState::Green), (10, SignalState::Red)]);
         assert_eq!(h.as_of(at(15.0)).state, SignalState::Red);
-        assert_eq!(h.change_after(at(15.0), at(30.0)), Some(at(20.0)));
-        assert_eq!(h.change_after(at(15.0), at(19.0)), None);
+        assert_eq!(h.as_of(at(25.0)).state, SignalState::Green);
     }
 
     #[test]

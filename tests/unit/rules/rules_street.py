@@ -43,7 +43,7 @@ def camera(*, lanes=(), lines=(), zones=(), rules=()):
 
 
 def config(*cameras):
-    return {"junction": "j", "groups": ["G"], "utc_offsets": [[0, 7 * 3600]], "cameras": list(cameras)}
+    return {"groups": ["G"], "utc_offsets": [[0, 7 * 3600]], "cameras": list(cameras)}
 
 
 def drive(way, *, at=0.0, fps=10):

@@ -15,7 +15,7 @@ from smartstream.vision.detector import DetectorSettings
 
 FPS = 12.5
 BOTH = [("red_light", "suspected")] * 2
-ZONE = {"id": "z", "kind": "sidewalk", "polygon": rectangle(-50, -8, 50, 0)}
+ZONE = {"id": "z", "polygon": rectangle(-50, -8, 50, 0)}
 
 
 def looks(ways, rng, *, width_m, height_m=1.7, tremble=0.03, missed=0.1):

@@ -28,7 +28,7 @@ RIGHT_LANE = {"id": "B", "polygon": rectangle(-3.5, -50, 0, 0), "signal": "G", "
 STOP = {"id": "stop", "kind": "stop", "points": image((3.5, 0), (-3.5, 0))}
 EXIT = {"id": "exit", "kind": "exit", "movement": "left", "points": image((12, 2), (12, 18))}
 BACK = {"id": "back", "kind": "exit", "movement": "u_turn", "points": image((12, 0), (4, 0))}
-BOX = {"id": "box", "kind": "box", "polygon": rectangle(-12, 2, 12, 20)}
+BOX = {"id": "box", "polygon": rectangle(-12, 2, 12, 20)}
 
 
 def site(*rules, lanes=(LEFT_LANE, RIGHT_LANE), lines=(STOP, EXIT, BACK), zones=(BOX,)):
@@ -268,7 +268,7 @@ class TestSolidLine:
 
 
 class TestStopping:
-    ZONE = {"id": "kerb", "kind": "no_stopping", "polygon": rectangle(-3.5, -45, 3.5, -15)}
+    ZONE = {"id": "kerb", "polygon": rectangle(-3.5, -45, 3.5, -15)}
     RULE = {"kind": "illegal_stop", "zone": "kerb", "min_dwell_s": 15}
 
     @staticmethod
@@ -338,7 +338,7 @@ class TestBox:
 
 
 class TestPavement:
-    ZONE = {"id": "pavement", "kind": "sidewalk", "polygon": rectangle(5, -50, 8, 50)}
+    ZONE = {"id": "pavement", "polygon": rectangle(5, -50, 8, 50)}
     RULE = {"kind": "sidewalk", "zone": "pavement"}
 
     def test_riding_along_it_but_not_across_or_on_foot(self):
@@ -350,7 +350,7 @@ class TestPavement:
 
 
 class TestCrosswalk:
-    ZONE = {"id": "zebra", "kind": "crosswalk", "polygon": rectangle(-8, -12, 8, -8)}
+    ZONE = {"id": "zebra", "polygon": rectangle(-8, -12, 8, -8)}
     RULE = {"kind": "fail_to_yield_pedestrian", "zone": "zebra"}
 
     def judged(self, car):
