@@ -7,11 +7,11 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, named
+from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, instant_of, named
 from smartstream.ingest.lines import LineSource
 from smartstream.model.classes import STATE_CODE, SignalState
 from smartstream.model.items import Item, SignalChange, Signals
-from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_instant
+from smartstream.model.time import MAX_NS, MIN_NS, NS
 
 
 class SignalLine(msgspec.Struct):
@@ -47,10 +47,7 @@ class SignalLines(LineFeed[SignalChange]):
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, SignalChange]:
         parsed = decode_line(_decoder, line)
-        try:
-            at_ns = parse_instant(parsed.time)
-        except ValueError as e:
-            raise RefusedError("bad_time", str(e)) from None
+        at_ns = instant_of(parsed.time)
         signal = parsed.signal if parsed.signal in self._groups else named(parsed.signal, "signal")
         if signal not in self._groups:
             expected = ", ".join(sorted(self._groups)) or "(no group is declared)"

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{Error, Result};
 
+/// How long a suspicion can be taken back.
+pub const RETRACTABLE_S: f64 = 3600.0;
+
 /// What lifts rules. In the order in which they are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

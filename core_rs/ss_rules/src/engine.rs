@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use ss_model::{Error, EventTime, Result, SignalState, Track, TrackBatch};
 
 use crate::camera::{Around, CameraState, Reading, Watch};
-use crate::condition::Condition;
+use crate::condition::{Condition, RETRACTABLE_S};
 use crate::config::JunctionConfig;
 use crate::fault::FaultMonitor;
 use crate::hours::Calendar;
@@ -27,8 +27,6 @@ use crate::verdict::judge;
 
 /// First byte of a snapshot.
 const SNAPSHOT_VERSION: u8 = 24;
-/// How long a suspicion can be taken back.
-pub(crate) const RETRACTABLE_S: f64 = 3600.0;
 
 /// Judges one junction.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, SignalState};
 
 /// How long past phases are kept: as long as a suspicion can be taken back, which is longer than any proof looks back.
-const KEEP_S: f64 = crate::engine::RETRACTABLE_S;
+const KEEP_S: f64 = crate::condition::RETRACTABLE_S;
 
 /// A state and when it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,6 +32,9 @@ const LOGIN_PAUSE: Duration = Duration::from_secs(15);
 const STOOD: Duration = Duration::from_secs(10);
 /// A packet that was waited for so long came live, not from a burst.
 const WAITED: Duration = Duration::from_millis(4);
+/// A camera that sends no key frame for so many times the patience with its silence shows nothing: two minutes usually,
+/// and thrifty cameras send one in twenty seconds.
+const KEYLESS: f64 = 24.0;
 /// Most packets and time that the burst at the start of a connection takes.
 const BURST: usize = 256;
 const BURST_TIME: Duration = Duration::from_secs(2);
@@ -110,13 +113,19 @@ impl Receiver {
         let tolerance_ns = (self.config.clock_tolerance_s * 1e9) as i64;
         let mut clock = LiveClock::new(tolerance_ns, link.interval_ns, self.last_ns);
         let (mut begun, mut early) = (false, 0);
+        let (connected, keyless) =
+            (Instant::now(), Duration::from_secs_f64(KEYLESS * self.config.read_timeout_s));
         let mut burst = burst(&mut link, &mut clock)?.into_iter();
         loop {
             let (packet, when, missed) =
                 match burst.next().map_or_else(|| next(&mut link), |held| Ok(Some(held))) {
                     Ok(Some(held)) => held,
-                    Ok(None) => return Ok(()),
+                    Ok(None) => {
+                        self.tell_early(early, None);
+                        return Ok(());
+                    }
                     Err(down) => {
+                        self.tell_early(early, None);
                         if begun {
                             self.tell_gap(link.interval_ns, "lost");
                         }
@@ -128,6 +137,11 @@ impl Receiver {
             }
             if !begun && !packet.is_key() {
                 early += 1;
+                if matches!(when, When::Stamped(_)) && connected.elapsed() > keyless {
+                    self.tell_early(early, None);
+                    let detail = format!("no key frame for {} s", keyless.as_secs_f64());
+                    return Err(Down { why: "keyless", detail });
+                }
                 continue;
             }
             let (placed, reading) = match when {
@@ -152,7 +166,8 @@ impl Receiver {
             }
             if !begun || breaks {
                 begun = true;
-                self.begin(&link, at, std::mem::take(&mut early));
+                self.begin(&link, at);
+                self.tell_early(std::mem::take(&mut early), Some(at));
             }
             if missed > 0 {
                 let detail = "missing in the sequence of RTP packets".into();
@@ -169,7 +184,7 @@ impl Receiver {
         }
     }
 
-    fn begin(&mut self, link: &Link, at: EventTime, early: u64) {
+    fn begin(&mut self, link: &Link, at: EventTime) {
         if self.lost {
             self.lost = false;
             let health = Health { what: "lost", opened: false, at, detail: "connected again".into() };
@@ -181,10 +196,14 @@ impl Receiver {
             interval_ns: link.interval_ns,
             at,
         });
-        if early > 0 {
+    }
+
+    /// Pictures that nobody can decode; `at` is unknown where none could be.
+    fn tell_early(&mut self, count: u64, at: Option<EventTime>) {
+        if count > 0 {
             let detail = "before the first key frame of a connection".into();
-            let reason = LossReason::BeforeKeyFrame;
-            self.queue.tell(Message::Lost { reason, count: early, at, detail });
+            let at = at.unwrap_or_else(|| EventTime(self.last_ns.unwrap_or_else(arrival_ns)));
+            self.queue.tell(Message::Lost { reason: LossReason::BeforeKeyFrame, count, at, detail });
         }
     }
 
