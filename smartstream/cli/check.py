@@ -12,11 +12,11 @@ import shapely
 from pipelines.live_cameras import LIVE_SCHEMES, live_picture
 from pipelines.sources import site_sides
 from smartstream import _core
+from smartstream.cli.installed import not_installed
 from smartstream.config.calibration import ground_from_image, residuals_m
 from smartstream.config.fields import FEEDS, crosses_itself
 from smartstream.config.site import Camera, Line, Site, load_site
-from smartstream.errors import InvalidInputError, MissingExtraError
-from smartstream.evidence.keys import require_cryptography
+from smartstream.errors import InvalidInputError
 from smartstream.rules.compile import BUILT
 from smartstream.vision.overlay import draw_site, first_picture, require_opencv, write_picture
 
@@ -76,12 +76,7 @@ def summary(site: Site) -> list[str]:
 
 def warnings(site: Site) -> list[str]:
     """What is no mistake but is hardly meant."""
-    found: list[str] = []
-    if site.evidence is not None:
-        try:
-            require_cryptography()
-        except MissingExtraError as e:  # no mistake of the file, which may be for another machine
-            found.append(f"evidence: {e}; until then a run on this machine is refused")
+    found = not_installed(site)
     fed = {feed.junction for feed in site.signal_feed}
     signalled = {"red_light", "yellow_light", "stop_line"}
     for i, camera in enumerate(site.camera):

@@ -10,12 +10,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from smartstream.cli import installed
 from smartstream.cli.check import warnings
+from smartstream.cli.installed import not_installed
 from smartstream.config.fields import FEEDS
 from smartstream.config.site import load_site
-from smartstream.evidence import keys
 from smartstream.testing.street import write_street
 
+ROOT = Path(__file__).parents[3]
 REFERENCE = Path(__file__).parents[1] / "config/reference_site.toml"
 
 
@@ -243,10 +245,27 @@ def test_a_stop_line_that_lies_half_in_no_lane_is_a_warning(site: Path) -> None:
     assert "in no lane" not in done.stderr
 
 
-def test_evidence_that_this_machine_cannot_sign_is_a_warning(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.write_text(site.read_text() + '[evidence]\ndir = "evidence"\n' * ("[evidence]" not in site.read_text()))
+def test_what_this_machine_lacks_is_a_warning(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asks = {
+        "evidence": '[evidence]\ndir = "evidence"\n',
+        "redis": '[redis]\nurl = "redis://127.0.0.1:6379/0"\n',
+        "mqtt": '[[sensor_feed]]\nurl = "mqtt://127.0.0.1:1883/air"\n',
+        "intake": '[[report_feed]]\nurl = "http://127.0.0.1:8311/"\n',
+    }
+    text = site.read_text()
+    site.write_text(text + "".join(t for t in asks.values() if t.startswith("[[") or t.split("\n")[0] not in text))
     loaded = load_site(site)
-    assert not [w for w in warnings(loaded) if w.startswith("evidence: ")]
-    monkeypatch.setattr(keys, "ed25519", None)
-    (told,) = [w for w in warnings(loaded) if w.startswith("evidence: ")]
-    assert "pip install 'smartstream[evidence]'" in told
+    assert [told for told in not_installed(loaded) if "smartstream[" in told] == []
+    monkeypatch.setattr(installed, "find_spec", lambda module: None)
+    told = not_installed(loaded)
+    assert not [extra for extra in asks if not any(f"pip install 'smartstream[{extra}]'" in line for line in told)]
+    assert set(told) <= set(warnings(loaded))
+    monkeypatch.setenv("SMARTSTREAM_NATS_SERVER", "/nowhere/nats-server")
+    assert "nats.url: SMARTSTREAM_NATS_SERVER=/nowhere/nats-server: expected a program that can be run" in (
+        not_installed(loaded)
+    )
+
+
+def test_every_extra_that_check_names_is_one() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(installed._MODULES) <= set(extras)
