@@ -96,8 +96,8 @@ def warnings(site: Site) -> list[str]:
         ]
         judged = {getattr(rule, "line", None) for rule in camera.rule if rule.kind in signalled}
         found += [
-            f"camera[{i}].line[{j}] ({line.id}): {share:.0%} of it lie in no lane; who crosses there is judged by the "
-            "lights of its other lanes; is a lane missing?"
+            f"camera[{i}].line[{j}] ({line.id}): {share:.0%} of it lie in no lane; whose light rules there nobody "
+            "knows (lane_ambiguous); is a lane missing?"
             for j, line in enumerate(camera.line)
             if line.id in judged and (share := _beside_lanes(camera, line)) > _BESIDE
         ]

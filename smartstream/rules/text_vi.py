@@ -38,7 +38,7 @@ REASONS: Final = {
     "phase_boundary": "thời điểm qua vạch trùng lúc đèn chuyển pha",
     "sources_disagree": "bộ điều khiển và đèn nhìn thấy không khớp",
     "red_ended_meanwhile": "đèn hết đỏ đúng lúc xe đi vào nút giao",
-    "lane_ambiguous": "xe đi giữa hai làn có đèn khác nhau",
+    "lane_ambiguous": "không rõ xe theo làn nào, mà các làn có đèn khác nhau",
     "gap": "mất dấu phương tiện trong lúc ghi nhận",
     "identity_doubt": "có thể nhầm với phương tiện khác",
     "track_lost": "mất dấu phương tiện trước khi đủ chứng cứ",

@@ -83,6 +83,9 @@ struct Entry {
     meanings: Meanings,
     /// The doubt is about the lane, not about the instant.
     astride: bool,
+    /// It crossed beside every lane of the line, and the junction has lights that rule none of them: it may have come
+    /// by a lane that nobody has drawn.
+    beside: bool,
     deepest_m: f64,
     stop: Option<Stop>,
     outline: Outline,
@@ -108,12 +111,12 @@ impl Stop {
 impl Entry {
     /// Why the instant of the crossing does not prove what `sure` would.
     fn doubts_of_instant(&self, sure: Meanings) -> Vec<Reason> {
-        let why = match (self.meanings.disputed, self.astride) {
+        let why = match (self.meanings.disputed, self.astride || self.beside) {
             (true, _) => Reason::SourcesDisagree,
             (false, true) => Reason::LaneAmbiguous,
             (false, false) => Reason::PhaseBoundary,
         };
-        if self.meanings == sure { Vec::new() } else { vec![why] }
+        if self.meanings == sure && !self.beside { Vec::new() } else { vec![why] }
     }
 }
 
@@ -207,7 +210,8 @@ impl LightRule {
         let own = of(groups.first()?);
         let meanings = groups.iter().map(of).fold(own, Meanings::or);
         let astride = meanings != own;
-        Some(Entry { crossing, lane, groups, meanings, astride, deepest_m: 0.0, stop: None, outline })
+        let beside = lane.is_none() && groups.len() < cx.signals.len();
+        Some(Entry { crossing, lane, groups, meanings, astride, beside, deepest_m: 0.0, stop: None, outline })
     }
 
     /// One more frame of a crossing that may have been on red. Answers when

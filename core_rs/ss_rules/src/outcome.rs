@@ -73,7 +73,7 @@ pub enum Reason {
     SourcesDisagree,
     /// The light left red in the very interval in which the vehicle went on.
     RedEndedMeanwhile,
-    /// Between two lanes for which different rules hold.
+    /// Between two lanes for which different rules hold, or beside all of them.
     LaneAmbiguous,
     /// Not seen for a while during the proof.
     Gap,

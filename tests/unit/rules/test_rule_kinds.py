@@ -51,6 +51,16 @@ class TestLight:
     def test_running_the_red_is_suspected_once(self):
         assert verdicts(site(*LIGHTS), [straight(1.7)], signals=RED) == [("red_light", "suspected")]
 
+    def test_beside_every_lane_another_light_may_rule(self):
+        road = site(*LIGHTS, lines=[{**STOP, "points": image((9, 0), (-3.5, 0))}])
+        runs, stands = straight(6.5), Vehicle([(6.5, -20, 4), (6.5, 1.4, 6), (6.5, 1.4, 3), (6.5, 30, 0)])
+        assert verdicts(road, [runs], signals=RED) == [("red_light", "suspected")]
+        several = {**road, "groups": ["G", "left"]}
+        assert verdicts(several, [runs], signals=RED) == [("red_light", "undecided", "lane_ambiguous")]
+        ends = [(0, "red"), (9, "green")]
+        assert verdicts(several, [stands], signals=ends) == [("stop_line", "undecided", "lane_ambiguous")]
+        assert verdicts(several, [straight(1.7)], signals=RED) == [("red_light", "suspected")]
+
     def test_nose_over_the_line_and_back_is_nothing(self):
         nose = Vehicle([(1.7, -20, 4), (1.7, 1.4, 1.0), (1.7, 1.4, 2), (1.7, -3, 5), (1.7, -3, 0)])
         assert verdicts(site(*LIGHTS), [nose], signals=RED) == []
