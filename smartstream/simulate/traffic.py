@@ -7,6 +7,7 @@ import io
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -144,20 +145,26 @@ def running_sumo(home: Path, command: list[str]) -> Iterator[ModuleType]:
         port = held.getsockname()[1]
     # In a session of its own, for Ctrl-C is ours to act upon: half an answer leaves SUMO waiting for ever.
     words = [*command, "--remote-port", str(port)]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
+    process = None
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # from here on a Ctrl-C finds what it must end
         with contextlib.redirect_stdout(io.StringIO()):  # it prints its retries
             traci.init(port, proc=process)
         yield traci
         traci.close()
     except BaseException:
-        process.kill()
+        if process is not None:
+            process.kill()
         with contextlib.suppress(Exception):
             traci.close()
         raise
     finally:
-        process.kill()
-        process.wait()
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if process is not None:
+            process.kill()
+            process.wait()
 
 
 def run_traffic(

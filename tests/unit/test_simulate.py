@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -22,6 +23,7 @@ pytest.importorskip("av", reason="needs the extra: pip install 'smartstream[simu
 
 from smartstream.cli import main
 from smartstream.errors import InvalidInputError
+from smartstream.simulate import traffic
 from smartstream.simulate.camera import MOUNTS, Camera
 from smartstream.simulate.layout import HALF_WIDTH_M, STOP_M
 from smartstream.simulate.phases import SignalPlan
@@ -224,6 +226,23 @@ def test_ctrl_c_in_the_middle_of_an_answer_is_no_traceback_and_leaves_no_process
     assert not [pid for pid in sumo if os.path.exists(f"/proc/{pid}")]
 
 
+def test_ctrl_c_while_sumo_starts_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    class Started(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **more: Any) -> None:
+            super().__init__(*words, **more)
+            started.append(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(traffic.subprocess, "Popen", Started)
+    with pytest.raises(KeyboardInterrupt), traffic.running_sumo(traffic.sumo_home(), ["sh", "-c", "sleep 60"]):
+        pass
+    assert started[0].poll() is not None
+
+
 def _children(pid: int, program: bytes) -> list[str]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [child for child in children if program in Path(f"/proc/{child}/cmdline").read_bytes()]
+    with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+        return [child for child in children if program in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return []
