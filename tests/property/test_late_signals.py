@@ -76,6 +76,8 @@ def as_it_came(rng, lines):
     arrivals, lost = [], rng.random() < 0.3
     for at, state in lines:
         came_ns = at + rng.choice([0, 0, 0, rng.randrange(2 * NS), rng.randrange(15 * NS)])
+        if lost and at < out_ns:
+            came_ns = min(came_ns, max(at, out_ns - 1))  # lost is what was said meanwhile, not what was under way
         if not (lost and out_ns <= at < back_ns):
             arrivals.append((back_ns if out_ns <= came_ns < back_ns else came_ns, at, state))
     arrivals.sort()
