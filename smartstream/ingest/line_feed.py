@@ -141,7 +141,7 @@ class LineFeed(ABC, Generic[T]):
     def _forgotten(self, value: T) -> None:
         """The time of a value is not believed: nothing it said counts."""
 
-    def _too_late_but(self, value: T) -> Iterable[T]:
+    def _heard_late(self, value: T) -> Iterable[T]:
         """What a line that came too late still tells; nothing, unless the feed knows better."""
         return ()
 
@@ -196,7 +196,7 @@ class LineFeed(ABC, Generic[T]):
         elif self._too_late(at_ns):
             detail = f"expected at most {self._horizon / NS:g} s behind the newest line"
             out.append(self._dead("late", place, detail, text, at_ns))
-            values.extend(self._too_late_but(value))
+            values.extend(self._heard_late(value))
         else:
             try:
                 values.append(self._arrived(value))

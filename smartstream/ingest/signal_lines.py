@@ -62,7 +62,7 @@ class SignalLines(LineFeed[SignalChange]):
     def _too_late(self, at_ns: int) -> bool:
         return super()._too_late(at_ns) or at_ns <= self._quiet_ns
 
-    def _too_late_but(self, value: SignalChange) -> tuple[SignalChange]:
+    def _heard_late(self, value: SignalChange) -> tuple[SignalChange]:
         return (msgspec.structs.replace(value, known_ns=self._passed_ns + 1),)
 
     def _cut_off(self) -> Iterator[SignalChange]:

@@ -38,7 +38,7 @@ line = "stop"
 [[camera.rule]]
 kind = "wrong_lane"
 """
-SITE = """
+JUNCTION = """
 [site]
 id = "city"
 province = "19"
@@ -51,16 +51,18 @@ id = "S"
 [[signal_feed]]
 junction = "j"
 url = "file:signals.ndjson"
-heartbeat_s = 4
+"""
+DUTY = """heartbeat_s = 4
 [[condition_feed]]
 url = "file:duty.ndjson"
-""" + "".join(LANE.format(name=name) for name in ("north", "south"))
+"""
+SITE = JUNCTION + DUTY + "".join(LANE.format(name=name) for name in ("north", "south"))
 
 
-def spec():
+def spec(site=SITE):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "site.toml"
-        path.write_text(SITE)
+        path.write_text(site)
         return junction_specs(load_site(path))[0]
 
 

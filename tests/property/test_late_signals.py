@@ -2,16 +2,12 @@
 
 import json
 import random
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_junction_arrival import LANE, camera_items, said
+from test_junction_arrival import JUNCTION, LANE, camera_items, said, spec
 
-from pipelines.worker import junction_specs
-from smartstream.config.site import load_site
 from smartstream.ingest.lines import Found, LineSource, Quiet, Trouble
 from smartstream.ingest.signal_lines import SignalLines
 from smartstream.model.time import NS, parse_instant
@@ -19,20 +15,7 @@ from smartstream.model.time import NS, parse_instant
 T0 = 1_790_000_000 * NS
 IDLE_NS = 3 * NS
 GRACE_NS = 300_000_000
-SITE = """
-[site]
-id = "city"
-province = "19"
-ward = "05443"
-[[junction]]
-id = "j"
-position = { lat = 21.61, lon = 105.84 }
-[[junction.signal]]
-id = "S"
-[[signal_feed]]
-junction = "j"
-url = "file:signals.ndjson"
-""" + LANE.format(name="cam")
+SITE = JUNCTION + LANE.format(name="cam")
 
 
 class Told:
@@ -50,13 +33,6 @@ class Told:
         found = self._found.pop(0) if self._found else None
         self.ended = not self._found
         return found
-
-
-def spec():
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "site.toml"
-        path.write_text(SITE)
-        return junction_specs(load_site(path))[0]
 
 
 def cycles(rng):
@@ -123,7 +99,7 @@ def surviving(events):
 @given(st.integers(0, 2**32 - 1))
 def test_nobody_stays_accused_by_a_light_that_was_not_red(seed):
     rng = random.Random(seed)
-    junction = spec()
+    junction = spec(SITE)
     feed, camera = junction.sides
     lines = cycles(rng)
     found = as_it_came(rng, lines)
@@ -142,7 +118,7 @@ def test_suspicions_do_survive_and_are_taken_back():
     survived = told = 0
     for seed in range(40):
         rng = random.Random(seed)
-        junction = spec()
+        junction = spec(SITE)
         feed, camera = junction.sides
         found = as_it_came(rng, cycles(rng))
         left, all_told = surviving(said(junction, {feed: read(feed, found, 1), camera: camera_items(rng, camera)}, rng))

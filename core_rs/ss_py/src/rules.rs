@@ -11,6 +11,11 @@ use ss_rules::Reading;
 use crate::enter::enter;
 use crate::error::to_py;
 
+fn state_of(code: u8) -> ss_model::Result<SignalState> {
+    SignalState::from_code(code)
+        .ok_or_else(|| Error::invalid(format!("signals: no state has the code {code}")))
+}
+
 #[pyclass(module = "smartstream._core")]
 struct JunctionEngine {
     engine: ss_rules::JunctionEngine,
@@ -44,9 +49,7 @@ impl JunctionEngine {
         }
         enter(py, || {
             for (((&time, &group), &code), &after) in time_ns.iter().zip(group).zip(state).zip(after_ns) {
-                let state = SignalState::from_code(code)
-                    .ok_or_else(|| Error::invalid(format!("signals: no state has the code {code}")))?;
-                let phase = Phase { since: EventTime(time), after: EventTime(after), state };
+                let phase = Phase { since: EventTime(time), after: EventTime(after), state: state_of(code)? };
                 self.engine.signal(phase, group, witness)?;
             }
             Ok(())
@@ -62,9 +65,7 @@ impl JunctionEngine {
         until_ns: i64,
     ) -> PyResult<()> {
         enter(py, || {
-            let state = SignalState::from_code(state)
-                .ok_or_else(|| Error::invalid(format!("signals: no state has the code {state}")))?;
-            self.engine.late_signal(group, state, (EventTime(from_ns), EventTime(until_ns)))
+            self.engine.late_signal(group, state_of(state)?, (EventTime(from_ns), EventTime(until_ns)))
         })
     }
 
