@@ -38,7 +38,7 @@ from smartstream.rules.events import EventWriter
 from smartstream.rules.outcome import Violation, decode_outcomes
 from smartstream.streams.merge import SideMerge
 
-_VERSION: Final = 8
+_VERSION: Final = 9
 
 
 @dataclass(frozen=True)
@@ -259,8 +259,8 @@ class JunctionLogic:
                         self._lift(lifted, at_ns, events)
                 case Condition():
                     self._lift(item, at_ns, events)
-                case MeterReading(_, time_ns, _, lane, speed_kmh, certified):
-                    self._engine.reading(time_ns, lane, speed_kmh, certified)
+                case MeterReading(_, time_ns, _, camera, lane, speed_kmh, certified):
+                    self._engine.reading(time_ns, lane, speed_kmh, certified, camera=camera)
                 case Health():
                     self._see(item, at_ns, events)
                 case Gap():

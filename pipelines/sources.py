@@ -29,6 +29,7 @@ from smartstream.config.site import Camera, ConditionFeed, SignalFeed, Site
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.ingest.camera import CameraFeed
 from smartstream.ingest.condition_lines import ConditionLines
+from smartstream.ingest.roster import with_roster
 from smartstream.ingest.signal_lines import SignalLines
 from smartstream.ingest.source import Feed, SideSpec
 from smartstream.ingest.tracks_file import TracksFile, first_instant
@@ -155,6 +156,8 @@ def _condition_name(i: int, junction: str) -> str:
 def _condition_side(site: Site, i: int, feed: ConditionFeed, junction: str, inputs: NatsAccess | None) -> SideSpec:
     side, speaks = _condition_name(i, junction), junction == site.junction[0].id
     source = line_source(site, feed, side, inputs=inputs, marks=speaks)
+    if not source.live:
+        source = with_roster(source, Path(site.address(feed.url).target))
 
     def open_side(resume: dict[str, Any] | None) -> Feed:
         return ConditionLines(
@@ -162,7 +165,8 @@ def _condition_side(site: Site, i: int, feed: ConditionFeed, junction: str, inpu
             junction=junction,
             junctions=frozenset(j.id for j in site.junction),
             cameras={camera.id: camera.junction for camera in site.camera},
-            lanes={j.id: _lanes(site, j.id) for j in site.junction},
+            lanes={camera.id: frozenset(lane.id for lane in camera.lane) for camera in site.camera},
+            metered=frozenset(c.id for c in site.camera if any(rule.kind == "speeding" for rule in c.rule)),
             speaks=speaks,
             resume=resume,
         )
@@ -170,10 +174,6 @@ def _condition_side(site: Site, i: int, feed: ConditionFeed, junction: str, inpu
     if not source.live:
         open_side(None).close()
     return SideSpec(side, junction, open_side, None)
-
-
-def _lanes(site: Site, junction: str) -> frozenset[str]:
-    return frozenset(lane.id for camera in site.camera if camera.junction == junction for lane in camera.lane)
 
 
 def _signal_name(i: int, feed: SignalFeed) -> str:

@@ -461,7 +461,7 @@ class JunctionEngine:
             InvalidInputError: An unknown condition or camera.
         """
 
-    def reading(self, time_ns: int, lane: str, speed_kmh: float, certified: bool) -> None:
+    def reading(self, time_ns: int, lane: str, speed_kmh: float, certified: bool, *, camera: str | None = None) -> None:
         """A meter measured a speed; only a certified one accuses.
 
         Args:
@@ -469,9 +469,10 @@ class JunctionEngine:
             lane: Where.
             speed_kmh: How fast.
             certified: Whether the meter's certificate covers the reading.
+            camera: Whose lane; absent: of the first camera that has one of that name.
 
         Raises:
-            InvalidInputError: No speed, or a lane that no camera has.
+            InvalidInputError: No speed, an unknown camera, or a lane that is not there.
         """
 
     def advance(self, frontier_ns: int) -> bytes:

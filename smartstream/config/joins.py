@@ -85,7 +85,7 @@ class Warnings(Table):
     sender: Annotated[str, Field(pattern=r"^[^\s,<&]+$")] = "smartstream"
     """Who CAP messages name as their sender: no spaces, commas, `<` or `&`, as CAP 1.2 has it."""
     radius_m: _Metres = 500.0
-    """Radius of the area around an incident."""
+    """Metres around an incident that its warning is for."""
 
 
 class PlainJoin(Table):
@@ -117,9 +117,9 @@ class FloodJoin(Table):
     enabled: bool = True
     """False: not armed."""
     rain_mm: Annotated[float, Field(gt=0, le=500)] = 20.0
-    """Rain within 30 minutes that counts as heavy."""
+    """Millimetres of rain within 30 minutes that count as heavy."""
     radius_m: _Metres = 500.0
-    """How far from a station its water is spoken of."""
+    """Metres from a station within which its water is spoken of."""
 
 
 class GatewayJoin(Table):

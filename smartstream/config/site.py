@@ -180,7 +180,7 @@ class Lane(Table):
     """Lawful travel as a vector in picture coordinates."""
     signal: Id | None = None
     """Signal group of the junction that the lane obeys."""
-    movement_signal: Annotated[dict[Movement, Id], Field(default_factory=dict)]
+    movement_signal: Annotated[dict[Movement, Id], Field(default={})]
     """Movements with a signal group of their own, such as a green arrow beside a red light: `{ right = "S-right" }`.
     Which movement a vehicle made, an exit line shows; where none is crossed and the lights differ, it is undecided."""
     allowed: Annotated[tuple[VehicleClass, ...], Field(min_length=1)] | None = None
@@ -259,7 +259,7 @@ class Detect(Table):
     refresh_s: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """With the gate: look at least once in so many seconds."""
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Weaker detections are dropped; tracks begin at 0.4, and weak detections only carry them on."""
+    """Score from 0 to 1; weaker detections are dropped. Tracks begin at 0.4, and weak detections only carry them on."""
     overlap: Annotated[float, Field(gt=0, le=1)] = 0.45
     """Of two boxes of one class that overlap by more than this (IoU) the surer one stays."""
     format: ModelFormat = "auto"
@@ -268,7 +268,7 @@ class Detect(Table):
     """Class names of the model in their order, where it does not carry them and they are not COCO's."""
     provider: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the `onnx` detector runs; `auto`: CUDA where there is one. `tensorrt` knows only GPUs."""
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default={})
     """What only this detector knows; `onnx`, `tensorrt`: `size`, the [width, height] of a model that leaves them open,
     `riders_apart` = false where the boxes of two-wheelers include their riders; `tensorrt`: `batch`, the numbers of
     pictures in one go ([16]), of a model that leaves it open."""
@@ -354,7 +354,7 @@ class Polled(Table):
     """Column that never sinks for a row and rises with every change; rows without it are not read."""
     key: str = "id"
     """Column that tells rows apart."""
-    columns: Annotated[dict[str, str], Field(default_factory=dict)]
+    columns: Annotated[dict[str, str], Field(default={})]
     """Field of an input line to the column it comes from; other columns keep their names."""
     every_s: Annotated[float, Field(gt=0, le=86_400)] = 10.0
     """Seconds between polls."""
@@ -436,7 +436,8 @@ class ConditionFeed(Table):
     url: StateUrl
     """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
     allowed_lateness_s: _Lateness = 300.0
-    """Seconds a line may be late before it becomes a dead letter."""
+    """Seconds a line may be late; it takes back what was suspected. Up to an hour is never too late: for as long can
+    a suspicion be taken back. In a file, where a line is further behind, the one before it was dated ahead."""
     idle_after_s: _Silence = 5.0
     """Live feeds: seconds of silence after which it holds nobody up."""
 

@@ -1,7 +1,8 @@
 """A condition feed: what lifts or changes the rules of one junction, and what its meters measured.
 
 A condition may become known after it began. It takes its place by *arrival*: the newest event time of its feed
-when its line came. So a replay learns of it at the same point, and what was suspected before is taken back.
+when its line came. So a replay learns of it at the same point, and what was suspected before is taken back. One that
+is dated ahead (a duty roster) takes its place when it begins, and the clock of its feed does not move for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 
 from smartstream.ingest.line_feed import LineFeed, RefusedError, decode_line, instant_of, named
 from smartstream.ingest.lines import LineSource
+from smartstream.ingest.roster import AHEAD_NS
 from smartstream.model.items import Condition, ConditionKind, Conditions, DeadLetter, Health, Item, MeterReading
 from smartstream.model.time import MAX_NS, MIN_NS, NS, parse_end
 
@@ -64,11 +66,13 @@ class ConditionLines(LineFeed[_Said]):
         junction: Whose conditions to keep.
         junctions: Every junction of the site.
         cameras: Junction of every camera of the site.
-        lanes: Lanes of every junction of the site.
+        lanes: Lanes of every camera of the site.
+        metered: Cameras that judge what a meter reads.
         speaks: Tell of lines that cannot be used.
         resume: What ``snapshot`` returned.
     """
 
+    horizon_ns = 3600 * NS  # for as long a suspicion can be taken back
     jump_ns = 7 * 86_400 * NS  # a roster may be silent for days
 
     def __init__(
@@ -79,11 +83,12 @@ class ConditionLines(LineFeed[_Said]):
         junctions: frozenset[str],
         cameras: Mapping[str, str],
         lanes: Mapping[str, frozenset[str]],
+        metered: frozenset[str],
         speaks: bool,
         resume: dict[str, Any] | None = None,
     ) -> None:
         self._junction, self._junctions, self._cameras = junction, junctions, cameras
-        self._lanes, self._speaks = lanes, speaks
+        self._lanes, self._metered, self._speaks = lanes, metered, speaks
         super().__init__(source, resume)
 
     def read(self) -> list[Item]:
@@ -103,37 +108,48 @@ class ConditionLines(LineFeed[_Said]):
         if parsed.condition not in _KINDS:
             expected = ", ".join(sorted(_KINDS))
             raise RefusedError("unknown_condition", f"expected one of {expected}, found {str(parsed.condition)[:64]!r}")
-        if parsed.junction is not None and parsed.junction not in self._junctions:
-            raise RefusedError("unknown_junction", f"found {parsed.junction[:64]!r}")
         if until_ns <= at_ns:
             raise RefusedError("bad_time", "expected until after time")
-        self._known_place(parsed)
+        self._places(parsed)
         elsewhere = parsed.junction not in (None, self._junction)
         mine = not elsewhere and (parsed.camera is None or self._cameras[parsed.camera] == self._junction)
         kind: ConditionKind = parsed.condition  # type: ignore[assignment]  # just checked
         where = (parsed.camera, parsed.lane, parsed.source, parsed.junction)
-        return at_ns, _Said(Condition(0, at_ns, until_ns, kind, *where), mine)
+        told_ns = self._lines.told_ns
+        ahead = told_ns < at_ns <= told_ns + AHEAD_NS
+        return told_ns if ahead else at_ns, _Said(Condition(0, at_ns, until_ns, kind, *where), mine)
 
-    def _known_place(self, parsed: ConditionLine) -> None:
-        """A camera or lane that is not there would lift nothing, and who was let through would be accused."""
-        at = parsed.junction
-        if parsed.camera is not None:
-            at = self._cameras.get(parsed.camera)
-            if at is None or parsed.junction not in (None, at):
-                expected = f"a camera of {parsed.junction or 'the site'}"
-                raise RefusedError("unknown_camera", f"expected {expected}, found {parsed.camera[:64]!r}")
-        if parsed.lane is not None:
-            self._known_lane(parsed.lane, at)
+    def _places(self, parsed: ConditionLine) -> list[str]:
+        """The cameras that a line speaks of.
 
-    def _known_lane(self, lane: str, junction: str | None) -> None:
-        lanes = self._lanes.values() if junction is None else (self._lanes[junction],)
-        if not any(lane in some for some in lanes):
-            raise RefusedError("unknown_lane", f"expected a lane of {junction or 'the site'}, found {lane[:64]!r}")
+        A junction, camera or lane that is not there would lift nothing, and who was let through would be accused.
+        """
+        junction, camera, lane = parsed.junction, parsed.camera, parsed.lane
+        if junction is not None and junction not in self._junctions:
+            raise RefusedError("unknown_junction", f"found {junction[:64]!r}")
+        at = [c for c, of in self._cameras.items() if junction in (None, of) and camera in (None, c)]
+        if camera is not None and not at:
+            raise RefusedError(
+                "unknown_camera", f"expected a camera of {junction or 'the site'}, found {camera[:64]!r}"
+            )
+        if lane is None:
+            return at
+        if there := [c for c in at if lane in self._lanes[c]]:
+            return there
+        raise RefusedError(
+            "unknown_lane", f"expected a lane of {camera or junction or 'the site'}, found {lane[:64]!r}"
+        )
 
     def _meter(self, at_ns: int, parsed: ConditionLine) -> _Said:
         if parsed.lane is None:
             raise RefusedError("unknown_lane", "expected the lane that the meter looks at")
-        self._known_lane(parsed.lane, None)
+        there = self._places(parsed)
+        judging = [camera for camera in there if camera in self._metered] or there[:1]
+        if (
+            len(judging) > 1
+        ):  # one reading is of one vehicle, and must not accuse whoever is in another lane of the name
+            detail = f"expected the junction or camera of lane {parsed.lane[:64]!r}: {', '.join(judging[:8])} have one"
+            raise RefusedError("ambiguous_lane", detail)
         if parsed.speed_kmh is None or not 0 <= parsed.speed_kmh < 1000:
             raise RefusedError("bad_field", f"expected speed_kmh in 0..1000, found {parsed.speed_kmh!r}")
         valid = False
@@ -142,11 +158,13 @@ class ConditionLines(LineFeed[_Said]):
                 valid = at_ns < parse_end(f"{parsed.valid_to}T00:00:00+07:00") + 86_400 * NS
             except ValueError as e:
                 raise RefusedError("bad_time", f"valid_to: {e}") from None
-        said = (str(parsed.meter), parsed.lane, parsed.speed_kmh, valid, parsed.certificate, parsed.valid_to)
-        return _Said(MeterReading(0, at_ns, *said), parsed.lane in self._lanes[self._junction])
+        said = (str(parsed.meter), judging[0], parsed.lane, parsed.speed_kmh, valid)
+        reading = MeterReading(0, at_ns, *said, certificate=parsed.certificate, valid_to=parsed.valid_to)
+        return _Said(reading, self._cameras[judging[0]] == self._junction)
 
     def _arrived(self, value: _Said) -> _Said:
-        return _Said(msgspec.structs.replace(value.fact, clock_ns=self.position_ns), value.mine)
+        clock_ns = max(self.position_ns, value.fact.time_ns)
+        return _Said(msgspec.structs.replace(value.fact, clock_ns=clock_ns), value.mine)
 
     def _batch(self, values: tuple[_Said, ...]) -> Item:
         newest = self.position_ns

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol, cast
 
 from smartstream.errors import InvalidInputError
+from smartstream.model.time import MAX_NS
 
 MAX_LINE: Final = 1 << 16
 """Longest line in bytes; a longer one is handed out cut, and is never valid."""
@@ -64,6 +65,10 @@ class Lines(Protocol):
     ended: bool
     broken: str
     sorted: bool
+
+    @property
+    def told_ns(self) -> int:
+        """The line handed out last was told at this instant or before; ``MAX_NS`` where nobody knows."""
 
     def next_line(self) -> Found | None:
         """The next line with its number, or a word of the source; ``None`` when nothing is ready. Never blocks."""
@@ -121,6 +126,11 @@ class LineReader:
             self._file.seek(offset)
         except (OSError, EOFError, zlib.error) as e:
             raise InvalidInputError(f"{path}: expected a readable file, found: {e}") from None
+
+    @property
+    def told_ns(self) -> int:
+        """Nobody knows when a line of a file was told."""
+        return MAX_NS
 
     @classmethod
     def resumed(cls, path: Path, state: dict[str, Any]) -> LineReader:

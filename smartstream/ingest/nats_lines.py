@@ -24,7 +24,7 @@ from smartstream.brokers.input_log import InputLog, Mark, consumer_place, decode
 from smartstream.brokers.nats_access import NatsAccess, connect, lost, quiet
 from smartstream.errors import SmartstreamError
 from smartstream.ingest.lines import Found, Lost, Quiet, Trouble
-from smartstream.model.time import NS
+from smartstream.model.time import MAX_NS, NS
 from smartstream.observe.logging import get_logger
 
 _AHEAD: Final = 4096
@@ -59,7 +59,8 @@ class NatsLines:
         self._seq: int = state.get("seq", 0)
         self._spoken: bool = state.get("spoken", False)
         self._read_created, self._read_seq = self._created, self._seq
-        self._found: deque[tuple[str, int, Found]] = deque()
+        self._found: deque[tuple[str, int, int, Found]] = deque()
+        self.told_ns = MAX_NS
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(quiet)
         self._room = asyncio.Event()
@@ -73,7 +74,7 @@ class NatsLines:
     def next_line(self) -> Found | None:
         """The next message, or a word about the feed; ``None`` when nothing is there yet."""
         try:
-            self._created, self._seq, found = self._found.popleft()
+            self._created, self._seq, self.told_ns, found = self._found.popleft()
         except IndexError:
             return None
         if not self._room.is_set() and len(self._found) < _AHEAD // 2:
@@ -133,7 +134,7 @@ class NatsLines:
         if self._read_seq and missing > 0:
             self._read_seq += missing
             detail = f"the stream gave up {missing} messages before they were read"
-            self._found.append((created, self._read_seq, Lost(missing, detail)))
+            self._found.append((created, self._read_seq, MAX_NS, Lost(missing, detail)))
         self._caught_up = info.state.last_seq <= self._read_seq
         self._heard_s = time.monotonic()
         start = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._read_seq + 1)
@@ -176,15 +177,15 @@ class NatsLines:
             mark = decode_mark(msg.data)
             if mark is not None:
                 found = Trouble(mark.verb, mark.detail) if mark.verb else Quiet(mark.silent_ns, mark.until_ns)
-                self._found.append((self._read_created, seq, found))
+                self._found.append((self._read_created, seq, MAX_NS, found))
             return
         self._heard_s = time.monotonic()
         self._spoken = True
-        self._found.append((self._read_created, seq, (seq, msg.data)))
+        self._found.append((self._read_created, seq, _stored_ns(msg), (seq, msg.data)))
 
     def _say(self, trouble: Trouble) -> None:
         """What is no message of the log and has no place in it: said where it is noticed."""
-        self._found.append((self._read_created, self._read_seq, trouble))
+        self._found.append((self._read_created, self._read_seq, MAX_NS, trouble))
 
     async def _watch_log(self, nc: Client) -> None:
         """Return when the log is not the one that is followed: its consumer went with it, and says nothing."""
@@ -208,3 +209,8 @@ class NatsLines:
                 over = round((silent - self._idle_after_s) * NS)
                 until = time.time_ns() - round(self._idle_after_s * NS)
                 await js.publish(self._stream.marks, encode_mark(Mark(silent_ns=over, until_ns=until)))
+
+
+def _stored_ns(msg: Msg) -> int:
+    """When the log took a message: kept with it, so that every replay reads the same."""
+    return round(msg.metadata.timestamp.timestamp() * 1e6) * 1000  # a double holds µs here

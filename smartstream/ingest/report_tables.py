@@ -21,6 +21,7 @@ import msgspec
 
 from smartstream.errors import InvalidInputError
 from smartstream.ingest.lines import LineSource
+from smartstream.model.time import MAX_NS
 
 _MAX_BYTES: Final = 1 << 30  # a table is sorted in memory; larger ones belong in NDJSON
 _encoder: Final = msgspec.json.Encoder()
@@ -55,6 +56,7 @@ class TableReader:
 
     unit = "line"
     sorted = True
+    told_ns = MAX_NS
 
     def __init__(self, path: Path, timezone: ZoneInfo, *, offset: int = 0, line_no: int = 0) -> None:
         self.offset = offset

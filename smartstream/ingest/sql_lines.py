@@ -22,7 +22,7 @@ import msgspec
 
 from smartstream.errors import InvalidInputError, MissingExtraError
 from smartstream.ingest.lines import Found, Quiet, Trouble
-from smartstream.model.time import NS
+from smartstream.model.time import MAX_NS, NS
 from smartstream.observe.logging import get_logger
 
 try:
@@ -81,6 +81,7 @@ class SqlLines:
 
     unit = "row"
     sorted = False
+    told_ns = MAX_NS
     ended = False
     broken = ""
 

@@ -245,6 +245,7 @@ class MeterReading(msgspec.Struct, frozen=True, tag=True):
     clock_ns: int
     time_ns: int
     meter: str
+    camera: str
     lane: str
     speed_kmh: float
     certified: bool

@@ -46,7 +46,7 @@ def _nanoseconds(value: object) -> int:
         raise ValueError(f"expected RFC 3339 text or epoch seconds, found {type(value).__name__}")  # noqa: TRY004
     if isinstance(value, str):
         try:
-            parsed = datetime.fromisoformat(value)
+            parsed = datetime.fromisoformat(value.upper())  # RFC 3339 allows t and z
         except ValueError:
             raise ValueError(f"expected RFC 3339 text or epoch seconds, found {value[:40]!r}") from None
         if parsed.tzinfo is None:

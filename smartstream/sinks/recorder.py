@@ -166,7 +166,7 @@ def _fields(said: _Said) -> dict[str, Any]:
             until = {} if said.until_ns == MAX_NS else {"until": _instant(said.until_ns)}
             return {"condition": said.condition, **until, **where}
         case MeterReading():
-            line = {"meter": said.meter, "lane": said.lane, "speed_kmh": said.speed_kmh}
+            line = {"meter": said.meter, "camera": said.camera, "lane": said.lane, "speed_kmh": said.speed_kmh}
             return {**line, "certificate": said.certificate, "valid_to": said.valid_to}
         case Approval():
             return {"warning": said.warning, "decision": said.decision, "by": said.by}

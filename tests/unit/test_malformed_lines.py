@@ -13,6 +13,7 @@ from smartstream.ingest.indicator_lines import IndicatorLines
 from smartstream.ingest.lines import file_source
 from smartstream.ingest.media_lines import MediaLines
 from smartstream.ingest.report_lines import ReportLines
+from smartstream.ingest.roster import with_roster
 from smartstream.ingest.sensor_lines import SensorLines
 from smartstream.ingest.signal_lines import SignalLines
 from smartstream.model.items import Conditions, DeadLetter, Figures, MediaItems, Readings, Reports, Signals
@@ -38,7 +39,13 @@ def opened(feed, path):
         "indicator_feed": lambda: IndicatorLines(source),
         "media_feed": lambda: MediaLines(source),
         "condition_feed": lambda: ConditionLines(
-            source, junction="j", junctions=j, cameras={"c": "j"}, lanes={"j": j}, speaks=True
+            with_roster(source, path),
+            junction="j",
+            junctions=j,
+            cameras={"c": "j"},
+            lanes={"c": j},
+            metered=j,
+            speaks=True,
         ),
     }[feed]()
 

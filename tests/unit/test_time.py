@@ -19,6 +19,10 @@ def test_no_event_is_so_late_or_so_early(text):
         parse_instant(text)
 
 
+def test_small_letters_are_rfc_3339_too():
+    assert parse_instant("2026-09-21t14:13:20.5z") == parse_instant("2026-09-21T21:13:20.5+07:00")
+
+
 def test_the_last_instant_and_an_end_beyond_it():
     last = datetime(2199, 12, 31, 23, 59, 59, tzinfo=UTC)
     assert parse_instant(last.isoformat()) == int(last.timestamp()) * NS

@@ -91,6 +91,7 @@ impl JunctionEngine {
         enter(py, || self.engine.condition(span, Condition::named(condition)?, camera, lane))
     }
 
+    #[pyo3(signature = (time_ns, lane, speed_kmh, certified, *, camera = None))]
     fn reading(
         &mut self,
         py: Python<'_>,
@@ -98,9 +99,10 @@ impl JunctionEngine {
         lane: String,
         speed_kmh: f64,
         certified: bool,
+        camera: Option<&str>,
     ) -> PyResult<()> {
         let time = EventTime(time_ns);
-        enter(py, || self.engine.reading(Reading { time, lane, speed_kmh, certified }))
+        enter(py, || self.engine.reading(camera, Reading { time, lane, speed_kmh, certified }))
     }
 
     fn advance<'py>(&mut self, py: Python<'py>, frontier_ns: i64) -> PyResult<Bound<'py, PyBytes>> {

@@ -221,16 +221,19 @@ impl JunctionEngine {
         Ok(())
     }
 
-    /// A meter measured a speed. It is judged when the frontier has passed it.
+    /// A meter measured a speed in a lane of a camera (by name), or of the first that has one of that name. It is
+    /// judged when the frontier has passed it.
     ///
     /// # Errors
-    /// `InvalidInput` for a speed that is none, or a lane that no camera has.
-    pub fn reading(&mut self, reading: Reading) -> Result<()> {
+    /// `InvalidInput` for a speed that is none, an unknown camera, or a lane that is not there.
+    pub fn reading(&mut self, camera: Option<&str>, reading: Reading) -> Result<()> {
         if !(reading.speed_kmh.is_finite() && reading.speed_kmh >= 0.0) {
             return Err(Error::invalid(format!("meter: expected a speed, found {}", reading.speed_kmh)));
         }
+        let camera = camera.map(|id| self.camera_called(id)).transpose()?.map(usize::from);
         let has_lane = |w: &Watch| w.layout.lanes.iter().any(|l| l.id == reading.lane);
-        let at = self.cameras.iter().position(has_lane);
+        let mut there = self.cameras.iter().enumerate().filter(|(_, w)| has_lane(w)).map(|(at, _)| at);
+        let at = there.find(|&at| camera.is_none_or(|own| own == at));
         let at =
             at.ok_or_else(|| Error::invalid(format!("meter: no camera has a lane {:?}", reading.lane)))?;
         let readings = &mut self.state.readings;

@@ -1,6 +1,7 @@
 """Signals and conditions over a real nats-server and a real Mosquitto reach their junction, bad lines are told."""
 
 import json
+import time
 
 import pytest
 from live_city import events, start, stop, wait_until
@@ -66,6 +67,20 @@ def check(path):
     found, refused = told(path)
     assert found.count("signal.state.observed") == 4
     assert refused == ["unknown_condition"]  # by the junction that speaks for the feed, once
+
+
+def test_a_duty_of_tomorrow_makes_no_word_of_today_too_late(tmp_path, broker, credentials):
+    address = broker.access.url.removeprefix("nats://")
+    site, out = tmp_path / "site.toml", tmp_path / "events"
+    site.write_text(SITE.format(nats=f"nats://{address}", signals="nats:city.lights", conditions="nats:city.duty"))
+    run = start(site, "--events", out)
+    wait_until(lambda: len(streams(broker.access)) == 2, process=run)
+    now = time.time()
+    lines = [{"time": now + ahead, "condition": "officer_control", "junction": "j1"} for ahead in (86_400, 0, 7200, 1)]
+    publish(broker.access, "city.duty", map(json.dumps, [*lines, {"time": now, "condition": "the last line"}]))
+    wait_until(lambda: "unknown_condition" in told(out)[1], process=run)
+    stop(run)
+    assert told(out)[1] == ["unknown_condition"]
 
 
 def test_over_nats(tmp_path, broker, credentials):

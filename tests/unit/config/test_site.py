@@ -5,6 +5,7 @@
 import copy
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -284,6 +285,13 @@ def test_the_schema_says_defaults_and_units() -> None:
     assert rule["default"] == 0.3
     assert "Seconds" in rule["description"]
     assert json.dumps(schema)
+    unit = re.compile(r"second|metre|degree|km/h|m/s|days|bytes|from 0 to 1|iou|normalised|vector|looks per|instant")
+    for name, table in {"Site": schema, **schema["$defs"]}.items():
+        for key, said in table.get("properties", {}).items():
+            where = f"{name}.{key}"
+            assert key in table.get("required", ()) or "default" in said, f"{where} has no default"
+            if '"number"' in json.dumps(said):
+                assert unit.search(said["description"].lower()), f"{where} says no unit: {said['description']}"
 
 
 def test_the_example_site_loads() -> None:
