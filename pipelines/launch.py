@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -17,6 +18,7 @@ from pipelines.children import start
 from pipelines.doors import DoorPlan, Doors, has_doors
 from pipelines.evidence import evidence_store
 from pipelines.feeds import needs_log
+from pipelines.hosts import Hosts, check_shared, wait_for_recovery
 from pipelines.live_cameras import look_at_cameras
 from pipelines.outputs import check_apart, held, inputs_of
 from pipelines.panics import HeldPanics
@@ -27,6 +29,7 @@ from pipelines.worker import (
     board_of,
     execute,
     junction_specs,
+    keep_stdout_clean,
     ledger_sink,
     record_sink,
     sides_of,
@@ -84,9 +87,16 @@ def launch(options: Options) -> Path | None:
         for rule in spec.rules.not_armed:
             _log.warning("rule not armed: this version does not know it yet", camera=rule.camera, rule=rule.kind)
     resuming = False
+    hosts = Hosts.of(os.environ)
+    if hosts is not None:
+        check_shared(site, processes=options.processes, nats=options.use_nats or needs_log(site))
+    first = hosts is None or hosts.first
     with ExitStack() as stack:
         if options.recovery is not None:
-            stack.enter_context(held(options.recovery, "recovery folder"))
+            if first:
+                stack.enter_context(held(options.recovery, "recovery folder"))
+            else:
+                wait_for_recovery(options.recovery / "site")
             resuming = _prepare_recovery(options.recovery, site)
         folder = stack.enter_context(run_folder())
         broker, inputs = _brokers(options, site, stack)
@@ -94,7 +104,8 @@ def launch(options: Options) -> Path | None:
             site=str(options.site.absolute()),
             speed=options.speed,
             workers=options.workers,
-            addresses=_addresses(options.processes),
+            addresses=_addresses(options.processes) if hosts is None else hosts.addresses,
+            elsewhere=hosts is not None,
             board=str(folder / "board"),
             summary=str((options.summary or folder / "summary.json").absolute()),
             events=options.events if options.events in (None, "-") else str(Path(str(options.events)).absolute()),
@@ -105,29 +116,34 @@ def launch(options: Options) -> Path | None:
             quiet=options.quiet,
         )
         sides = sides_of(plan, site)
-        if not resuming:
+        if first and not resuming:
             look_at_cameras(site, site.camera)
         board = board_of(plan, sides, create=True)
         recorder = record_sink(plan, sides)
         events = [] if plan.events in (None, "-") else [Path(str(plan.events))]
         outputs = {"--events": events, "--summary": [options.summary] if options.summary else []}
         check_apart({**outputs, "--record": recorder.files() if recorder else []}, inputs_of(site, options.site))
-        for path in events:
-            stack.enter_context(held(path, "events file", folder=False))
-        if plan.events is not None:
-            EventFileSink(plan.events).prepare(resuming=resuming)
-        if recorder is not None:
-            recorder.prepare(resuming=resuming)
-        if not resuming:
-            ledger_sink(plan, site, specs, board).prepare()
-        if (evidence := evidence_store(site)) is not None:  # folder and key are there before processes want them
+        if first:
+            for path in events:
+                stack.enter_context(held(path, "events file", folder=False))
+            if plan.events is not None:
+                EventFileSink(plan.events).prepare(resuming=resuming)
+            if recorder is not None:
+                recorder.prepare(resuming=resuming)
+            if not resuming:
+                ledger_sink(plan, site, specs, board).prepare()
+        evidence = evidence_store(site)  # folder and key are there before processes want them
+        if first and evidence is not None:
             stack.enter_context(held(evidence.folder, "evidence.dir"))
-        if inputs is not None and has_doors(site):
+        if first and inputs is not None and has_doors(site):
             stack.enter_context(Doors(DoorPlan(plan.site, inputs), folder))
         if options.on_ready is not None:
             options.on_ready(plan.nats)
         progress = None if options.quiet else stack.enter_context(Progress(board))
-        if options.processes == 1:
+        if hosts is not None:
+            keep_stdout_clean()
+            execute(plan, hosts.index)
+        elif options.processes == 1:
             execute(plan, None)
         else:
             _supervise(plan, folder)

@@ -60,6 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         speed: Event seconds per wall second; ``None``: as fast as possible.
         workers: Worker threads per process.
         addresses: Of every process, empty for a single one.
+        elsewhere: Some of them run on other hosts.
         board: File of the shared board.
         summary: Where the ledger goes.
         events: Event file, ``-`` or ``None``.
@@ -74,6 +75,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     speed: float | None
     workers: int
     addresses: tuple[str, ...]
+    elsewhere: bool
     board: str
     summary: str
     events: str | None
@@ -93,7 +95,7 @@ def sides_of(plan: Plan, site: Site) -> dict[str, SideSpec]:
 def board_of(plan: Plan, sides: dict[str, SideSpec], *, create: bool = False) -> Board:
     """The shared board of a plan."""
     cameras = frozenset(name for name, spec in sides.items() if spec.start_ns is not None)
-    return Board(Path(plan.board), tuple(sides), cameras, speed=plan.speed, create=create)
+    return Board(Path(plan.board), tuple(sides), cameras, speed=plan.speed, create=create, elsewhere=plan.elsewhere)
 
 
 def execute(plan: Plan, index: int | None) -> None:
@@ -230,7 +232,7 @@ def main() -> None:
     configure()
     signal.signal(signal.SIGTERM, lambda *_: STOP.set())
     listen()
-    _keep_stdout_clean()
+    keep_stdout_clean()
     plan = msgspec.json.decode(Path(plan_path).read_bytes(), type=Plan)
     try:
         execute(plan, index)
@@ -243,7 +245,7 @@ def main() -> None:
         deafen()
 
 
-def _keep_stdout_clean() -> None:
+def keep_stdout_clean() -> None:
     """Events may go to standard output; what Timely prints there about its connections goes to standard error."""
     sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

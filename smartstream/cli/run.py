@@ -54,7 +54,11 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker threads per process.")
 @click.option(
-    "--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes on this machine."
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes on this machine.",
 )
 @click.option("--recovery", type=_FOLDER, help="Resume from the last committed epoch after any kind of stop.")
 @click.option("--record", type=_FOLDER, help="Write every input as it came, in the input formats.")

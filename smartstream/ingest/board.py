@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class Board:
         cameras: Those that pace a replay and that others align with.
         speed: Event seconds per wall second, or ``None`` for as fast as possible.
         create: Make a fresh board.
+        elsewhere: Sources may be read on other hosts, which do not see this board: those that have not begun here
+            hold nobody up, and nobody here knows when they end.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Board:
         *,
         speed: float | None,
         create: bool,
+        elsewhere: bool = False,
     ) -> None:
         self.sides = sides
+        self._elsewhere = elsewhere
         self._row = {side: i for i, side in enumerate(sides)}
         self._cameras = np.array([side in cameras for side in sides], dtype=bool)
         self._speed = speed
@@ -74,12 +78,12 @@ class Board:
 
     def all_ended(self) -> bool:
         """Every source was read to its end."""
-        return bool((self._rows[:, _DONE] == 1).all())
+        return bool((self._rows[self._here(), _DONE] == 1).all())
 
     def allowed_ns(self, side: str) -> int:
         """Up to which event time ``side`` may emit now."""
         limit = MAX_NS
-        others = self._rows[self._cameras & (self._rows[:, _DONE] == 0)]
+        others = self._rows[self._cameras & self._here() & (self._rows[:, _DONE] == 0)]
         if len(others):
             slowest = int(others[:, _POSITION].min())
             if slowest == MIN_NS:
@@ -93,12 +97,16 @@ class Board:
         """Event time that the chosen pace has reached."""
         now = time.monotonic()
         if self._origin is None:
-            starts = self._rows[self._cameras, _START]
+            starts = self._rows[self._cameras & self._here(), _START]
             if (starts == MIN_NS).any():
                 return MIN_NS
             self._origin = (now, int(starts.min()))
         wall, event = self._origin
         return min(MAX_NS, event + round((now - wall) * speed * NS))
+
+    def _here(self) -> Any:
+        """Rows of sources that are read on this host."""
+        return (self._rows[:, _START] != MIN_NS) | (not self._elsewhere)
 
     def progress(self) -> list[tuple[str, int, int, bool]]:
         """(side, event time reached, items, ended) of every source that is open."""
