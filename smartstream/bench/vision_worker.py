@@ -10,7 +10,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, Final
 
 from smartstream import _core
@@ -46,22 +47,32 @@ def decode(path: str, _case: Case | None = None) -> int:
 
 def usual_chain(path: str, case: Case | None = None) -> int:
     """What people build: OpenCV's capture, MOG2 on a small gray picture, contours, ByteTrack, rules by hand."""
+    return sum(1 for _ in chain(path, case))
+
+
+def chain(path: str, case: Case | None, fps: float | None = None) -> Iterator[tuple[int, set[tuple[str, int]]]]:
+    """The usual chain: number of each picture, and what was suspected so far (kind, track).
+
+    Args:
+        path: A file, or the address of a camera.
+        case: What is judged; ``None``: nothing.
+        fps: Of a camera that does not say.
+    """
     cv2 = _opencv()
     import numpy as np
     import supervision
     from trackers import ByteTrackTracker
 
     capture = cv2.VideoCapture(path)
-    fps = capture.get(cv2.CAP_PROP_FPS)
+    fps = fps or capture.get(cv2.CAP_PROP_FPS)
     tracker = ByteTrackTracker(frame_rate=fps)
     rules = None
     background = cv2.createBackgroundSubtractorMOG2()
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    frames = 0
-    while True:
+    for number in count():
         read, picture = capture.read()
         if not read:
-            return frames
+            return
         height, width = picture.shape[:2]
         if case and rules is None:
             rules = ByHand(case, (640, 640 * height // width))
@@ -77,8 +88,8 @@ def usual_chain(path: str, case: Case | None = None) -> int:
         )
         tracked = tracker.update(found)
         if case and rules and tracked.tracker_id is not None:
-            rules.see(case.start_ns + round(frames * NS / fps), tracked.xyxy, tracked.tracker_id)
-        frames += 1
+            rules.see(case.start_ns + round(number * NS / fps), tracked.xyxy, tracked.tracker_id)
+        yield number, rules.suspected if rules else set()
 
 
 def opencv_grab(path: str, _case: Case | None = None) -> int:

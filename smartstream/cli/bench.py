@@ -15,6 +15,7 @@ BENCHMARKS = {
     "streams": "event-time joins and windows: rows per CPU-second, state over a day",
     "soak": "many cameras at once, one broken: memory, drops counted, harm to the others",
     "intake": "reports over HTTP: latency, and nothing lost while engine and broker are killed",
+    "e2e": "a live camera to a subscriber: how late events are, what the whole run costs",
     "gpu": "cameras that one GPU holds at 8 looks a second, and how late their tracks are",
     "fanout": "broker: events acknowledged per second, latency of live subscribers",
 }

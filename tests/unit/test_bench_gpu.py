@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 from onnx_models import bright_is_a_car
 
+from smartstream.bench import gpu
 from smartstream.bench.gpu import Measured, bench, measure, most_held
 from smartstream.errors import InvalidInputError
 from smartstream.vision.detector import DetectorSettings
@@ -48,3 +51,21 @@ def test_a_machine_without_a_gpu_says_so(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
     with pytest.raises(InvalidInputError, match="cuda-bindings is not installed"):
         CliRunner().invoke(bench, ["--model", str(tmp_path / "m.onnx")], catch_exceptions=False)
+
+
+def test_the_peer_is_measured_on_the_same_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def measured(detector: str, _model: Path, clip: Path, *_: object) -> list[Measured]:
+        asked.append((detector, clip))
+        return [Measured(cameras=16, looks_s=8.3, p50_ms=50.0, p95_ms=100.0, left_out=0, lost=0)]
+
+    monkeypatch.setattr(gpu, "_measured", measured)
+    monkeypatch.setattr(gpu, "Device", lambda: SimpleNamespace(name="a GPU"))
+    (tmp_path / "m.onnx").write_bytes(b"")
+    words = ["--model", str(tmp_path / "m.onnx"), "--clip", str(CLIP), "--json", str(tmp_path / "out.json"), "--peers"]
+    done = CliRunner().invoke(bench, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert [name for name, _ in asked] == ["tensorrt", "onnx"]
+    assert asked[0][1] == asked[1][1]
+    assert json.loads((tmp_path / "out.json").read_text())["held"] == {"tensorrt": 16, "onnx": 16}
