@@ -146,7 +146,8 @@ class LineFeed(ABC, Generic[T]):
         return ()
 
     def _cut_off(self) -> Iterable[T]:
-        """What follows from the way to the source being broken, or lines being lost; nothing, unless the feed knows."""
+        """What follows from the way to the source being broken, or lines being lost, as behind the end of a file that
+        is not whole; nothing, unless the feed knows."""
         return ()
 
     def _voice(self, value: T) -> str:
@@ -163,6 +164,7 @@ class LineFeed(ABC, Generic[T]):
         if self._lines.broken:
             place = f"after {self._lines.unit} {self._lines.snapshot().get('line_no', '')}".strip()
             out.append(self._dead("truncated", place, self._lines.broken, ""))
+            values.extend(self._cut_off())
         self.ended = True
 
     def _one(self, line_no: int, line: bytes, values: list[T], out: list[Item]) -> None:
@@ -172,6 +174,8 @@ class LineFeed(ABC, Generic[T]):
             at_ns, value = self._parse(line_no, line)
         except RefusedError as e:
             out.append(self._dead(e.reason, self._place(line_no), e.detail, self._payload(line)))
+            if e.reason == "broken_json" and self._lines.unit == "line" and not line.endswith(b"\n"):
+                values.extend(self._cut_off())  # whoever wrote the file was stopped within its last line
             return
         for decided in self._guard.push(at_ns, (line_no, self._payload(line), value)):
             self._take(decided, values, out)

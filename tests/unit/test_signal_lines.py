@@ -156,3 +156,26 @@ def test_where_another_build_stopped_is_no_place_to_go_on_from(tmp_path, version
     state = open_file(path).snapshot() | {"version": version}
     with pytest.raises(InvalidInputError, match="feed signals/j1/0 state: expected version"):
         open_file(path, state)
+
+
+def states(feed):
+    found = []
+    while not feed.ended:
+        for item in feed.read():
+            found += [(c.signal, c.state) for c in item.changes] if isinstance(item, Signals) else []
+    return found
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_after_the_last_line_of_a_file_that_is_not_whole_nobody_knows_the_light(tmp_path, suffix):
+    """Its last red held for the rest of the video, and accused whoever drove on the greens that were lost."""
+    lines = b"".join(line(T0 + i, state) + b"\n" for i, state in enumerate(["green", "amber", "red"] * 2000))
+    whole = gzip.compress(lines, 0) if suffix else lines  # stored, so that lines are lost and not a block of them
+    path = tmp_path / f"s.ndjson{suffix}"
+    path.write_bytes(whole[: len(whole) * 2 // 3 + 5])
+    *_, last, before = states(open_file(path))
+    assert {last, before} == {("S", "unknown"), ("L", "unknown")}
+    path.write_bytes(whole)
+    assert states(open_file(path))[-1] == ("S", "red")
+    path.write_bytes(gzip.compress(lines[:-1]) if suffix else lines[:-1])  # no line end, and nothing is missing
+    assert states(open_file(path))[-1] == ("S", "red")
