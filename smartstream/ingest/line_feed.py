@@ -146,8 +146,10 @@ class LineFeed(ABC, Generic[T]):
         return ()
 
     def _cut_off(self) -> Iterable[T]:
-        """What follows from the way to the source being broken, or lines being lost, as behind the end of a file that
-        is not whole; nothing, unless the feed knows."""
+        """What follows from lines being lost, or the way to them broken; nothing, unless the feed knows.
+
+        Lines are lost behind the end of a file that is not whole, too.
+        """
         return ()
 
     def _voice(self, value: T) -> str:
