@@ -103,7 +103,7 @@ impl Chain {
     /// `InvalidInput` when a file cannot be opened.
     pub fn open(config: CameraConfig, eye: Option<Box<dyn Detect>>) -> Result<Self> {
         let start = EventTime(config.start_time_ns);
-        let video = VideoRun::open(config.files.clone(), start, config.wants_colour())?;
+        let video = VideoRun::open(config.files.clone(), start, config.wants())?;
         let video = Source::Files(Box::new(video));
         Ok(Self::new(config, eye, video, None, SightState::default(), Counts::default()))
     }
@@ -122,7 +122,7 @@ impl Chain {
         counts: Counts,
     ) -> Result<(Self, u64)> {
         let vision = vision.map(|state| Vision::restore(&config, state)).transpose()?;
-        let (video, how) = VideoRun::resume(config.files.clone(), position, config.wants_colour())?;
+        let (video, how) = VideoRun::resume(config.files.clone(), position, config.wants())?;
         let video = Source::Files(Box::new(video));
         Ok((Self::new(config, eye, video, vision, sight, counts), how.redecoded))
     }

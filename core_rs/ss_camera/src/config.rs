@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use ss_ingest::Wants;
 use ss_ingest::live::LiveConfig;
 use ss_model::{Error, Homography, Point, Result};
 use ss_vision::lamps::HeadConfig;
@@ -131,9 +132,13 @@ impl CameraConfig {
         Ok(config)
     }
 
-    /// Somebody looks at colours.
-    pub fn wants_colour(&self) -> bool {
-        self.look.as_ref().is_some_and(|look| look.picture.form != Form::Luma) || !self.heads.is_empty()
+    /// What its detectors and readers of lamps look at.
+    pub fn wants(&self) -> Wants {
+        let look = self.look.as_ref();
+        Wants {
+            colour: look.is_some_and(|look| look.picture.form != Form::Luma) || !self.heads.is_empty(),
+            columns: look.is_none_or(|look| look.gate).then_some(self.motion.analysis_width),
+        }
     }
 
     /// The tracker's parameters.

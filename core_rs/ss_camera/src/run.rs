@@ -113,8 +113,7 @@ impl CameraRun {
             (Some(live), _) => {
                 let before = resume.map(|_| &run.token.video);
                 let start = EventTime(config.start_time_ns);
-                let colour = config.wants_colour();
-                let video = LiveRun::start(live, &config.camera, start, &run.ring, before, colour)?;
+                let video = LiveRun::start(live, &config.camera, start, &run.ring, before, config.wants())?;
                 // How its street looks is all that it remembers.
                 let seen = before.zip(folder.as_ref()).and_then(|(at, dir)| dir.load(fingerprint, at).0);
                 let (sight, counts) = (seen.map(|s| s.sight).unwrap_or_default(), run.token.counts.clone());

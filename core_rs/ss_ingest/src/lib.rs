@@ -18,7 +18,7 @@ mod ring;
 mod timeline;
 mod video;
 
-pub use av::use_nvdec;
+pub use av::{Wants, use_nvdec};
 pub use loss::{Loss, LossReason};
 pub use next::{Next, RunBreak};
 pub use position::{Resumed, VideoPosition};

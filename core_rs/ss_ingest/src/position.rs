@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use ss_model::{Error, EventTime, Result};
 
+use crate::av::Wants;
 use crate::next::RunBreak;
 use crate::reader::{Event, FileReader, KeyPoint};
 use crate::ring::Stretch;
@@ -101,12 +102,12 @@ impl VideoPosition {
     /// Seeking is tried where nothing was damaged before (a decoder conceals
     /// damage differently when it starts elsewhere) and is believed only when
     /// the frame reached has the fingerprint of the one left.
-    pub(crate) fn reopen(&self, path: &Path, colour: bool) -> Result<(FileReader, Resumed)> {
-        if let Some(reader) = self.seek(path, colour)? {
+    pub(crate) fn reopen(&self, path: &Path, wants: Wants) -> Result<(FileReader, Resumed)> {
+        if let Some(reader) = self.seek(path, wants)? {
             let redecoded = reader.decoded;
             return Ok((self.settle(reader), Resumed { redecoded, sought: true }));
         }
-        let mut reader = FileReader::open(path, colour)?;
+        let mut reader = FileReader::open(path, wants)?;
         while reader.events < self.events {
             if let Event::End = reader.advance() {
                 return Err(Error::data_loss(format!(
@@ -120,12 +121,12 @@ impl VideoPosition {
         Ok((self.settle(reader), Resumed { redecoded: self.decoded, sought: false }))
     }
 
-    fn seek(&self, path: &Path, colour: bool) -> Result<Option<FileReader>> {
+    fn seek(&self, path: &Path, wants: Wants) -> Result<Option<FileReader>> {
         let (Some(key), Some(pts)) = (self.key, self.pts) else { return Ok(None) };
         if self.damage > 0 || self.fingerprint == 0 {
             return Ok(None);
         }
-        let mut reader = FileReader::open(path, colour)?;
+        let mut reader = FileReader::open(path, wants)?;
         let found = reader.info.timestamps && reader.seek(key, pts);
         Ok((found && reader.fingerprint() == self.fingerprint).then_some(reader))
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ss_model::{Error, EventTime, Result};
 
+use crate::av::Wants;
 use crate::next::Next;
 use crate::reader::{Event, FileReader};
 use crate::video::VideoRun;
@@ -47,7 +48,7 @@ pub struct Still {
 /// `InvalidInput` when the file is missing, empty, no video, of a codec or
 /// pixel format that is not supported, or when no frame in it can be decoded.
 pub fn probe(path: &Path) -> Result<Probe> {
-    let mut reader = FileReader::open(path, false)?;
+    let mut reader = FileReader::open(path, Wants::default())?;
     let (width, height) = first_frame(&mut reader, path)?;
     let (num, den) = reader.frame_rate();
     let info = &reader.info;
@@ -68,7 +69,7 @@ pub fn probe(path: &Path) -> Result<Probe> {
 /// # Errors
 /// As [`probe`].
 pub fn still(path: &Path, at_s: f64) -> Result<Still> {
-    let mut reader = FileReader::open(path, false)?;
+    let mut reader = FileReader::open(path, Wants::default())?;
     let (mut width, mut height) = first_frame(&mut reader, path)?;
     let (num, den) = reader.time_base();
     let first = reader.pts().unwrap_or(0);
@@ -124,7 +125,7 @@ pub struct Scan {
 /// # Errors
 /// As [`probe`], except that a file without a decodable frame is told by its losses.
 pub fn scan(path: &Path) -> Result<Scan> {
-    let mut video = VideoRun::open(vec![path.to_owned()], EventTime(0), false)?;
+    let mut video = VideoRun::open(vec![path.to_owned()], EventTime(0), Wants::default())?;
     let mut found = Scan::default();
     loop {
         match video.next() {

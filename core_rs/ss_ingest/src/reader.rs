@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use ss_model::{Error, Result};
+use ss_model::{Error, Reduced, Result};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::av::{Complaints, Decoder, Demuxer, Frame, Packet, Read, Received, StreamInfo};
+use crate::av::{Complaints, Decoder, Demuxer, Frame, Packet, Read, Received, StreamInfo, Wants};
 use crate::planes::{Colours, Planes};
 
 /// Read failures in a row after which the rest of a file is given up.
@@ -61,12 +61,11 @@ pub struct FileReader {
 }
 
 impl FileReader {
-    /// Open `path` and a decoder for its video, of luma only unless `colour`
-    /// is wanted.
+    /// Open `path` and a decoder for its video.
     ///
     /// # Errors
     /// `InvalidInput` with the path, what was found and what was expected.
-    pub fn open(path: &Path, colour: bool) -> Result<Self> {
+    pub fn open(path: &Path, wants: Wants) -> Result<Self> {
         let bad = |what: String| Error::invalid(format!("{}: {what}", path.display()));
         match std::fs::metadata(path) {
             Err(e) => return Err(bad(format!("cannot be opened ({e})"))),
@@ -81,7 +80,7 @@ impl FileReader {
         if info.container.starts_with("image2") || info.container.ends_with("_pipe") {
             return Err(bad(format!("is a still picture ({}), expected a video file", info.container)));
         }
-        let decoder = Decoder::open(&demuxer, colour)
+        let decoder = Decoder::open(&demuxer, wants)
             .map_err(|e| Error::new(e.kind, format!("{}: {}", path.display(), e.message)))?;
         Ok(Self {
             info,
@@ -89,7 +88,7 @@ impl FileReader {
             decoder,
             packet: Packet::new()?,
             frame: Frame::new()?,
-            planes: Planes::new(colour),
+            planes: Planes::new(wants.colour),
             keys: VecDeque::with_capacity(KEYS),
             failures: 0,
             draining: false,
@@ -249,9 +248,10 @@ impl FileReader {
         self.planes.luma(&self.frame)
     }
 
-    /// The current frame with its chroma, which is there only when it was wanted.
-    pub fn colours(&mut self) -> Result<Colours<'_>> {
-        self.planes.colours(&self.frame)
+    /// The current frame with its chroma, which is there only when it was wanted, and reduced, where
+    /// that was wanted and could be done.
+    pub fn view(&mut self) -> Result<(Colours<'_>, Option<Reduced<'_>>)> {
+        Ok((self.planes.colours(&self.frame)?, self.decoder.reduced()))
     }
 
     /// Fingerprint of the current frame's luma; 0 when it has none.

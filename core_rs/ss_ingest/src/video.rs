@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ss_model::{Error, EventTime, LumaFrame, Result};
 
+use crate::av::Wants;
 use crate::loss::{Loss, LossReason};
 use crate::next::{Next, RunBreak};
 use crate::position::{Resumed, VideoPosition};
@@ -15,7 +16,7 @@ use crate::timeline::Placed;
 /// Frames of consecutive files.
 pub struct VideoRun {
     files: Vec<PathBuf>,
-    colour: bool,
+    wants: Wants,
     /// How long each file says it is, in nanoseconds.
     lengths: Vec<Option<i64>>,
     reader: Option<FileReader>,
@@ -33,15 +34,14 @@ struct Taken {
 }
 
 impl VideoRun {
-    /// Frames of `files`, the first one taken at `start`; their luma only,
-    /// which is cheaper, unless `colour` is wanted.
+    /// Frames of `files`, the first one taken at `start`.
     ///
     /// # Errors
     /// `InvalidInput` when the list is empty or one of the files is missing,
     /// empty or no video.
-    pub fn open(files: Vec<PathBuf>, start: EventTime, colour: bool) -> Result<Self> {
+    pub fn open(files: Vec<PathBuf>, start: EventTime, wants: Wants) -> Result<Self> {
         let lengths = lengths(&files)?;
-        Ok(Self { files, colour, lengths, reader: None, at: VideoPosition::at_start(start), ring: None })
+        Ok(Self { files, wants, lengths, reader: None, at: VideoPosition::at_start(start), ring: None })
     }
 
     /// Frames of `files` after `position`: bit for bit those that an
@@ -49,17 +49,17 @@ impl VideoRun {
     ///
     /// # Errors
     /// As [`VideoRun::open`]; `DataLoss` when a file is shorter than it was.
-    pub fn resume(files: Vec<PathBuf>, position: &VideoPosition, colour: bool) -> Result<(Self, Resumed)> {
+    pub fn resume(files: Vec<PathBuf>, position: &VideoPosition, wants: Wants) -> Result<(Self, Resumed)> {
         let lengths = lengths(&files)?;
         let mut how = Resumed { redecoded: 0, sought: false };
         let mut reader = None;
         if position.events > 0
             && let Some(path) = files.get(position.file)
         {
-            let reopened = position.reopen(path, colour)?;
+            let reopened = position.reopen(path, wants)?;
             (reader, how) = (Some(reopened.0), reopened.1);
         }
-        Ok((Self { files, colour, lengths, reader, at: position.clone(), ring: None }, how))
+        Ok((Self { files, wants, lengths, reader, at: position.clone(), ring: None }, how))
     }
 
     /// Tell `ring` from now on which time lies where in the files.
@@ -164,7 +164,7 @@ impl VideoRun {
     /// Open the file that is next; `None` when there is none.
     fn open_file(&mut self) -> Option<std::result::Result<(), Loss>> {
         let path = self.files.get(self.at.file)?;
-        match FileReader::open(path, self.colour) {
+        match FileReader::open(path, self.wants) {
             Ok(reader) => {
                 self.reader = Some(reader);
                 Some(Ok(()))
@@ -306,9 +306,9 @@ impl VideoRun {
         self.follow_stretch(taken.time);
         let Some(reader) = &mut self.reader else { return Next::End };
         // Checked when the frame was taken.
-        let ((data, stride), chroma) = reader.colours().unwrap_or(((&[], 0), None));
+        let (((data, stride), chroma), reduced) = reader.view().unwrap_or((((&[], 0), None), None));
         let number = self.at.frame_no - 1;
-        let frame = LumaFrame { data, stride, width, height, time: taken.time, number };
+        let frame = LumaFrame { data, stride, width, height, time: taken.time, number, reduced };
         Next::Frame { frame, chroma, doubtful, guessed: taken.guessed, begins }
     }
 }
@@ -318,5 +318,5 @@ fn lengths(files: &[PathBuf]) -> Result<Vec<Option<i64>>> {
     if files.is_empty() {
         return Err(Error::invalid("no video file given"));
     }
-    files.iter().map(|path| Ok(FileReader::open(path, false)?.length_ns())).collect()
+    files.iter().map(|path| Ok(FileReader::open(path, Wants::default())?.length_ns())).collect()
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use clips::{Dice, KINDS, START, encode, folder};
 use ss_ingest::live::{LiveClock, LiveConfig, LiveRun, Stamp};
-use ss_ingest::{Next, Ring, VideoRun};
+use ss_ingest::{Next, Ring, VideoRun, Wants};
 use ss_model::EventTime;
 
 const SECOND: i64 = 1_000_000_000;
@@ -100,7 +100,7 @@ fn damaged_files_cost_pictures_and_nothing_else() {
         let (path, bytes) = &seeds[dice.below(seeds.len() as u64) as usize];
         let path = path.with_file_name(format!("damaged-{}", path.file_name().unwrap().to_string_lossy()));
         std::fs::write(&path, damage(bytes, dice)).unwrap();
-        let Ok(mut video) = VideoRun::open(vec![path.clone()], START, false) else { return };
+        let Ok(mut video) = VideoRun::open(vec![path.clone()], START, Wants::default()) else { return };
         let ring = Arc::new(Ring::of_files(vec![path]));
         video.tell(Arc::clone(&ring));
         let mut last = EventTime::MIN;
@@ -140,7 +140,7 @@ fn damaged_streams_cost_a_live_camera_pictures_and_nothing_else() {
         }))
         .unwrap();
         let ring = Arc::new(Ring::in_memory(0.5 + dice.below(20) as f64 / 10.0, 1 << 20));
-        let mut live = LiveRun::start(&config, "fuzz", START, &ring, None, false).unwrap();
+        let mut live = LiveRun::start(&config, "fuzz", START, &ring, None, Wants::default()).unwrap();
         let (mut last, begun) = (EventTime::MIN, Instant::now());
         // A file that does not open is tried again for ever, and one with a wild time is waited for.
         while begun.elapsed() < Duration::from_millis(300) {

@@ -7,12 +7,12 @@ mod clips;
 use std::path::PathBuf;
 
 use clips::{Dice, H264_B, KINDS, START, Seen, encode, folder, read, see, see_all, shared};
-use ss_ingest::{VideoPosition, VideoRun};
+use ss_ingest::{VideoPosition, VideoRun, Wants};
 
 /// Cut `files` after `cut` items, resume, and compare the rest; returns
 /// whether the cut point was reached by seeking.
 fn cut_at(files: &[PathBuf], whole: &[Seen], cut: usize) -> bool {
-    let mut first = VideoRun::open(files.to_vec(), START, false).unwrap();
+    let mut first = VideoRun::open(files.to_vec(), START, Wants::default()).unwrap();
     for expected in &whole[..cut] {
         assert_eq!(see(&mut first).as_ref(), Some(expected));
     }
@@ -22,7 +22,7 @@ fn cut_at(files: &[PathBuf], whole: &[Seen], cut: usize) -> bool {
 }
 
 fn resume_from(files: &[PathBuf], whole: &[Seen], cut: usize, position: &VideoPosition) -> bool {
-    let (mut second, how) = VideoRun::resume(files.to_vec(), position, false).unwrap();
+    let (mut second, how) = VideoRun::resume(files.to_vec(), position, Wants::default()).unwrap();
     let rest = see_all(&mut second);
     let different = rest.iter().zip(&whole[cut..]).position(|(a, b)| a != b);
     assert_eq!(different, None, "{files:?} cut after {cut}, {how:?}");
@@ -76,7 +76,7 @@ fn damaged_files_resume_to_the_same_losses() {
             bytes[at as usize] ^= 1 << dice.below(8);
         }
         std::fs::write(&path, bytes).unwrap();
-        if VideoRun::open(vec![path.clone()], START, false).is_err() {
+        if VideoRun::open(vec![path.clone()], START, Wants::default()).is_err() {
             continue;
         }
         let files = [path];

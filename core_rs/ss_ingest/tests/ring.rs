@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clips::{H264, H264_B, KINDS, START, Seen, encode, folder, read, see_all};
-use ss_ingest::{Clip, Ring, VideoRun};
+use ss_ingest::{Clip, Ring, VideoRun, Wants};
 use ss_model::{ErrorKind, EventTime};
 
 const SECOND: i64 = 1_000_000_000;
 
 fn watch(files: &[PathBuf]) -> (Arc<Ring>, Vec<Seen>) {
     let ring = Arc::new(Ring::of_files(files.to_vec()));
-    let mut video = VideoRun::open(files.to_vec(), START, false).unwrap();
+    let mut video = VideoRun::open(files.to_vec(), START, Wants::default()).unwrap();
     video.tell(Arc::clone(&ring));
     (ring, see_all(&mut video))
 }
@@ -34,7 +34,7 @@ fn pictures(seen: &[Seen]) -> BTreeMap<i64, u64> {
 fn shown(clip: &Clip, dir: &Path) -> BTreeMap<i64, u64> {
     let path = dir.join("clip.out");
     std::fs::write(&path, &clip.data).unwrap();
-    let mut video = VideoRun::open(vec![path], clip.first, false).unwrap();
+    let mut video = VideoRun::open(vec![path], clip.first, Wants::default()).unwrap();
     pictures(&see_all(&mut video))
 }
 
@@ -127,12 +127,12 @@ fn a_resumed_run_cuts_the_same_bytes() {
     let Some(path) = encode(&dir.join("a.mp4"), "160x120", 4, H264_B) else { return };
     let files = [path.clone(), path];
     let expected = watch(&files).0.clip(after(3.0), after(5.0)).unwrap();
-    let mut video = VideoRun::open(files.to_vec(), START, false).unwrap();
+    let mut video = VideoRun::open(files.to_vec(), START, Wants::default()).unwrap();
     for _ in 0..120 {
         clips::see(&mut video);
     }
     let position = video.position(true);
-    let (mut video, _) = VideoRun::resume(files.to_vec(), &position, false).unwrap();
+    let (mut video, _) = VideoRun::resume(files.to_vec(), &position, Wants::default()).unwrap();
     let ring = Arc::new(Ring::of_files(files.to_vec()));
     video.tell(Arc::clone(&ring));
     see_all(&mut video);

@@ -61,6 +61,17 @@ pub struct LumaFrame<'a> {
     pub time: EventTime,
     /// Count of frames decoded before it in this run, from 0.
     pub number: u64,
+    /// The same picture smaller, where the decoder has made it already.
+    pub reduced: Option<Reduced<'a>>,
+}
+
+/// A luma plane as a [`crate::Reducer`] makes it, without padding.
+#[derive(Clone, Copy, Debug)]
+pub struct Reduced<'a> {
+    /// `width` by `height` means of boxes.
+    pub data: &'a [u8],
+    /// Source pixels per mean, along x and y.
+    pub factor: usize,
 }
 
 /// The chroma of a decoded frame, beside its luma: 8-bit Cb and Cr samples.

@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut n = 0;
     while input.read_exact(&mut data).is_ok() {
         let time = EventTime(0).plus_seconds(n as f64 / fps);
-        let frame = LumaFrame { data: &data, stride: width, width, height, time, number: n };
+        let frame = LumaFrame { data: &data, stride: width, width, height, time, number: n, reduced: None };
         detector.detect(&frame, &tracks, &mut found);
         if let Some(file) = &mut masks {
             file.write_all(&detector.foreground())?;

@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         shown.copy_from_slice(pictures[n]);
         let time = EventTime(0).plus_seconds(n as f64 / raw.fps);
         let (stride, width, height) = (raw.width, raw.width, raw.height);
-        let frame = LumaFrame { data: &shown, stride, width, height, time, number: n as u64 };
+        let frame = LumaFrame { data: &shown, stride, width, height, time, number: n as u64, reduced: None };
         let begun = Instant::now();
         chain.detector.detect(&frame, &chain.tracks, &mut found);
         let took = begun.elapsed();

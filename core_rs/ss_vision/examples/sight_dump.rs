@@ -23,7 +23,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     while input.read_exact(&mut data).is_ok() {
         let time = EventTime(0).plus_seconds(n as f64 / fps);
         let begun = std::time::Instant::now();
-        sight.see(&LumaFrame { data: &data, stride: width, width, height, time, number: n }, &mut told);
+        sight.see(
+            &LumaFrame { data: &data, stride: width, width, height, time, number: n, reduced: None },
+            &mut told,
+        );
         spent += begun.elapsed();
         for change in told.drain(..) {
             println!("{:.2} {change:?}", n as f64 / fps);

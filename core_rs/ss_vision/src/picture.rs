@@ -350,7 +350,7 @@ mod tests {
     use super::*;
 
     fn frame(data: &[u8], width: usize, height: usize) -> LumaFrame<'_> {
-        LumaFrame { data, stride: width, width, height, time: EventTime(0), number: 0 }
+        LumaFrame { data, stride: width, width, height, time: EventTime(0), number: 0, reduced: None }
     }
 
     fn chroma<'a>(cb: &'a [u8], cr: &'a [u8], size: (usize, usize)) -> Chroma<'a> {

@@ -3,8 +3,9 @@
 use std::ffi::c_int;
 use std::ptr;
 
-use ss_model::{Error, Result};
+use ss_model::{Error, Reduced, Result};
 
+use super::bands::Bands;
 use super::{Demuxer, Packet, StreamFormat, ffi, message, nvdec, static_str, timestamp};
 
 /// Codecs of cameras and recorders; everything else libav can read (text as
@@ -34,43 +35,46 @@ pub enum Received {
     Failed(String),
 }
 
-/// A decoder for one stream.
-pub struct Decoder(*mut ffi::AVCodecContext);
+/// What of its pictures a decoder is asked for, beside luma.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Chroma; without it only luma is decoded where libavcodec was built for that, which is cheaper.
+    pub colour: bool,
+    /// Pictures reduced to at least so many columns, where the codec tells of its rows.
+    pub columns: Option<usize>,
+}
 
-// SAFETY: an owned context, used through `&mut self` only.
+/// A decoder for one stream.
+pub struct Decoder {
+    context: *mut ffi::AVCodecContext,
+    /// Owned; the context points to it. Null where nothing is reduced.
+    bands: *mut Bands,
+    /// The latest picture reduced, and by how much.
+    reduced: (Vec<u8>, Option<usize>),
+}
+
+// SAFETY: an owned context and what only it points to, used through `&mut self` only.
 unsafe impl Send for Decoder {}
 
 impl Decoder {
-    /// A decoder for the video of `demuxer`: one thread; unless `colour` is
-    /// wanted, luma only where libavcodec was built for it.
+    /// A decoder for the video of `demuxer`: one thread.
     ///
     /// # Errors
     /// `InvalidInput` for a codec outside the list above; `Internal` when
     /// libavcodec cannot open one inside it.
-    pub fn open(demuxer: &Demuxer, colour: bool) -> Result<Self> {
+    pub fn open(demuxer: &Demuxer, wants: Wants) -> Result<Self> {
         // SAFETY: the parameters are valid while the demuxer lives.
-        unsafe { Self::new(demuxer.parameters(), demuxer.raw_time_base(), !colour && decodes_luma_only()) }
+        unsafe { Self::new(demuxer.parameters(), demuxer.raw_time_base(), wants) }
     }
 
-    /// A decoder for packets of `format` with times in nanoseconds, that also
-    /// gives colour.
+    /// A decoder for packets of `format` with times in nanoseconds.
     ///
     /// # Errors
     /// As [`Decoder::open`].
-    pub fn with_colour(format: &StreamFormat) -> Result<Self> {
-        // SAFETY: the parameters are valid while the format lives.
-        unsafe { Self::new(format.as_ptr(), ffi::AVRational { num: 1, den: 1_000_000_000 }, false) }
-    }
-
-    /// A decoder for packets of `format` with times in nanoseconds, luma
-    /// alone where libavcodec was built for it.
-    ///
-    /// # Errors
-    /// As [`Decoder::open`].
-    pub fn for_luma(format: &StreamFormat) -> Result<Self> {
+    pub fn of(format: &StreamFormat, wants: Wants) -> Result<Self> {
         let time_base = ffi::AVRational { num: 1, den: 1_000_000_000 };
         // SAFETY: the parameters are valid while the format lives.
-        unsafe { Self::new(format.as_ptr(), time_base, decodes_luma_only()) }
+        unsafe { Self::new(format.as_ptr(), time_base, wants) }
     }
 
     /// # Safety
@@ -78,7 +82,7 @@ impl Decoder {
     unsafe fn new(
         parameters: *const ffi::AVCodecParameters,
         time_base: ffi::AVRational,
-        luma_only: bool,
+        wants: Wants,
     ) -> Result<Self> {
         // SAFETY: promised by the caller.
         let id = unsafe { (*parameters).codec_id };
@@ -99,7 +103,7 @@ impl Decoder {
                     static_str(ffi::avcodec_get_name(id))
                 )));
             }
-            let decoder = Self(context);
+            let mut decoder = Self { context, bands: ptr::null_mut(), reduced: (Vec::new(), None) };
             let code = ffi::avcodec_parameters_to_context(context, parameters);
             if code < 0 {
                 return Err(Error::invalid(format!("codec parameters: {}", message(code))));
@@ -109,8 +113,13 @@ impl Decoder {
             (*context).max_pixels = MAX_PIXELS;
             // Damaged pictures come out marked, so that they are counted instead of missing.
             (*context).flags |= ffi::AV_CODEC_FLAG_OUTPUT_CORRUPT as c_int;
-            if luma_only {
+            if !wants.colour && decodes_luma_only() {
                 (*context).flags |= ffi::AV_CODEC_FLAG_GRAY as c_int;
+            }
+            // Of its other codecs libav tells rows before they are final, or none.
+            if let Some(columns) = wants.columns.filter(|_| id == ffi::AVCodecID::H264) {
+                decoder.bands = Box::into_raw(Box::new(Bands::new(columns)));
+                Bands::listen(decoder.bands, context);
             }
             nvdec::lend(context);
             let code = ffi::avcodec_open2(context, codec, ptr::null_mut());
@@ -124,7 +133,7 @@ impl Decoder {
     /// Hand in the next packet; `Err` says why it cannot be used.
     pub fn send(&mut self, packet: &Packet) -> std::result::Result<(), String> {
         // SAFETY: both valid.
-        match unsafe { ffi::avcodec_send_packet(self.0, packet.as_ptr()) } {
+        match unsafe { ffi::avcodec_send_packet(self.context, packet.as_ptr()) } {
             0.. => Ok(()),
             code => Err(message(code)),
         }
@@ -133,35 +142,51 @@ impl Decoder {
     /// No packet follows: let the delayed pictures out.
     pub fn drain(&mut self) {
         // SAFETY: a null packet starts draining.
-        unsafe { ffi::avcodec_send_packet(self.0, ptr::null()) };
+        unsafe { ffi::avcodec_send_packet(self.context, ptr::null()) };
     }
 
     /// Take the next picture.
     pub fn receive(&mut self, frame: &mut Frame) -> Received {
         // SAFETY: both valid; the callee releases what the frame held.
-        match unsafe { ffi::avcodec_receive_frame(self.0, frame.0) } {
-            0.. => match nvdec::fetch(frame) {
-                Ok(()) => Received::Frame,
-                Err(why) => Received::Failed(why),
-            },
+        match unsafe { ffi::avcodec_receive_frame(self.context, frame.0) } {
+            0.. => {
+                // SAFETY: null or owned; libav calls back only while it is sent packets.
+                let bands = unsafe { self.bands.as_mut() };
+                self.reduced.1 = bands.and_then(|bands| bands.take(frame.raw(), &mut self.reduced.0));
+                match nvdec::fetch(frame) {
+                    Ok(()) => Received::Frame,
+                    Err(why) => Received::Failed(why),
+                }
+            }
             ffi::AVERROR_EOF => Received::End,
             code if code == ffi::AVERROR(libc::EAGAIN) => Received::NeedsPacket,
             code => Received::Failed(message(code)),
         }
     }
 
+    /// The picture received last, reduced, where it was asked for and its rows were told.
+    pub fn reduced(&self) -> Option<Reduced<'_>> {
+        let (data, factor) = &self.reduced;
+        factor.map(|factor| Reduced { data, factor })
+    }
+
     /// Frames per second that the bitstream itself states.
     pub fn frame_rate(&self) -> Option<(i64, i64)> {
         // SAFETY: valid context.
-        let rate = unsafe { (*self.0).framerate };
+        let rate = unsafe { (*self.context).framerate };
         (rate.num > 0 && rate.den > 0).then(|| (rate.num.into(), rate.den.into()))
     }
 }
 
 impl Drop for Decoder {
     fn drop(&mut self) {
-        // SAFETY: allocated by avcodec_alloc_context3, freed once.
-        unsafe { ffi::avcodec_free_context(&raw mut self.0) }
+        // SAFETY: allocated by avcodec_alloc_context3, freed once; nobody points to the bands then.
+        unsafe {
+            ffi::avcodec_free_context(&raw mut self.context);
+            if !self.bands.is_null() {
+                drop(Box::from_raw(self.bands));
+            }
+        }
     }
 }
 
@@ -190,7 +215,7 @@ pub struct PixelLayout {
 impl PixelLayout {
     /// The layout of libav's format number; an error names a format without
     /// a luma plane.
-    fn of(format: c_int) -> Result<Self> {
+    pub(super) fn of(format: c_int) -> Result<Self> {
         // SAFETY: the descriptor is null or static.
         let descriptor = unsafe { ffi::av_pix_fmt_desc_get(ffi::AVPixelFormat(format)).as_ref() };
         let Some(d) = descriptor else {

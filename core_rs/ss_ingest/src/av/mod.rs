@@ -15,6 +15,7 @@ use std::sync::Once;
 
 use ffmpeg_sys_the_third as ffi;
 
+mod bands;
 mod decoder;
 mod demuxer;
 mod format;
@@ -22,7 +23,7 @@ mod log;
 mod muxer;
 mod nvdec;
 
-pub use decoder::{Component, Decoder, Frame, PixelLayout, Received};
+pub use decoder::{Component, Decoder, Frame, PixelLayout, Received, Wants};
 pub use demuxer::{Demuxer, Packet, Patience, Read, Refusal, StreamInfo};
 pub use format::StreamFormat;
 pub use log::Complaints;

@@ -11,7 +11,7 @@ use super::LiveConfig;
 use super::link::Link;
 use super::queue::{Message, Queue, Shed};
 use super::receiver::Receiver;
-use crate::av::{Complaints, Decoder, Frame, Patience, Received};
+use crate::av::{Complaints, Decoder, Frame, Patience, Received, Wants};
 use crate::loss::{Loss, LossReason};
 use crate::next::{Next, RunBreak};
 use crate::planes::Planes;
@@ -35,6 +35,7 @@ pub struct LiveRun {
     interval_ns: i64,
     decoder: Option<Decoder>,
     frame: Frame,
+    wants: Wants,
     planes: Planes,
     /// The decoder may have more frames to give.
     holds: bool,
@@ -54,7 +55,7 @@ pub struct LiveRun {
 impl LiveRun {
     /// Connect on a thread of its own, keeping packets in `ring`. `before` is
     /// where an earlier process stood: there is a gap since. A file's first
-    /// picture is taken at `start`. With `colour` pictures come with chroma.
+    /// picture is taken at `start`. `wants` says what of them.
     ///
     /// # Errors
     /// `InvalidInput` for a wrong configuration, `Unavailable` when there is
@@ -65,7 +66,7 @@ impl LiveRun {
         start: EventTime,
         ring: &Arc<Ring>,
         before: Option<&VideoPosition>,
-        colour: bool,
+        wants: Wants,
     ) -> Result<Self> {
         config.validate()?;
         let queue = Arc::new(Queue::new(config.shed, config.behind_s));
@@ -98,7 +99,8 @@ impl LiveRun {
             interval_ns: 40_000_000,
             decoder: None,
             frame: Frame::new()?,
-            planes: Planes::new(colour),
+            wants,
+            planes: Planes::new(wants.colour),
             holds: false,
             draining: false,
             guesses: VecDeque::new(),
@@ -123,7 +125,7 @@ impl LiveRun {
         let bad = |e: super::link::Down| Error::invalid(format!("{}: {} ({})", config.url, e.detail, e.why));
         let patience = Arc::new(Patience::new());
         let mut link = Link::open(config, EventTime(0), None, &patience).map_err(bad)?;
-        Decoder::for_luma(&link.format)
+        Decoder::of(&link.format, Wants::default())
             .map_err(|e| Error::invalid(format!("{}: {}", config.url, e.message)))?;
         let mut packet = crate::av::Packet::new()?;
         link.read(&mut packet).map_err(bad)?;
@@ -199,12 +201,7 @@ impl LiveRun {
                     self.begin_run(at);
                     self.connections += 1;
                     self.interval_ns = interval_ns;
-                    let decoder = if self.planes.in_colour {
-                        Decoder::with_colour(&format)
-                    } else {
-                        Decoder::for_luma(&format)
-                    };
-                    match decoder {
+                    match Decoder::of(&format, self.wants) {
                         Ok(decoder) => self.decoder = Some(decoder),
                         Err(e) => {
                             self.decoder = None;
@@ -367,7 +364,9 @@ impl LiveRun {
         let time = EventTime(self.last.unwrap_or_default());
         // Checked when the frame was taken.
         let ((data, stride), chroma) = self.planes.colours(&self.frame).unwrap_or(((&[], 0), None));
-        let frame = LumaFrame { data, stride, width, height, time, number: self.at.frame_no - 1 };
+        let reduced = self.decoder.as_ref().and_then(Decoder::reduced);
+        let number = self.at.frame_no - 1;
+        let frame = LumaFrame { data, stride, width, height, time, number, reduced };
         Next::Frame { frame, chroma, doubtful, guessed, begins }
     }
 }

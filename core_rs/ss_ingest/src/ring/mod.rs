@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use ss_model::{Error, EventTime, Result};
 
-use crate::av::{Decoder, Frame, Packet, Received, StreamFormat, mux};
+use crate::av::{Decoder, Frame, Packet, Received, StreamFormat, Wants, mux};
 use crate::colour::rgb;
 use crate::timeline::TimeMap;
 
@@ -178,7 +178,7 @@ impl Ring {
     /// As [`Ring::clip`]; `DataLoss` also when it cannot be decoded.
     pub fn still(&self, at: EventTime) -> Result<Picture> {
         let cut = self.cut(at, at)?;
-        let mut decoder = Decoder::with_colour(&cut.format)?;
+        let mut decoder = Decoder::of(&cut.format, Wants { colour: true, columns: None })?;
         let (mut frame, mut found) = (Frame::new()?, None);
         let mut take = |decoder: &mut Decoder| -> Result<()> {
             loop {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ss_ingest::{Next, VideoRun};
+use ss_ingest::{Next, VideoRun, Wants};
 use ss_model::EventTime;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -102,7 +102,7 @@ pub fn see_all(video: &mut VideoRun) -> Vec<Seen> {
 
 /// Open and see everything.
 pub fn read(files: &[PathBuf]) -> Vec<Seen> {
-    see_all(&mut VideoRun::open(files.to_vec(), START, false).unwrap())
+    see_all(&mut VideoRun::open(files.to_vec(), START, Wants::default()).unwrap())
 }
 
 /// Frames only.

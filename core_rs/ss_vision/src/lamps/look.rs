@@ -243,7 +243,7 @@ pub mod tests {
         pub fn frame(&self, time: i64) -> LumaFrame<'_> {
             let (width, height) = SIZE;
             let time = ss_model::EventTime(time);
-            LumaFrame { data: &self.luma, stride: width, width, height, time, number: 0 }
+            LumaFrame { data: &self.luma, stride: width, width, height, time, number: 0, reduced: None }
         }
 
         pub fn chroma(&self) -> Chroma<'_> {

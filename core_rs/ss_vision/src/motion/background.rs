@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::bits::{Bits, Packer, WORD, expand, full, whole};
 use super::classify::{Classify, SETTLED_TICKS};
 use super::mask::{Mask, label};
-use super::reduce::Plane;
+use super::plane::Plane;
 
 /// What has happened to a pixel, packed into one byte.
 ///
@@ -274,7 +274,7 @@ fn follow(level: &mut [u8], threshold: &mut [u8], [picture, raw, labels]: [&[u8]
     }
 }
 
-/// A call of [`remember`], for the reason of `reduce::Reduce`.
+/// A call of [`remember`], for the reason of `Reduce` in `ss_model`.
 struct Remember<'a> {
     /// Level, candidate and age.
     now: [&'a [u8]; 3],

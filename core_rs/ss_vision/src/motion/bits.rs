@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::reduce::Plane;
+use super::plane::Plane;
 
 /// Pixels in a word.
 pub(crate) const WORD: usize = u64::BITS as usize;

@@ -209,7 +209,7 @@ fn join(runs: &mut [Run], a: usize, b: usize) {
 mod grouping {
     use super::super::majority::Majority;
     use super::super::mask::label;
-    use super::super::reduce::Plane;
+    use super::super::plane::Plane;
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ use super::camera::Camera;
 use super::majority::Majority;
 use super::mask::Mask;
 use super::mask::label;
-use super::reduce::Plane;
+use super::plane::Plane;
 use super::shadow::Shadow;
 use super::sizes::{KINDS, Sizes};
 use super::vehicles::{Explainer, Found, Scene};

@@ -2,7 +2,7 @@
 
 use super::bits::{Packer, WORD, full, whole};
 use super::mask::Mask;
-use super::reduce::Plane;
+use super::plane::Plane;
 
 /// Age at which the fast model counts as settled, in ticks of 40 ms: longer
 /// than any one part of a moving vehicle covers a pixel at walking pace.

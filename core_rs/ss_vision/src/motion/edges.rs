@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::bits::{self, Packer, pixels, words_of};
 use super::camera::Rect;
 use super::mask::Mask;
-use super::reduce::Plane;
+use super::plane::Plane;
 
 /// Share of an edge strip that must be foreground to belong to the target.
 const EDGE_FILL: f32 = 0.35;

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::bits::{Bits, is_in};
 use super::camera::Rect;
-use super::reduce::Plane;
+use super::plane::Plane;
 
 /// Differences beyond this many levels count alike: an occluder or a lamp
 /// must not outvote the rest of the patch.

@@ -10,7 +10,7 @@
 //! stays becomes part of the street: the slow model follows the picture as
 //! it came.
 
-use super::reduce::Plane;
+use super::plane::Plane;
 
 /// One row in this many is looked at.
 const STRIDE: usize = 16;

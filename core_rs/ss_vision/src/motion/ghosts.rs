@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::background::Background;
 use super::bits::{Bits, for_each_set};
 use super::camera::Rect;
-use super::reduce::Plane;
+use super::plane::Plane;
 
 /// Side of the tiles that are judged together.
 const TILE: usize = 8;

@@ -28,7 +28,7 @@ impl Majority {
     }
 }
 
-/// A call of [`Majority::vote`], for the reason of `reduce::Reduce`.
+/// A call of [`Majority::vote`], for the reason of `Reduce` in `ss_model`.
 struct Vote<'a> {
     buffers: &'a mut Majority,
     labels: &'a Mask,
@@ -112,7 +112,7 @@ fn two_of(a: u64, b: u64, c: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::super::mask::label;
-    use super::super::reduce::Plane;
+    use super::super::plane::Plane;
     use super::*;
     use proptest::prelude::*;
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::bits::{Bits, WORD, expand, within, words_of};
-use super::reduce::Plane;
+use super::plane::Plane;
 
 /// What a pixel shows.
 pub(crate) mod label {

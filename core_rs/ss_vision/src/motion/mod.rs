@@ -1,6 +1,6 @@
 //! Motion detector for a fixed camera: background model on reduced luma, blobs to detections.
 //!
-//! The way of a frame: [`reduce`] → [`gain`] → [`background`] labels every pixel →
+//! The way of a frame: [`Reducer`] → [`gain`] → [`background`] labels every pixel →
 //! [`targets`] takes its own → [`blobs`] connects the rest → [`vehicles`] finds
 //! the road users in it; [`revise`] doubts who is followed.
 //! Everything is a function of the frames and tracks given so far: two
@@ -19,7 +19,7 @@ mod ghosts;
 mod majority;
 mod mask;
 mod places;
-mod reduce;
+mod plane;
 mod revise;
 mod shadow;
 mod sizes;
@@ -28,7 +28,9 @@ mod vehicles;
 mod window;
 
 use serde::{Deserialize, Serialize};
-use ss_model::{BoxF, Detection, Error, EventTime, Homography, LumaFrame, Result, Track, VehicleClass};
+use ss_model::{
+    BoxF, Detection, Error, EventTime, Homography, LumaFrame, Reducer, Result, Track, VehicleClass,
+};
 
 use background::Background;
 use blobs::Components;
@@ -38,7 +40,7 @@ use ghosts::{Ghosts, Spared, is_revealed};
 use majority::Majority;
 use mask::Mask;
 use places::Places;
-use reduce::{Plane, Reducer};
+use plane::Plane;
 use revise::{doubtful, mark_firm, revise};
 use shadow::Shadow;
 use sizes::{KINDS, Sizes};
@@ -167,6 +169,17 @@ impl MotionDetector {
         }
     }
 
+    /// Take `frame` smaller; it has the detector's size.
+    fn reduce(&mut self, frame: &LumaFrame) {
+        let out = &mut self.picture.data;
+        match frame.reduced {
+            Some(made) if made.factor == self.reducer.factor && made.data.len() == out.len() => {
+                out.copy_from_slice(made.data);
+            }
+            _ => self.reducer.rows(frame.data, frame.stride, out),
+        }
+    }
+
     /// Append to `out` (cleared first) the road users seen in `frame`.
     ///
     /// `tracks` are the tracks after the previous frame: where something is
@@ -177,7 +190,7 @@ impl MotionDetector {
         if (frame.width, frame.height) != self.size || self.picture.data.is_empty() || !holds(frame) {
             return;
         }
-        self.reducer.reduce(frame, &mut self.picture);
+        self.reduce(frame);
         let scale = self.scale();
         let Some(state) = &mut self.state else {
             self.begin(frame.time);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::camera::Rect;
-use super::reduce::Plane;
+use super::plane::Plane;
 
 /// 0 where nobody's box is.
 #[derive(Clone, Debug)]

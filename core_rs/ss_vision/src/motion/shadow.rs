@@ -13,7 +13,7 @@ use super::bits::full;
 use super::bits::{Bits, Packer, Span, WORD, for_each_set, pixels};
 use super::blobs::{Components, Tally};
 use super::mask::Mask;
-use super::reduce::Plane;
+use super::plane::Plane;
 
 const BINS: usize = 64;
 /// Ratios at which a shadow is possible: below, it is a dark object; above, noise.

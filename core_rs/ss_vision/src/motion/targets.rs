@@ -16,7 +16,7 @@ use super::edges::{Seen, lock_edges};
 use super::flow::{Motion, Patch};
 use super::mask::Mask;
 use super::places::Places;
-use super::reduce::Plane;
+use super::plane::Plane;
 
 /// Share of a target's visible pixels that must be foreground.
 const MIN_COVERAGE: f32 = 0.3;

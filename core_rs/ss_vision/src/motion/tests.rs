@@ -25,7 +25,7 @@ fn square(picture: &mut [u8], x: usize, y: usize, side: usize, level: u8) {
 
 fn frame(data: &[u8], number: u64) -> LumaFrame<'_> {
     let time = EventTime(number as i64 * 40_000_000);
-    LumaFrame { data, stride: W, width: W, height: H, time, number }
+    LumaFrame { data, stride: W, width: W, height: H, time, number, reduced: None }
 }
 
 /// Detector and tracker together, as a camera runs them.
@@ -251,7 +251,15 @@ fn a_frame_of_another_size_is_ignored() {
     let mut found = Vec::new();
     let data = street();
     for (width, height, stride, bytes) in [(W, H + 1, W, W * H), (W, H, W - 1, W * H), (W, H, W, W * H - 1)] {
-        let frame = LumaFrame { data: &data[..bytes], stride, width, height, time: EventTime(0), number: 0 };
+        let frame = LumaFrame {
+            data: &data[..bytes],
+            stride,
+            width,
+            height,
+            time: EventTime(0),
+            number: 0,
+            reduced: None,
+        };
         detector.detect(&frame, &[], &mut found);
         assert_eq!(found, []);
     }
@@ -291,7 +299,7 @@ proptest! {
             }).collect();
             time += step;
             let frame = LumaFrame { data: &data, stride: width + pad, width, height,
-                time: EventTime(time), number: number as u64 };
+                time: EventTime(time), number: number as u64, reduced: None };
             let [a, b] = &mut detectors;
             a.detect(&frame, &tracks, &mut found);
             b.detect(&frame, &tracks, &mut again);
@@ -317,7 +325,7 @@ mod explaining {
     use crate::motion::mask::Mask;
     use crate::motion::mask::label;
     use crate::motion::places::Places;
-    use crate::motion::reduce::Plane;
+    use crate::motion::plane::Plane;
     use crate::motion::revise::{mark_firm, revise};
     use crate::motion::sizes::{KINDS, Sizes};
     use crate::motion::targets::Target;

@@ -16,7 +16,7 @@ use ss_model::VehicleClass;
 use super::blobs::{Blob, Components};
 use super::camera::Rect;
 use super::mask::Mask;
-use super::reduce::Plane;
+use super::plane::Plane;
 use super::sizes::{Boxes, Kind, Sizes};
 use super::window::{Count, HIDDEN, Window, is_foreground};
 

@@ -59,7 +59,10 @@ fn watch(seconds: i64, mut scene: impl FnMut(i64) -> Vec<u8>) -> Vec<(i64, &'sta
 fn see(sight: &mut Sight, second: i64, data: &[u8], told: &mut Vec<SightChange>) {
     let time = EventTime(second * LOOK_NS);
     let (width, height) = SIZE;
-    sight.see(&LumaFrame { data, stride: width, width, height, time, number: second as u64 }, told);
+    sight.see(
+        &LumaFrame { data, stride: width, width, height, time, number: second as u64, reduced: None },
+        told,
+    );
 }
 
 /// Of `fault` from second 30 to 70: what was told, and that it was over soon after.
@@ -188,11 +191,15 @@ fn another_size_begins_anew_and_a_torn_frame_is_passed_over() {
             height: 360,
             time: EventTime(second * LOOK_NS),
             number: 0,
+            reduced: None,
         };
         sight.see(&frame, &mut told);
     }
     let short = [0; 100];
     let time = EventTime(9 * LOOK_NS);
-    sight.see(&LumaFrame { data: &short, stride: 640, width: 640, height: 360, time, number: 0 }, &mut told);
+    sight.see(
+        &LumaFrame { data: &short, stride: 640, width: 640, height: 360, time, number: 0, reduced: None },
+        &mut told,
+    );
     assert_eq!(told, []);
 }

@@ -1,115 +1,91 @@
-//! Box reduction of the luma plane to about 640 columns.
+//! Box reduction of a luma plane.
 //!
 //! Averaging k×k pixels removes most sensor noise and codec ringing, and
 //! everything after it costs k² less. It reads every pixel of the decoded
-//! picture, so it dominates the cost of the detector.
-
-use serde::{Deserialize, Serialize};
-use ss_model::LumaFrame;
-
-/// A plane of bytes without padding between its rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Plane {
-    pub width: usize,
-    pub height: usize,
-    pub data: Vec<u8>,
-}
-
-impl Plane {
-    pub fn new(width: usize, height: usize, value: u8) -> Self {
-        Self { width, height, data: vec![value; width * height] }
-    }
-
-    /// Has this size, and all its bytes; a snapshot may lie.
-    pub fn is(&self, width: usize, height: usize) -> bool {
-        self.width == width && self.height == height && self.data.len() == width * height
-    }
-
-    pub fn row(&self, y: usize) -> &[u8] {
-        &self.data[y * self.width..(y + 1) * self.width]
-    }
-
-    pub fn row_mut(&mut self, y: usize) -> &mut [u8] {
-        &mut self.data[y * self.width..(y + 1) * self.width]
-    }
-}
+//! picture: best while they are still in the cache, so the decoder does it, too.
 
 /// Reduces pictures of one size by a whole factor.
-#[derive(Clone, Debug)]
-pub(crate) struct Reducer {
+#[derive(Clone, Copy, Debug)]
+pub struct Reducer {
     /// Source pixels per reduced pixel, along x and y.
     pub factor: usize,
+    /// Columns of the reduced picture.
     pub width: usize,
+    /// Its rows.
     pub height: usize,
-    /// Sums of `factor` source rows.
-    sums: Vec<u16>,
     arch: pulp::Arch,
 }
 
 /// Largest factor: 64 rows of 255 still fit the 16 bit column sums.
 const MAX_FACTOR: usize = 64;
+/// Columns summed at a time.
+const COLUMNS: usize = 1024;
 
 impl Reducer {
     /// For pictures of `width`×`height`, reduced to at least `target_width`
     /// columns where they have that many.
     pub fn new(width: usize, height: usize, target_width: usize) -> Self {
         let factor = (width / target_width.max(1)).clamp(1, MAX_FACTOR).min(width.min(height).max(1));
-        Self {
-            factor,
-            width: width / factor,
-            height: height / factor,
-            sums: vec![0; width / factor * factor],
-            arch: pulp::Arch::new(),
-        }
+        Self { factor, width: width / factor, height: height / factor, arch: pulp::Arch::new() }
     }
 
-    /// Fill `out` with the means of `factor`×`factor` source pixels; rows
-    /// and columns that do not fill a whole box are left out.
-    pub fn reduce(&mut self, frame: &LumaFrame, out: &mut Plane) {
-        let (k, sums) = (self.factor, &mut self.sums[..]);
-        self.arch.dispatch(Reduce { frame, k, sums, out, simd: Simd::new() });
+    /// Fill the rows of `out` with the means of `factor`×`factor` source pixels, the first of which
+    /// lie at the start of `data`, in rows `stride` bytes apart. Rows and columns that do not fill
+    /// a whole box are left out.
+    ///
+    /// # Panics
+    /// When `data` has not `factor` rows for each of `out`.
+    pub fn rows(&self, data: &[u8], stride: usize, out: &mut [u8]) {
+        let (k, width) = (self.factor, self.width);
+        if width > 0 {
+            self.arch.dispatch(Reduce { data, stride, k, width, out, simd: Simd::new() });
+        }
     }
 }
 
 /// A call of [`reduce`]. A closure's body may be compiled apart from the
 /// dispatched function, without its vector instructions; this one cannot.
-struct Reduce<'a, 'b> {
-    frame: &'a LumaFrame<'b>,
+struct Reduce<'a> {
+    data: &'a [u8],
+    stride: usize,
     k: usize,
-    sums: &'a mut [u16],
-    out: &'a mut Plane,
+    width: usize,
+    out: &'a mut [u8],
     simd: Simd,
 }
 
-impl pulp::NullaryFnOnce for Reduce<'_, '_> {
+impl pulp::NullaryFnOnce for Reduce<'_> {
     type Output = ();
 
     #[inline(always)]
     #[allow(clippy::inline_always)] // the very point
     fn call(self) {
-        reduce(self.frame, self.k, self.sums, self.out, self.simd);
+        reduce(self);
     }
 }
 
 #[inline(always)]
 #[allow(clippy::inline_always)] // must become part of the dispatched function
-fn reduce(frame: &LumaFrame, k: usize, sums: &mut [u16], out: &mut Plane, simd: Simd) {
-    let columns = out.width * k;
-    for y in 0..out.height {
-        let row = |i: usize| &frame.data[(y * k + i) * frame.stride..][..columns];
-        let out = out.row_mut(y);
+fn reduce(Reduce { data, stride, k, width, out, simd }: Reduce<'_>) {
+    for (y, out) in out.chunks_exact_mut(width).enumerate() {
+        let row = |i: usize| &data[(y * k + i) * stride..][..width * k];
         match k {
             1 => out.copy_from_slice(row(0)),
             2 => halve(row(0), row(1), out, simd),
             3 => third(row(0), row(1), row(2), out),
             _ => {
-                sums.fill(0);
-                for i in 0..k {
-                    for (s, &p) in sums.iter_mut().zip(row(i)) {
-                        *s += u16::from(p);
+                let mut sums = [0; COLUMNS];
+                let columns = COLUMNS / k;
+                for (n, out) in out.chunks_mut(columns).enumerate() {
+                    let sums = &mut sums[..out.len() * k];
+                    sums.fill(0);
+                    for i in 0..k {
+                        for (s, &p) in sums.iter_mut().zip(&row(i)[n * columns * k..]) {
+                            *s += u16::from(p);
+                        }
                     }
+                    average(sums, k, out);
                 }
-                average(sums, k, out);
             }
         }
     }
@@ -202,14 +178,12 @@ fn average(sums: &[u16], k: usize, out: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ss_model::EventTime;
 
-    fn reduced(data: &[u8], stride: usize, width: usize, height: usize, target: usize) -> Plane {
-        let mut reducer = Reducer::new(width, height, target);
-        let mut out = Plane::new(reducer.width, reducer.height, 0);
-        let frame = LumaFrame { data, stride, width, height, time: EventTime(0), number: 0 };
-        reducer.reduce(&frame, &mut out);
-        out
+    fn reduced(data: &[u8], stride: usize, width: usize, height: usize, target: usize) -> (Reducer, Vec<u8>) {
+        let reducer = Reducer::new(width, height, target);
+        let mut out = vec![0; reducer.width * reducer.height];
+        reducer.rows(data, stride, &mut out);
+        (reducer, out)
     }
 
     #[test]
@@ -217,13 +191,13 @@ mod tests {
         for k in 1..=7 {
             let (w, h, stride) = (5 * k + (k - 1).min(4), 3 * k, 5 * k + 9);
             let data: Vec<u8> = (0..stride * h).map(|i| (i * i * 31 % 256) as u8).collect();
-            let out = reduced(&data, stride, w, h, 5);
-            assert_eq!((out.width, out.height), (5, 3), "factor {k}");
+            let (to, out) = reduced(&data, stride, w, h, 5);
+            assert_eq!((to.width, to.height), (5, 3), "factor {k}");
             for y in 0..3 {
                 for x in 0..5 {
                     let sum: usize =
                         (0..k * k).map(|i| usize::from(data[(y * k + i / k) * stride + x * k + i % k])).sum();
-                    assert_eq!(usize::from(out.row(y)[x]), (sum + k * k / 2) / (k * k), "factor {k}");
+                    assert_eq!(usize::from(out[y * 5 + x]), (sum + k * k / 2) / (k * k), "factor {k}");
                 }
             }
         }
@@ -244,7 +218,7 @@ mod tests {
 
     #[test]
     fn tiny_pictures_keep_their_size() {
-        assert_eq!(reduced(&[7], 1, 1, 1, 640).data, [7]);
-        assert_eq!(reduced(&[9; 4000], 2000, 2000, 2, 640).height, 1);
+        assert_eq!(reduced(&[7], 1, 1, 1, 640).1, [7]);
+        assert_eq!(reduced(&[9; 4000], 2000, 2000, 2, 640).0.height, 1);
     }
 }
