@@ -47,11 +47,14 @@ def live_config(site: Site, camera: Camera, speed: float | None) -> dict[str, An
     return live
 
 
-def live_side(camera: Camera, config: dict[str, Any], hub: _core.DetectorHub | None) -> SideSpec:
-    """A side that paces nobody and waits for nobody; ``config`` as for ``CameraRun``, with ``live``."""
+def live_side(camera: Camera, config: dict[str, Any], hub: _core.DetectorHub | None, folder: Path | None) -> SideSpec:
+    """A side that paces nobody and waits for nobody; ``config`` as for ``CameraRun``, with ``live``.
+
+    In ``folder`` it keeps what its street looks like: a view told to have moved is then told to be back, too.
+    """
 
     def open_camera(resume: dict[str, Any] | None) -> Feed:
-        return CameraFeed(side=camera.id, config=config, state_dir=None, paced=False, hub=hub, resume=resume)
+        return CameraFeed(side=camera.id, config=config, state_dir=folder, paced=False, hub=hub, resume=resume)
 
     beside = (lamp_side(camera.id),) if camera.heads else ()
     return SideSpec(camera.id, camera.junction, open_camera, None, beside)

@@ -90,12 +90,11 @@ class Rings:
     def _serve(self, listener: Listener) -> None:
         while True:
             try:
-                with listener.accept() as connection:
-                    self._answer(connection)
-            except EOFError:
-                continue  # who asked has gone
+                connection = listener.accept()
             except OSError:
                 return  # closed
+            with connection, suppress(EOFError, OSError):  # who asked has gone
+                self._answer(connection)
 
     def _answer(self, connection: Connection[Any, Any]) -> None:
         request = msgspec.msgpack.decode(connection.recv_bytes(), type=_Request)

@@ -226,11 +226,11 @@ def _camera_side(site: Site, camera: Camera, state_dir: Path | None, speed: floa
     if camera.heads:
         config["heads"] = head_configs(camera)
 
+    folder = None if state_dir is None else state_dir / camera.id
     if live:
-        return live_side(camera, config, hub)
+        return live_side(camera, config, hub, folder)
 
     def open_camera(resume: dict[str, Any] | None) -> Feed:
-        folder = None if state_dir is None else state_dir / camera.id
         return CameraFeed(
             side=camera.id, config=config, state_dir=folder, paced=speed is not None, hub=hub, resume=resume
         )

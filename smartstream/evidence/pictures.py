@@ -112,7 +112,7 @@ def take_pictures(case: Case, camera: Camera, ring: Ring | None, *, place: str, 
         "reencoded": False,
     }
     if clip["truncated"]:
-        out.missing["whole clip"] = "the video does not reach six seconds before and after"
+        out.missing["whole clip"] = "the video does not show all of six seconds before to six seconds after"
     return out
 
 

@@ -10,7 +10,7 @@ use crate::counts::Counts;
 use crate::hub::Detect;
 use crate::state::StateFolder;
 
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Where a camera stands after a step; small, so that every epoch can hold one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -100,7 +100,7 @@ impl CameraRun {
             Some(live) => Ring::in_memory(live.ring_s, live.ring_mb << 20),
             None => Ring::of_files(config.files.clone()),
         });
-        ring.set_stretches(&token.video.stretches);
+        ring.follow(&token.video);
         let mut run = Self { steps: None, worker: None, stop, redecoded, ring, token };
         if run.token.ended {
             return Ok(run);

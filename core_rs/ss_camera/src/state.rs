@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::counts::Counts;
 use crate::vision::VisionState;
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 /// Files kept at least, the newest.
 const KEEP: usize = 3;
 /// How long a file is kept at least: a commit may lag behind the newest one.

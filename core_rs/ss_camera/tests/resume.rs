@@ -97,7 +97,7 @@ fn a_changed_camera_is_refused() {
     let error = CameraRun::start(changed, Some(&token), None, None).err().unwrap();
     assert_eq!(error.kind, ErrorKind::InvalidInput);
     assert!(error.message.contains("expected them unchanged"), "{error}");
-    let other_version = String::from_utf8(token).unwrap().replacen("\"version\":2", "\"version\":9", 1);
+    let other_version = String::from_utf8(token).unwrap().replacen("\"version\":3", "\"version\":9", 1);
     let error = CameraRun::start(config(&files), Some(other_version.as_bytes()), None, None).err().unwrap();
     assert!(error.message.contains("version 9"), "{error}");
 }

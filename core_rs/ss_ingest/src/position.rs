@@ -44,10 +44,16 @@ pub struct VideoPosition {
     pub broken: Option<RunBreak>,
     /// Live: it was told as lost, and has not come back yet.
     pub lost: bool,
+    /// Live: its clock was told to be wrong, and not yet to be right.
+    pub clock_wrong: bool,
     /// Event time before which the next file, or frame of a live camera, cannot come.
     pub not_before: Option<EventTime>,
     /// Event times so far.
     pub timeline: Timeline,
+    /// Byte of that file up to which packets were read.
+    pub reached: i64,
+    /// Byte at which the clock of its packets began.
+    pub clock_from: i64,
     /// Stretches of files with one relation of timestamps to event time, the
     /// latest ones: where clips are cut from.
     pub stretches: Vec<Stretch>,
@@ -81,8 +87,11 @@ impl VideoPosition {
             total: 0,
             broken: None,
             lost: false,
+            clock_wrong: false,
             not_before: None,
             timeline: Timeline::new(start),
+            reached: 0,
+            clock_from: 0,
             stretches: Vec::new(),
         }
     }
@@ -128,6 +137,8 @@ impl VideoPosition {
         }
         let mut reader = FileReader::open(path, wants)?;
         let found = reader.info.timestamps && reader.seek(key, pts);
+        // A clock that started again says the same times twice.
+        let found = found && (self.clock_from..=self.reached).contains(&reader.reached);
         Ok((found && reader.fingerprint() == self.fingerprint).then_some(reader))
     }
 
@@ -138,6 +149,8 @@ impl VideoPosition {
         reader.damage = self.damage;
         reader.doubt = self.doubt;
         reader.events = self.events;
+        reader.reached = self.reached;
+        reader.clock_from = self.clock_from;
         reader
     }
 }

@@ -11,6 +11,8 @@ use crate::planes::{Colours, Planes};
 
 /// Read failures in a row after which the rest of a file is given up.
 const MAX_READ_FAILURES: u32 = 50;
+/// Where packets have no decoding times, a step back of so many seconds is another clock, not the order of pictures.
+const BACK_S: i64 = 1;
 /// Key frames remembered, so that a frame still in the decoder finds its own.
 const KEYS: usize = 8;
 
@@ -57,6 +59,11 @@ pub struct FileReader {
     pub doubt: Option<i64>,
     /// What libav's log said about the latest event.
     pub complaint: String,
+    /// Byte of the file up to which packets were read.
+    pub reached: i64,
+    /// Byte at which their times stepped back last: those before it are of another clock.
+    pub clock_from: i64,
+    last_time: Option<i64>,
     first_pts: Option<i64>,
 }
 
@@ -98,6 +105,9 @@ impl FileReader {
             events: 0,
             doubt: None,
             complaint: String::new(),
+            reached: 0,
+            clock_from: 0,
+            last_time: None,
             first_pts: None,
         })
     }
@@ -163,6 +173,7 @@ impl FileReader {
                         self.first_pts = self.packet.pts();
                     }
                     self.remember_key();
+                    self.follow_bytes();
                     if let Err(what) = self.decoder.send(&self.packet) {
                         return Event::Undecodable(what);
                     }
@@ -193,6 +204,21 @@ impl FileReader {
             }
             self.keys.push_back((self.packet.pts().unwrap_or(dts), dts));
         }
+    }
+
+    /// Note how far the file was read, and where a clock in it starts again.
+    fn follow_bytes(&mut self) {
+        let Some(at) = self.packet.position() else { return };
+        let (num, den) = self.info.time_base;
+        let (now, slack) = match self.packet.dts() {
+            Some(dts) => (Some(dts), 0),
+            None => (self.packet.pts(), BACK_S * den / num),
+        };
+        if now.zip(self.last_time).is_some_and(|(now, before)| now.saturating_add(slack) < before) {
+            self.clock_from = at;
+        }
+        self.last_time = now.or(self.last_time);
+        self.reached = self.reached.max(at);
     }
 
     /// Timestamp of the current frame; raw bitstreams have none, so their
@@ -227,6 +253,8 @@ impl FileReader {
         });
         let frames = i64::try_from(self.info.frames.unwrap_or(0)).unwrap_or(i64::MAX);
         let counted = frames.checked_mul(self.interval_ns()).filter(|&ns| ns <= DAY_NS);
+        // The edit list of an MP4 shortens its duration, and not its count.
+        let counted = counted.filter(|_| stated.is_none() || !self.info.container.starts_with("mov"));
         stated.max(counted).filter(|&ns| ns > 0)
     }
 

@@ -64,7 +64,7 @@ impl VideoRun {
 
     /// Tell `ring` from now on which time lies where in the files.
     pub fn tell(&mut self, ring: Arc<Ring>) {
-        ring.set_stretches(&self.at.stretches);
+        ring.follow(&self.at);
         self.ring = Some(ring);
     }
 
@@ -143,6 +143,8 @@ impl VideoRun {
             self.at.packets = reader.packets;
             self.at.damage = reader.damage;
             self.at.doubt = reader.doubt;
+            self.at.reached = reader.reached;
+            self.at.clock_from = reader.clock_from;
         }
     }
 
@@ -181,18 +183,19 @@ impl VideoRun {
     /// What the file that has ended should have had.
     fn finish_file(&mut self) -> Option<Loss> {
         let reader = self.reader.as_ref()?;
-        let start = self.at.timeline.start().0;
+        let expected_ns = self.lengths[self.at.file].unwrap_or(0);
+        let found_ns = self.at.timeline.next_time().0 - self.at.timeline.start().0;
         let loss = if reader.decoded == 0 {
             self.at.broken = Some(RunBreak::FileLost);
             Some((LossReason::FileUnreadable, "no frame in it could be decoded".to_owned()))
         } else if let Some(expected) = reader.info.frames {
-            let found = reader.packets;
-            (found < expected)
+            // What was left out on purpose (frames dropped in an AVI, an edit list's end) makes a file no shorter.
+            let (found, half) = (reader.packets, reader.interval_ns() / 2);
+            (found < expected && found_ns + half < expected_ns)
                 .then(|| (LossReason::Truncated, format!("ends after {found} of {expected} frames")))
         } else {
             // A stated length is often rounded: a second and two percent are no loss.
-            let expected = self.lengths[self.at.file].unwrap_or(0);
-            let found = self.at.timeline.next_time().0 - start;
+            let (expected, found) = (expected_ns, found_ns);
             let seconds = |ns: i64| ns as f64 * 1e-9;
             (expected - found > 1_000_000_000 + expected / 50).then(|| {
                 let detail = format!("ends after {:.1} of {:.1} s", seconds(found), seconds(expected));
@@ -219,6 +222,8 @@ impl VideoRun {
         self.at.packets = 0;
         self.at.damage = 0;
         self.at.doubt = None;
+        self.at.reached = 0;
+        self.at.clock_from = 0;
         self.at.pts = None;
     }
 
@@ -276,16 +281,21 @@ impl VideoRun {
         let (file, run) = (self.at.file, self.at.run);
         let raw = self.reader.as_ref().is_some_and(|r| !r.info.timestamps);
         let Some(map) = self.at.timeline.map() else { return };
-        let known = self.at.stretches.last();
-        if known.is_some_and(|s| s.file == file && s.run == run && s.map == map) {
+        let known = self.at.stretches.last().filter(|s| s.file == file);
+        if known.is_some_and(|s| s.run == run && s.map == map) {
             return;
         }
+        let begins = match known {
+            None => 0,
+            Some(same) if same.map.time_of(map.pts) == map.time => same.begins,
+            Some(_) => self.at.clock_from,
+        };
         if self.at.stretches.len() == STRETCHES {
             self.at.stretches.remove(0);
         }
-        self.at.stretches.push(Stretch { file, run, since, raw, map });
+        self.at.stretches.push(Stretch { file, run, since, begins, raw, map });
         if let Some(ring) = &self.ring {
-            ring.set_stretches(&self.at.stretches);
+            ring.follow(&self.at);
         }
     }
 
@@ -304,6 +314,9 @@ impl VideoRun {
             self.at.frame_no = 1;
         }
         self.follow_stretch(taken.time);
+        if let Some(ring) = &self.ring {
+            ring.reach(self.at.reached);
+        }
         let Some(reader) = &mut self.reader else { return Next::End };
         // Checked when the frame was taken.
         let (((data, stride), chroma), reduced) = reader.view().unwrap_or((((&[], 0), None), None));

@@ -123,6 +123,38 @@ fn every_shared_clip_from_first_to_last_frame() {
 }
 
 #[test]
+fn what_a_file_leaves_out_on_purpose_is_no_loss_and_moves_nothing_that_follows() {
+    let dir = folder("left_out");
+    let some =
+        &["-vf", "select='not(between(mod(n,20),5,8))'", "-fps_mode", "vfr", "-c:v", "mpeg4", "-g", "12"];
+    let (Some(dropped), Some(trimmed), Some(next)) = (
+        encode(&dir.join("dropped.avi"), "320x240", 4, some),
+        encode(&dir.join("trimmed.mp4"), "320x240", 6, H264),
+        encode(&dir.join("next.mp4"), "320x240", 1, H264),
+    ) else {
+        return;
+    };
+    // Two seconds of the six are shown: the edit list says so, the index of samples does not.
+    let mut bytes = std::fs::read(&trimmed).unwrap();
+    let list = bytes.windows(4).position(|w| w == b"elst").unwrap() + 12;
+    assert_eq!(bytes[list..list + 4], 6000u32.to_be_bytes());
+    bytes[list..list + 4].copy_from_slice(&2000u32.to_be_bytes());
+    std::fs::write(&trimmed, bytes).unwrap();
+    for (path, length_s, n) in [(dropped, 4, 80), (trimmed, 2, 50)] {
+        let seen = read(&[path.clone(), next.clone()]);
+        let lost: Vec<_> = seen.iter().filter(|s| matches!(s, Seen::Lost(..))).collect();
+        assert!(lost.is_empty(), "{}: {lost:?}", path.display());
+        assert_eq!(frames(&seen), n + 25, "{}", path.display());
+        let Seen::Frame { run: 0, time, .. } = seen[n] else { panic!("{:?}", seen[n]) };
+        assert!(
+            (time.0 - START.0 - length_s * 1_000_000_000).abs() <= 1_000_000,
+            "{}: {time:?}",
+            path.display()
+        );
+    }
+}
+
+#[test]
 fn a_file_cut_short_says_so() {
     let dir = folder("cut_short");
     for (name, options) in [("a.mp4", H264), ("a.mkv", H264), ("a.avi", MPEG4)] {

@@ -68,6 +68,12 @@ impl Packet {
         timestamp(unsafe { (*self.0).dts })
     }
 
+    /// Byte of the file at which it lies, where the container says so.
+    pub fn position(&self) -> Option<i64> {
+        // SAFETY: as above.
+        Some(unsafe { (*self.0).pos }).filter(|&at| at >= 0)
+    }
+
     /// Decoding may begin here.
     pub fn is_key(&self) -> bool {
         // SAFETY: as above.

@@ -53,6 +53,11 @@ impl StreamFormat {
         }
     }
 
+    /// Pictures may be shown in another order than they are decoded in.
+    pub fn reorders(&self) -> bool {
+        self.raw().video_delay > 0
+    }
+
     /// Packets of both may follow each other in one clip.
     pub fn continues(&self, earlier: &Self) -> bool {
         let key = |f: &Self| (f.raw().codec_id, f.raw().width, f.raw().height);

@@ -21,6 +21,8 @@ const REORDER_NS: i64 = 2 * SECOND;
 /// A picture of the future, and one older than any buffer on the way, are not believed.
 const AHEAD_NS: i64 = SECOND;
 const OLD_NS: i64 = 30 * SECOND;
+/// Nothing comes before it was taken: a camera's clock that is further ahead of ours is wrong, whatever the tolerance.
+const EARLY_NS: i64 = SECOND / 4;
 /// So many timestamps in a row must disagree before the clock counts as changed.
 const CONFIRM: u32 = 5;
 /// The least delayed packet of this long stands for the clock.
@@ -115,7 +117,7 @@ impl LiveClock {
         let by_arrival = delay.saturating_neg();
         let Some(camera) = stamp.camera_ns else { return (by_arrival, ClockQuality::Arrival, None) };
         let off = self.camera.take(stamp.arrival_ns, camera.saturating_sub(stamp.arrival_ns));
-        if off.saturating_abs() <= self.tolerance_ns {
+        if (self.tolerance_ns.saturating_neg()..=self.tolerance_ns.min(EARLY_NS)).contains(&off) {
             (camera.saturating_sub(pts), ClockQuality::Camera, Some(off))
         } else {
             (by_arrival, ClockQuality::CameraWrong, Some(off))
@@ -209,6 +211,13 @@ mod tests {
     fn a_cameras_clock_in_another_year_is_not_believed() {
         let placed = clock().place(&stamp(0, 50, Some(-86_400_000)));
         assert_eq!((placed.time_ns, placed.quality), (NOW + 50 * MS, ClockQuality::CameraWrong));
+    }
+
+    #[test]
+    fn a_camera_that_tells_of_the_future_is_not_believed() {
+        let quality = |ahead: i64| clock().place(&stamp(0, 50, Some(50 + ahead))).quality;
+        assert_eq!((quality(200), quality(300)), (ClockQuality::Camera, ClockQuality::CameraWrong));
+        assert_eq!((quality(-1900), quality(-2100)), (ClockQuality::Camera, ClockQuality::CameraWrong));
     }
 
     #[test]

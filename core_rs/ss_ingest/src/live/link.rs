@@ -15,6 +15,8 @@ use crate::av::{Complaints, Demuxer, Packet, Patience, Read, Refusal, StreamForm
 use crate::timeline::TimeMap;
 
 const SECOND: i64 = 1_000_000_000;
+/// Ticks after which RTP timestamps begin again.
+const LAP: i64 = 1 << 32;
 
 /// Our clock, in nanoseconds UTC. When a live camera's packet came is an
 /// input like the packet itself; nothing else reads a clock.
@@ -54,6 +56,8 @@ pub struct Link {
     time_base: (i64, i64),
     patience: Arc<Patience>,
     read_timeout: Duration,
+    /// The camera's clock less the stream's, by the packet before.
+    report: Option<i64>,
     kind: Kind,
 }
 
@@ -135,8 +139,14 @@ impl Link {
             time_base: info.time_base,
             patience: Arc::clone(patience),
             read_timeout: Duration::from_secs_f64(config.read_timeout_s),
+            report: None,
             kind,
         })
+    }
+
+    /// Its packets have timestamps of their own.
+    pub fn is_timed(&self) -> bool {
+        matches!(self.kind, Kind::Timed)
     }
 
     /// Wait for the next packet; when its picture was taken, and how many
@@ -180,15 +190,31 @@ impl Link {
                 }
                 When::Exact(time)
             }
-            kind => When::Stamped(Stamp {
-                pts_ns: pts
-                    .filter(|_| matches!(kind, Kind::Timed))
-                    .map(|pts| TimeMap { pts: 0, time: EventTime(0), time_base }.time_of(pts).0),
-                arrival_ns: arrival_ns(),
-                camera_ns: packet.wallclock_ns(),
-            }),
+            kind => {
+                let map = TimeMap { pts: 0, time: EventTime(0), time_base };
+                let pts_ns = pts.filter(|_| matches!(kind, Kind::Timed)).map(|pts| map.time_of(pts).0);
+                let told = packet.wallclock_ns();
+                let camera_ns = match (told, pts_ns) {
+                    (Some(told), Some(pts)) => Some(in_lap(told, pts, map.time_of(LAP).0, &mut self.report)),
+                    _ => told,
+                };
+                When::Stamped(Stamp { pts_ns, arrival_ns: arrival_ns(), camera_ns })
+            }
         }
     }
+}
+
+/// What the camera's clock says, `told` by a libav that forgets the lap: an
+/// RTP timestamp begins again after 2³² ticks, thirteen hours, and until the
+/// next sender report the difference to the latest is off by as much.
+fn in_lap(told: i64, pts: i64, lap: i64, report: &mut Option<i64>) -> i64 {
+    let offset = told.saturating_sub(pts);
+    let near = |turn: &i64| {
+        report.is_none_or(|r| (i128::from(offset) + i128::from(*turn) - i128::from(r)).abs() < SECOND.into())
+    };
+    let turn = [0, lap, -lap].into_iter().find(near).unwrap_or(0);
+    *report = Some(offset.saturating_add(turn));
+    told.saturating_add(turn)
 }
 
 /// What libav is told.
@@ -214,4 +240,20 @@ fn options(config: &LiveConfig, scheme: &str) -> Vec<(&'static CStr, String)> {
         options.push((c"max_delay", "300000".into()));
     }
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lap_of_the_timestamps_is_no_step_of_the_cameras_clock() {
+        let (lap, mut report) = (47_721_858_844_444, None);
+        let mut at = |told, pts| in_lap(told, pts, lap, &mut report);
+        assert_eq!(at(1000 * SECOND, 5 * SECOND), 1000 * SECOND);
+        assert_eq!(at(1001 * SECOND - lap, 6 * SECOND), 1001 * SECOND, "until the next report");
+        assert_eq!(at(1002 * SECOND, 7 * SECOND), 1002 * SECOND, "the next report knows");
+        assert_eq!(at(1603 * SECOND, 8 * SECOND), 1603 * SECOND, "a clock that was set is believed");
+        assert_eq!(at(i64::MAX, i64::MIN), i64::MAX);
+    }
 }

@@ -163,6 +163,11 @@ impl Queue {
         self.filled.notify_one();
     }
 
+    /// A packet was read with which nothing can be done.
+    pub fn pass(&self) {
+        self.lock().received += 1;
+    }
+
     /// Add a packet, or leave some out; false when nobody listens any more.
     pub fn push(&self, packet: LivePacket) -> bool {
         let mut state = self.lock();

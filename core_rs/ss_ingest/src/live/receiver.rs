@@ -35,6 +35,8 @@ const WAITED: Duration = Duration::from_millis(4);
 /// A camera that sends no key frame for so many times the patience with its silence shows nothing: two minutes usually,
 /// and thrifty cameras send one in twenty seconds.
 const KEYLESS: f64 = 24.0;
+/// So many packets of a connection show how far its pictures are apart, whatever their order.
+const REORDERED: usize = 5;
 /// Most packets and time that the burst at the start of a connection takes.
 const BURST: usize = 256;
 const BURST_TIME: Duration = Duration::from_secs(2);
@@ -113,31 +115,37 @@ impl Receiver {
         let tolerance_ns = (self.config.clock_tolerance_s * 1e9) as i64;
         let mut clock = LiveClock::new(tolerance_ns, link.interval_ns, self.last_ns);
         let (mut begun, mut early) = (false, 0);
-        let (connected, keyless) =
+        let (mut keyless_since, keyless) =
             (Instant::now(), Duration::from_secs_f64(KEYLESS * self.config.read_timeout_s));
-        let mut burst = burst(&mut link, &mut clock)?.into_iter();
+        let (burst, mut down) = burst(&mut link, &mut clock);
+        let mut burst = burst.into_iter();
         loop {
-            let (packet, when, missed) =
-                match burst.next().map_or_else(|| next(&mut link), |held| Ok(Some(held))) {
-                    Ok(Some(held)) => held,
-                    Ok(None) => {
-                        self.tell_early(early, None);
-                        return Ok(());
+            let read = match (burst.next(), down.is_some()) {
+                (Some(held), _) => Ok(Some(held)),
+                (None, true) => down.take().map_or(Ok(None), Err),
+                (None, false) => next(&mut link),
+            };
+            let (packet, when, missed) = match read {
+                Ok(Some(held)) => held,
+                Ok(None) => {
+                    self.tell_early(early, None);
+                    return Ok(());
+                }
+                Err(down) => {
+                    self.tell_early(early, None);
+                    if begun {
+                        self.tell_gap(link.interval_ns, "lost");
                     }
-                    Err(down) => {
-                        self.tell_early(early, None);
-                        if begun {
-                            self.tell_gap(link.interval_ns, "lost");
-                        }
-                        return Err(down);
-                    }
-                };
+                    return Err(down);
+                }
+            };
             if matches!(when, When::Exact(time) if self.last_ns.is_some_and(|last| time <= last && !begun)) {
                 continue; // a file that is taken up again: this was seen before the restart
             }
             if !begun && !packet.is_key() {
                 early += 1;
-                if matches!(when, When::Stamped(_)) && connected.elapsed() > keyless {
+                self.queue.pass();
+                if matches!(when, When::Stamped(_)) && keyless_since.elapsed() > keyless {
                     self.tell_early(early, None);
                     let detail = format!("no key frame for {} s", keyless.as_secs_f64());
                     return Err(Down { why: "keyless", detail });
@@ -163,8 +171,14 @@ impl Receiver {
             let at = EventTime(time);
             if breaks {
                 self.tell_gap(link.interval_ns, "time_jump");
+                (begun, keyless_since) = (false, Instant::now());
+                if !packet.is_key() {
+                    early = 1;
+                    self.queue.pass();
+                    continue;
+                }
             }
-            if !begun || breaks {
+            if !begun {
                 begun = true;
                 self.begin(&link, at);
                 self.tell_early(std::mem::take(&mut early), Some(at));
@@ -201,7 +215,7 @@ impl Receiver {
     /// Pictures that nobody can decode; `at` is unknown where none could be.
     fn tell_early(&mut self, count: u64, at: Option<EventTime>) {
         if count > 0 {
-            let detail = "before the first key frame of a connection".into();
+            let detail = "before the first key frame of a connection, or of a clock".into();
             let at = at.unwrap_or_else(|| EventTime(self.last_ns.unwrap_or_else(arrival_ns)));
             self.queue.tell(Message::Lost { reason: LossReason::BeforeKeyFrame, count, at, detail });
         }
@@ -230,21 +244,33 @@ fn next(link: &mut Link) -> Result<Option<Held>, Down> {
 }
 
 /// What came before the first packet that had to be waited for: a burst,
-/// whose arrival tells nothing about when it was sent.
-fn burst(link: &mut Link, clock: &mut LiveClock) -> Result<Vec<Held>, Down> {
-    let (mut held, begun): (Vec<Held>, _) = (Vec::new(), Instant::now());
+/// whose arrival tells nothing about when it was sent. Also why nothing follows, when nothing does.
+fn burst(link: &mut Link, clock: &mut LiveClock) -> (Vec<Held>, Option<Down>) {
+    let (mut held, mut live, begun): (Vec<Held>, _, _) = (Vec::new(), None, Instant::now());
     while held.len() < BURST && begun.elapsed() < BURST_TIME {
         let asked = Instant::now();
-        let mut packet = Packet::new().map_err(|e| Down { why: "broken", detail: e.message })?;
-        let Some((when, missed)) = link.read(&mut packet)? else { break };
-        let edge = if let When::Stamped(stamp) = &when { Some(*stamp) } else { None };
-        held.push((packet, when, missed));
-        let Some(edge) = edge.filter(|stamp| stamp.pts_ns.is_some()) else { break };
-        if asked.elapsed() >= WAITED && held.len() > 1 {
-            clock.begin(&edge);
+        match next(link) {
+            Ok(Some(one)) => held.push(one),
+            Ok(None) => break,
+            Err(down) => return (held, Some(down)),
+        }
+        let Some((_, When::Stamped(edge), _)) = held.last() else { break };
+        let (edge, least) = (*edge, if stamp_of(&held[0]).is_some() { 2 } else { REORDERED });
+        // Pictures over HTTP are never timed, the first one over RTSP is not.
+        if edge.pts_ns.is_none() && (held.len() > 1 || !link.is_timed()) {
             break;
         }
+        if asked.elapsed() >= WAITED && held.len() > 1 {
+            live = Some(edge);
+            if held.len() >= least {
+                break;
+            }
+        }
     }
+    if let Some(edge) = live {
+        clock.begin(&edge);
+    }
+    time_first(&mut held);
     // A report that came later in the burst holds for its beginning, too.
     let by_report = |w: &When| match w {
         When::Stamped(Stamp { pts_ns: Some(pts), camera_ns: Some(camera), .. }) => Some(camera - pts),
@@ -257,5 +283,23 @@ fn burst(link: &mut Link, clock: &mut LiveClock) -> Result<Vec<Held>, Down> {
             }
         }
     }
-    Ok(held)
+    (held, None)
+}
+
+fn stamp_of((_, when, _): &Held) -> Option<i64> {
+    match when {
+        When::Stamped(stamp) => stamp.pts_ns,
+        When::Exact(_) => None,
+    }
+}
+
+/// libav gives the first packet over RTSP no timestamp. It is shown first: a step before the earliest of those after it.
+fn time_first(held: &mut [Held]) {
+    let mut later: Vec<i64> = held.iter().skip(1).filter_map(stamp_of).collect();
+    later.sort_unstable();
+    if let ([a, b, ..], Some((_, When::Stamped(Stamp { pts_ns: pts @ None, .. }), _))) =
+        (&later[..], held.first_mut())
+    {
+        *pts = a.checked_sub(b - a);
+    }
 }

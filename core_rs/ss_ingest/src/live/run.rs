@@ -30,6 +30,8 @@ pub struct LiveRun {
     policy: Shed,
     nth: u64,
     idle: Duration,
+    /// What a camera may take to begin.
+    connect: Duration,
     name: String,
     at: VideoPosition,
     interval_ns: i64,
@@ -46,7 +48,8 @@ pub struct LiveRun {
     /// Time of the latest damage that a frame may build on.
     doubt: Option<i64>,
     behind: u64,
-    heard: Instant,
+    /// When a frame was given last.
+    given: Instant,
     idle_told: bool,
     gap: Option<(EventTime, &'static str)>,
     connections: u64,
@@ -80,7 +83,7 @@ impl LiveRun {
             patience: Arc::clone(&patience),
             last_ns: last,
             lost: before.is_some_and(|p| p.lost),
-            clock_wrong: false,
+            clock_wrong: before.is_some_and(|p| p.clock_wrong),
             tries: 0,
         };
         let handle = std::thread::Builder::new()
@@ -94,6 +97,7 @@ impl LiveRun {
             policy: config.shed,
             nth: config.shed_nth,
             idle: Duration::from_secs_f64(config.idle_s),
+            connect: Duration::from_secs_f64(config.connect_timeout_s),
             name: config.url.clone(),
             at: before.cloned().unwrap_or_else(|| VideoPosition::at_start(start)),
             interval_ns: 40_000_000,
@@ -108,7 +112,7 @@ impl LiveRun {
             last,
             doubt: None,
             behind: 0,
-            heard: Instant::now(),
+            given: Instant::now(),
             idle_told: false,
             // A run that had broken already does not break again.
             gap: before.filter(|p| p.frame_no > 0).map(|p| (p.due(), "restart")),
@@ -190,7 +194,9 @@ impl LiveRun {
                 return Next::Gap { at, reason };
             }
             let Some(message) = self.queue.pop() else {
-                if !self.idle_told && self.at.total > 0 && self.heard.elapsed() >= self.idle {
+                // What cannot be decoded is as silent as what does not come.
+                let patience = if self.at.total > 0 { self.idle } else { self.idle + self.connect };
+                if !self.idle_told && self.given.elapsed() >= patience {
                     self.idle_told = true;
                     return Next::Idle { at: self.next_time() };
                 }
@@ -210,8 +216,6 @@ impl LiveRun {
                     }
                 }
                 Message::Packet(live) => {
-                    self.heard = Instant::now();
-                    self.idle_told = false;
                     self.clock = live.clock;
                     let mut packet = live.packet;
                     packet.set_times(live.time, i64::MIN);
@@ -246,7 +250,9 @@ impl LiveRun {
                     }
                 }
                 Message::Lost { reason, count, at, detail } => {
-                    if reason != LossReason::BeforeKeyFrame && reason != LossReason::ShedLatest {
+                    // After what was left out a key frame follows, and with it pictures shown before it that
+                    // refer to what is not there. A decoder that is new knows that itself.
+                    if reason != LossReason::BeforeKeyFrame {
                         self.doubt = Some(at.0);
                     }
                     return Next::Lost(self.loss(reason, at, detail, count));
@@ -256,8 +262,9 @@ impl LiveRun {
                     self.gap = Some((at, reason));
                 }
                 Message::Health(health) => {
-                    if health.what == "lost" {
-                        self.at.lost = health.opened;
+                    match health.what {
+                        "lost" => self.at.lost = health.opened,
+                        _ => self.at.clock_wrong = health.opened,
                     }
                     return Next::Health(health);
                 }
@@ -362,6 +369,7 @@ impl LiveRun {
     fn give(&mut self, doubtful: bool, guessed: bool, begins: Option<RunBreak>) -> Next<'_> {
         let (width, height) = self.frame.size();
         let time = EventTime(self.last.unwrap_or_default());
+        (self.given, self.idle_told) = (Instant::now(), false);
         // Checked when the frame was taken.
         let ((data, stride), chroma) = self.planes.colours(&self.frame).unwrap_or(((&[], 0), None));
         let reduced = self.decoder.as_ref().and_then(Decoder::reduced);

@@ -212,7 +212,9 @@ fn from_camera(
         {
             let mut tls = tls.lock().unwrap_or_else(PoisonError::into_inner);
             while !rest.is_empty() {
-                tls.read_tls(&mut rest)?;
+                if tls.read_tls(&mut rest)? == 0 {
+                    return Ok(()); // the camera has said goodbye; what follows is nothing
+                }
                 let state = tls.process_new_packets().map_err(std::io::Error::other)?;
                 let start = plain.len();
                 plain.resize(start + state.plaintext_bytes_to_read(), 0);

@@ -1,12 +1,13 @@
 //! Packets of files, read again where they lie.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ss_model::{Error, EventTime, Result};
 
-use super::{Cut, LONGEST_NS, Stretch, Timed, trim};
-use crate::av::{Demuxer, Packet, Read};
+use super::{Cut, FilesRead, LONGEST_NS, Stretch, Timed, trim};
+use crate::av::{Decoder, Demuxer, Frame, Packet, Read, Received, StreamFormat};
 
 /// Read failures in a row after which the rest of a file is given up.
 const MAX_READ_FAILURES: u32 = 50;
@@ -17,7 +18,8 @@ const TRIES: u32 = 6;
 const BEYOND_NS: i64 = 1_000_000_000;
 
 /// Packets of the run that holds the middle of the span.
-pub fn cut(files: &[PathBuf], stretches: &[Stretch], from: EventTime, to: EventTime) -> Result<Cut> {
+pub fn cut(files: &[PathBuf], read: &FilesRead, from: EventTime, to: EventTime) -> Result<Cut> {
+    let stretches = &read.stretches;
     let Some(first) = stretches.first() else {
         return Err(Error::unavailable("the camera has no picture yet"));
     };
@@ -36,7 +38,13 @@ pub fn cut(files: &[PathBuf], stretches: &[Stretch], from: EventTime, to: EventT
         if begin.is_some_and(|begin| i < begin) || (stretch.since > to && cut.is_some()) {
             continue;
         }
-        let (format, packets) = read(&files[stretch.file], stretch, from, to, ends(i))?;
+        let next = stretches[i + 1..].iter().find(|s| s.file != stretch.file || s.begins > stretch.begins);
+        let bytes = match next {
+            Some(next) if next.file == stretch.file => stretch.begins..next.begins,
+            Some(_) => stretch.begins..i64::MAX,
+            None => stretch.begins..read.reached.saturating_add(1),
+        };
+        let (format, packets) = packets(&files[stretch.file], stretch, &bytes, from, to, ends(i))?;
         match &mut cut {
             None => cut = Some(Cut { format, packets }),
             Some(cut) if format.continues(&cut.format) => cut.packets.extend(packets),
@@ -49,11 +57,80 @@ pub fn cut(files: &[PathBuf], stretches: &[Stretch], from: EventTime, to: EventT
     if cut.packets.is_empty() { Err(nothing()) } else { Ok(cut) }
 }
 
-type Packets = (Arc<crate::av::StreamFormat>, Vec<Timed>);
+type Packets = (Arc<StreamFormat>, Vec<Timed>);
 
-/// Packets of one stretch, from a key frame at or before `from` where there
-/// is one, to a little after `to`, and only those shown before `end`.
-fn read(path: &Path, stretch: &Stretch, from: EventTime, to: EventTime, end: EventTime) -> Result<Packets> {
+/// As [`gather`], also where packets say nothing about when they are shown.
+fn packets(
+    path: &Path,
+    stretch: &Stretch,
+    bytes: &Range<i64>,
+    from: EventTime,
+    to: EventTime,
+    end: EventTime,
+) -> Result<Packets> {
+    let (format, mut packets) = gather(path, stretch, bytes, from, to, end)?;
+    let blind = stretch.raw || packets.iter().any(|p| p.packet.pts().is_none());
+    if blind && format.reorders() {
+        let early = EventTime(from.0.saturating_sub(BEYOND_NS));
+        packets = gather(path, stretch, bytes, early, to, end)?.1;
+        // The first picture of the file is the one that its first packet's time stands for.
+        let mut first = Packet::new()?;
+        let mut late = 0;
+        if !stretch.raw && matches!(Demuxer::open(path)?.read(&mut first), Read::Packet) {
+            late =
+                stretch.map.time.0 - first.dts().map_or(stretch.map.time.0, |dts| stretch.map.time_of(dts).0);
+        }
+        as_shown(&format, &mut packets, late)?;
+    }
+    Ok((format, packets))
+}
+
+/// Give each packet the time at which its picture is shown, `late` after one
+/// is decoded: a decoder knows in which order they are.
+fn as_shown(format: &StreamFormat, packets: &mut [Timed], late: i64) -> Result<()> {
+    let (mut decoder, mut frame) = (Decoder::for_luma(format)?, Frame::new()?);
+    let mut order = Vec::with_capacity(packets.len());
+    let mut take = |decoder: &mut Decoder| {
+        while let Received::Frame = decoder.receive(&mut frame) {
+            order.extend(frame.pts());
+        }
+    };
+    for (packet, number) in packets.iter().zip(0..) {
+        let mut packet = packet.packet.share()?;
+        packet.set_times(number, number);
+        // One that is refused gives no picture, which is noticed below.
+        let _ = decoder.send(&packet);
+        take(&mut decoder);
+    }
+    decoder.drain();
+    take(&mut decoder);
+    // Pictures shown before the key frame that come after it refer to what is not here, and are not given.
+    let leading = packets.len().saturating_sub(order.len()) as i64;
+    let order: Vec<i64> = (1..=leading).chain(order).collect();
+    let times: Vec<i64> = packets.iter().map(|p| p.time).collect();
+    let rising = times.windows(2).all(|w| w[0] < w[1]);
+    let mut each = order.clone();
+    each.sort_unstable();
+    if !rising || !each.into_iter().eq((0..).take(packets.len())) {
+        return Err(Error::data_loss("the container does not say when its pictures are shown"));
+    }
+    for (number, time) in order.into_iter().zip(times) {
+        packets[number as usize].time = time.saturating_add(late);
+    }
+    Ok(())
+}
+
+/// Packets of one stretch, which lie in `bytes` of the file, from a key frame
+/// at or before `from` where there is one, to a little after `to`, and only
+/// those shown before `end`.
+fn gather(
+    path: &Path,
+    stretch: &Stretch,
+    bytes: &Range<i64>,
+    from: EventTime,
+    to: EventTime,
+    end: EventTime,
+) -> Result<Packets> {
     let mut demuxer = Demuxer::open(path)?;
     let format = Arc::new(demuxer.format()?);
     let origin = stretch.map.pts_of(stretch.since);
@@ -64,7 +141,7 @@ fn read(path: &Path, stretch: &Stretch, from: EventTime, to: EventTime, end: Eve
             if target <= origin || !demuxer.seek(target) {
                 break;
             }
-            let packets = collect(&mut demuxer, stretch, from, to, end)?;
+            let packets = collect(&mut demuxer, stretch, bytes, from, to, end)?;
             if packets.first().is_some_and(|p| p.packet.is_key() && p.time <= from.0) {
                 return Ok((format, packets));
             }
@@ -72,13 +149,14 @@ fn read(path: &Path, stretch: &Stretch, from: EventTime, to: EventTime, end: Eve
         }
         demuxer = Demuxer::open(path)?;
     }
-    let packets = collect(&mut demuxer, stretch, from, to, end)?;
+    let packets = collect(&mut demuxer, stretch, bytes, from, to, end)?;
     Ok((format, packets))
 }
 
 fn collect(
     demuxer: &mut Demuxer,
     stretch: &Stretch,
+    bytes: &Range<i64>,
     from: EventTime,
     to: EventTime,
     end: EventTime,
@@ -99,6 +177,12 @@ fn collect(
         }
         let pts = if stretch.raw { Some(count) } else { packet.pts().or(packet.dts()) };
         count += 1;
+        // Where a clock starts again, its times mean something else.
+        match packet.position() {
+            Some(at) if at < bytes.start => continue,
+            Some(at) if at >= bytes.end => return Ok(packets),
+            _ => {}
+        }
         let Some(time) = pts.map(|pts| stretch.map.time_of(pts)) else { continue };
         if time.0 > to.0.saturating_add(BEYOND_NS) {
             return Ok(packets);

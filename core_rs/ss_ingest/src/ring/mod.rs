@@ -13,6 +13,7 @@ use ss_model::{Error, EventTime, Result};
 
 use crate::av::{Decoder, Frame, Packet, Received, StreamFormat, Wants, mux};
 use crate::colour::rgb;
+use crate::position::VideoPosition;
 use crate::timeline::TimeMap;
 
 mod file;
@@ -32,6 +33,8 @@ pub struct Stretch {
     pub run: u32,
     /// Event time of its first frame.
     pub since: EventTime,
+    /// Byte of the file at which its clock begins: one that started again says the same times twice.
+    pub begins: i64,
     /// A raw bitstream: its packets have no times and are counted.
     pub raw: bool,
     /// What its timestamps stand for.
@@ -53,7 +56,7 @@ pub struct Clip {
     pub last: EventTime,
     /// Pictures in it.
     pub frames: usize,
-    /// It begins after or ends before what was asked for, by more than a second.
+    /// It begins after or ends before what was asked for, or has a hole, by more than a second.
     pub truncated: bool,
 }
 
@@ -85,15 +88,23 @@ struct Cut {
 /// The recent past of one camera.
 pub struct Ring(Store);
 
+/// How far files were read.
+#[derive(Clone, Default)]
+struct FilesRead {
+    stretches: Vec<Stretch>,
+    /// Byte in the file of the latest stretch.
+    reached: i64,
+}
+
 enum Store {
-    Files { files: Vec<PathBuf>, stretches: Mutex<Vec<Stretch>> },
+    Files { files: Vec<PathBuf>, read: Mutex<FilesRead> },
     Memory(Mutex<Memory>),
 }
 
 impl Ring {
     /// Of consecutive files, which are read again where a clip is cut.
     pub fn of_files(files: Vec<PathBuf>) -> Self {
-        Self(Store::Files { files, stretches: Mutex::default() })
+        Self(Store::Files { files, read: Mutex::default() })
     }
 
     /// Of a live camera: packets of the last `seconds`, and never more than
@@ -103,10 +114,26 @@ impl Ring {
     }
 
     /// Which time lies where in the files, as far as the camera has come.
-    pub fn set_stretches(&self, new: &[Stretch]) {
-        if let Store::Files { stretches, .. } = &self.0 {
-            // Replaced in one go, so a panic elsewhere spoils nothing.
-            new.clone_into(&mut stretches.lock().unwrap_or_else(PoisonError::into_inner));
+    pub fn follow(&self, camera: &VideoPosition) {
+        if let Some(mut read) = self.read() {
+            camera.stretches.clone_into(&mut read.stretches);
+            read.reached = camera.reached;
+        }
+    }
+
+    /// The camera has read the latest of the files up to byte `reached`.
+    pub(crate) fn reach(&self, reached: i64) {
+        if let Some(mut read) = self.read() {
+            read.reached = reached;
+        }
+    }
+
+    /// What was read of files; of a live camera's nothing lies there.
+    fn read(&self) -> Option<MutexGuard<'_, FilesRead>> {
+        match &self.0 {
+            // Whole after every statement, so a panic elsewhere spoils nothing.
+            Store::Files { read, .. } => Some(read.lock().unwrap_or_else(PoisonError::into_inner)),
+            Store::Memory(_) => None,
         }
     }
 
@@ -156,8 +183,10 @@ impl Ring {
             )));
         }
         let cut = self.cut(from, to)?;
-        let times = cut.packets.iter().map(|p| p.time);
-        let (first, last) = (times.clone().min().unwrap_or(from.0), times.max().unwrap_or(to.0));
+        let mut times: Vec<i64> = cut.packets.iter().map(|p| p.time).collect();
+        times.sort_unstable();
+        let (first, last) = (times.first().copied().unwrap_or(from.0), times.last().copied().unwrap_or(to.0));
+        let hole = times.windows(2).any(|w| w[1] - w[0] > SLACK_NS && w[1] > from.0 && w[0] < to.0);
         let mut packets = in_decoding_time(cut.packets, first);
         let (data, container) = mux(&cut.format, &mut packets)?;
         Ok(Clip {
@@ -167,7 +196,9 @@ impl Ring {
             first: EventTime(first),
             last: EventTime(last),
             frames: packets.len(),
-            truncated: first > from.0.saturating_add(SLACK_NS) || last < to.0.saturating_sub(SLACK_NS),
+            truncated: hole
+                || first > from.0.saturating_add(SLACK_NS)
+                || last < to.0.saturating_sub(SLACK_NS),
         })
     }
 
@@ -175,7 +206,8 @@ impl Ring {
     /// before it, else the first that is held.
     ///
     /// # Errors
-    /// As [`Ring::clip`]; `DataLoss` also when it cannot be decoded.
+    /// As [`Ring::clip`]; `DataLoss` also when it cannot be decoded, or when
+    /// none is held that was taken within a second of `at`.
     pub fn still(&self, at: EventTime) -> Result<Picture> {
         let cut = self.cut(at, at)?;
         let mut decoder = Decoder::of(&cut.format, Wants { colour: true, columns: None })?;
@@ -204,15 +236,24 @@ impl Ring {
         take(&mut decoder)?;
         let found = found
             .ok_or_else(|| Error::data_loss(format!("still at {}: no picture there can be decoded", at.0)))?;
+        let time = EventTime(found.pts().unwrap_or(at.0));
+        let off = time.0.abs_diff(at.0);
+        if off > SLACK_NS.unsigned_abs() {
+            let (off, side) = (off as f64 * 1e-9, if time < at { "before" } else { "after" });
+            return Err(Error::data_loss(format!(
+                "still at {}: the nearest picture was taken {off:.1} s {side}",
+                at.0
+            )));
+        }
         let (width, height, rgb) = rgb(&found)?;
-        Ok(Picture { time: EventTime(found.pts().unwrap_or(at.0)), width, height, rgb })
+        Ok(Picture { time, width, height, rgb })
     }
 
     fn cut(&self, from: EventTime, to: EventTime) -> Result<Cut> {
         match &self.0 {
-            Store::Files { files, stretches } => {
-                let stretches = stretches.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                file::cut(files, &stretches, from, to)
+            Store::Files { files, read } => {
+                let read = read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                file::cut(files, &read, from, to)
             }
             // Packets are shared, not copied: the camera waits for a moment only.
             Store::Memory(memory) => memory.lock().unwrap_or_else(PoisonError::into_inner).cut(from, to),
@@ -220,7 +261,7 @@ impl Ring {
     }
 }
 
-/// A clip that misses less is whole: key frames and frames do not lie on full seconds.
+/// A clip that misses less is whole, and a picture so near still shows the instant: key frames and frames do not lie on full seconds.
 const SLACK_NS: i64 = 1_000_000_000;
 
 /// Keep what shows `from` to `to`: from the last key frame at or before
