@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pipelines.detectors import camera_detector
 from pipelines.feeds import FeedTable, is_live, line_source
@@ -166,6 +167,7 @@ def _condition_side(site: Site, i: int, feed: ConditionFeed, junction: str, inpu
             junctions=frozenset(j.id for j in site.junction),
             cameras={camera.id: camera.junction for camera in site.camera},
             lanes={camera.id: frozenset(lane.id for lane in camera.lane) for camera in site.camera},
+            timezone=ZoneInfo(site.site.timezone),
             metered=frozenset(c.id for c in site.camera if any(rule.kind == "speeding" for rule in c.rule)),
             speaks=speaks,
             resume=resume,

@@ -8,6 +8,7 @@ is dated ahead (a duty roster) takes its place when it begins, and the clock of 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, datetime, time, tzinfo
 from typing import Any, Final, get_args
 
 import msgspec
@@ -68,6 +69,7 @@ class ConditionLines(LineFeed[_Said]):
         cameras: Junction of every camera of the site.
         lanes: Lanes of every camera of the site.
         metered: Cameras that judge what a meter reads.
+        timezone: Of the days on which certificates end.
         speaks: Tell of lines that cannot be used.
         resume: What ``snapshot`` returned.
     """
@@ -84,11 +86,12 @@ class ConditionLines(LineFeed[_Said]):
         cameras: Mapping[str, str],
         lanes: Mapping[str, frozenset[str]],
         metered: frozenset[str],
+        timezone: tzinfo,
         speaks: bool,
         resume: dict[str, Any] | None = None,
     ) -> None:
         self._junction, self._junctions, self._cameras = junction, junctions, cameras
-        self._lanes, self._metered, self._speaks = lanes, metered, speaks
+        self._lanes, self._metered, self._timezone, self._speaks = lanes, metered, timezone, speaks
         super().__init__(source, resume)
 
     def read(self) -> list[Item]:
@@ -155,8 +158,9 @@ class ConditionLines(LineFeed[_Said]):
         valid = False
         if parsed.certificate.strip() and parsed.valid_to is not None:
             try:  # a certificate is good to the end of its day
-                valid = at_ns < parse_end(f"{parsed.valid_to}T00:00:00+07:00") + 86_400 * NS
-            except ValueError as e:
+                last = datetime.combine(date.fromisoformat(parsed.valid_to), time.max, self._timezone)
+                valid = at_ns < parse_end(last.isoformat())
+            except (ValueError, OverflowError) as e:
                 raise RefusedError("bad_time", f"valid_to: {e}") from None
         said = (str(parsed.meter), judging[0], parsed.lane, parsed.speed_kmh, valid)
         reading = MeterReading(0, at_ns, *said, certificate=parsed.certificate, valid_to=parsed.valid_to)

@@ -1,6 +1,7 @@
 """What a condition names must be there: one that lifts nothing by a slip of the pen accuses who was let through."""
 
 import json
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,7 +14,7 @@ from smartstream.model.time import NS
 T0 = 1_790_000_000
 
 
-def opened(source, junction="j1"):
+def opened(source, junction="j1", zone="Asia/Ho_Chi_Minh"):
     return ConditionLines(
         source,
         junction=junction,
@@ -21,6 +22,7 @@ def opened(source, junction="j1"):
         cameras={"north": "j1", "far": "j1", "south": "j2"},
         lanes={"north": frozenset({"N0"}), "far": frozenset({"N0", "N1"}), "south": frozenset({"S0", "N1"})},
         metered=frozenset({"far", "south"}),
+        timezone=ZoneInfo(zone),
         speaks=True,
     )
 
@@ -30,11 +32,11 @@ def said(items):
     return facts, [item.reason for item in items if isinstance(item, DeadLetter)]
 
 
-def read(folder, lines, junction="j1"):
+def read(folder, lines, junction="j1", **more):
     path = folder / "conditions.ndjson"
     path.write_text("".join(json.dumps({"time": T0, **line}) + "\n" for line in lines))
     source = with_roster(file_source("conditions/j1/0", path, lateness_ns=300 * NS), path)
-    return said(opened(source, junction).read())
+    return said(opened(source, junction, **more).read())
 
 
 @pytest.mark.parametrize(
@@ -97,6 +99,18 @@ def test_a_reading_is_of_one_lane(tmp_path, place, camera):
 def test_a_reading_of_two_lanes_of_one_name_accuses_nobody(tmp_path):
     """It was held against whoever was in a lane of that name, at every junction that has one."""
     assert read(tmp_path, [METER | {"lane": "N1"}]) == ([], ["ambiguous_lane"])
+
+
+@pytest.mark.parametrize(
+    ("zone", "certified"), [("Asia/Ho_Chi_Minh", True), ("Asia/Tokyo", True), ("Pacific/Auckland", False)]
+)
+def test_a_certificate_is_good_to_the_end_of_its_day_where_the_site_is(tmp_path, zone, certified):
+    # T0 is 21:13 of 21 September in Viet Nam, 23:13 in Japan, and the morning of the 22nd in New Zealand.
+    [reading], _ = read(tmp_path, [METER | {"lane": "N0", "valid_to": "2026-09-21"}], zone=zone)
+    assert reading.certified is certified
+    for wrong in ("soon", "2026-09-21T10:00:00Z", "9999-12-31", ""):
+        facts, dead = read(tmp_path, [METER | {"lane": "N0", "valid_to": wrong}], zone=zone)
+        assert dead == ["bad_time"] or facts[0].certified
 
 
 def at(hours, **line):

@@ -4,6 +4,7 @@
 """
 
 from collections import Counter
+from datetime import UTC
 
 import pytest
 from malformed import GOOD, malformed
@@ -45,6 +46,7 @@ def opened(feed, path):
             cameras={"c": "j"},
             lanes={"c": j},
             metered=j,
+            timezone=UTC,
             speaks=True,
         ),
     }[feed]()
