@@ -172,12 +172,12 @@ fn a_clock_that_starts_again_in_a_file_shows_no_pictures_of_another_time() {
     };
     check(&ring);
     for cut in [10, 280, 302, 320, 500] {
-        let mut video = VideoRun::open(files.to_vec(), START, false).unwrap();
+        let mut video = VideoRun::open(files.to_vec(), START, Wants::default()).unwrap();
         for _ in 0..cut {
             clips::see(&mut video);
         }
         let position = video.position(true);
-        let (mut video, how) = VideoRun::resume(files.to_vec(), &position, false).unwrap();
+        let (mut video, how) = VideoRun::resume(files.to_vec(), &position, Wants::default()).unwrap();
         let ring = Arc::new(Ring::of_files(files.to_vec()));
         video.tell(Arc::clone(&ring));
         assert_eq!(see_all(&mut video), seen[cut..], "{cut} {how:?}");
@@ -195,7 +195,7 @@ fn what_was_not_read_yet_is_not_shown_though_its_clock_says_the_same() {
     };
     let both = dir.join("both.ts");
     std::fs::write(&both, [std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap()].concat()).unwrap();
-    let mut video = VideoRun::open(vec![both.clone()], START, false).unwrap();
+    let mut video = VideoRun::open(vec![both.clone()], START, Wants::default()).unwrap();
     let ring = Arc::new(Ring::of_files(vec![both]));
     video.tell(Arc::clone(&ring));
     for _ in 0..295 {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ss_model::{Error, EventTime, Result};
 
 use super::{Cut, FilesRead, LONGEST_NS, Stretch, Timed, trim};
-use crate::av::{Decoder, Demuxer, Frame, Packet, Read, Received, StreamFormat};
+use crate::av::{Decoder, Demuxer, Frame, Packet, Read, Received, StreamFormat, Wants};
 
 /// Read failures in a row after which the rest of a file is given up.
 const MAX_READ_FAILURES: u32 = 50;
@@ -88,7 +88,7 @@ fn packets(
 /// Give each packet the time at which its picture is shown, `late` after one
 /// is decoded: a decoder knows in which order they are.
 fn as_shown(format: &StreamFormat, packets: &mut [Timed], late: i64) -> Result<()> {
-    let (mut decoder, mut frame) = (Decoder::for_luma(format)?, Frame::new()?);
+    let (mut decoder, mut frame) = (Decoder::of(format, Wants::default())?, Frame::new()?);
     let mut order = Vec::with_capacity(packets.len());
     let mut take = |decoder: &mut Decoder| {
         while let Received::Frame = decoder.receive(&mut frame) {
