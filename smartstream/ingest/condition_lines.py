@@ -31,10 +31,10 @@ class ConditionLine(msgspec.Struct):
     junction: str | None = None
     camera: str | None = None
     lane: str | None = None
-    source: str = ""
+    source: str | None = ""
     meter: str | None = None
     speed_kmh: float | None = None
-    certificate: str = ""
+    certificate: str | None = ""
     valid_to: str | None = None
 
 
@@ -117,7 +117,7 @@ class ConditionLines(LineFeed[_Said]):
         elsewhere = parsed.junction not in (None, self._junction)
         mine = not elsewhere and (parsed.camera is None or self._cameras[parsed.camera] == self._junction)
         kind: ConditionKind = parsed.condition  # type: ignore[assignment]  # just checked
-        where = (parsed.camera, parsed.lane, parsed.source, parsed.junction)
+        where = (parsed.camera, parsed.lane, parsed.source or "", parsed.junction)
         told_ns = self._lines.told_ns
         ahead = told_ns < at_ns <= told_ns + AHEAD_NS
         return told_ns if ahead else at_ns, _Said(Condition(0, at_ns, until_ns, kind, *where), mine)
@@ -156,14 +156,15 @@ class ConditionLines(LineFeed[_Said]):
         if parsed.speed_kmh is None or not 0 <= parsed.speed_kmh < 1000:
             raise RefusedError("bad_field", f"expected speed_kmh in 0..1000, found {parsed.speed_kmh!r}")
         valid = False
-        if parsed.certificate.strip() and parsed.valid_to is not None:
+        certificate = parsed.certificate or ""
+        if certificate.strip() and parsed.valid_to is not None:
             try:  # a certificate is good to the end of its day
                 last = datetime.combine(date.fromisoformat(parsed.valid_to), time.max, self._timezone)
                 valid = at_ns < parse_end(last.isoformat())
             except (ValueError, OverflowError) as e:
                 raise RefusedError("bad_time", f"valid_to: {e}") from None
         said = (str(parsed.meter), judging[0], parsed.lane, parsed.speed_kmh, valid)
-        reading = MeterReading(0, at_ns, *said, certificate=parsed.certificate, valid_to=parsed.valid_to)
+        reading = MeterReading(0, at_ns, *said, certificate=certificate, valid_to=parsed.valid_to)
         return _Said(reading, self._cameras[judging[0]] == self._junction)
 
     def _arrived(self, value: _Said) -> _Said:

@@ -24,8 +24,8 @@ class IndicatorLine(msgspec.Struct):
     value: float
     unit: str
     target: float | None = None
-    every_s: float = 0.0
-    counted: bool = False
+    every_s: float | None = 0.0
+    counted: bool | None = False
 
 
 _any: Final = msgspec.json.Decoder(dict[str, Any])
@@ -51,10 +51,11 @@ class IndicatorLines(LineFeed[tuple[Figure, ...]]):
             raise RefusedError("bad_field", str(e)) from None
         indicator, area = named(said.indicator, "indicator"), named(said.area, "area")
         unit = named(said.unit, "unit", 64) if said.unit else ""
-        for name, value in (("value", said.value), ("target", said.target or 0.0), ("every_s", said.every_s)):
+        every_s = said.every_s or 0.0
+        for name, value in (("value", said.value), ("target", said.target or 0.0), ("every_s", every_s)):
             if not (math.isfinite(value) and abs(value) <= _LARGEST) or (name == "every_s" and value < 0):
                 raise RefusedError("bad_field", f"expected a usable {name}, found {value}")
-        owed = (said.target, said.every_s, said.counted)
+        owed = (said.target, every_s, bool(said.counted))
         return Figure(0, 0, "", 0, indicator, area, said.value, unit, *owed)
 
     @staticmethod

@@ -17,11 +17,11 @@ class MediaLine(msgspec.Struct):
 
     time: str | int | float
     media: str
-    source: str = ""
-    url: str = ""
-    lang: str = "vi"
-    title: str = ""
-    text: str = ""
+    source: str | None = ""
+    url: str | None = ""
+    lang: str | None = "vi"
+    title: str | None = ""
+    text: str | None = ""
 
 
 _decoder: Final = msgspec.json.Decoder(MediaLine)
@@ -36,7 +36,8 @@ class MediaLines(LineFeed[MediaItem]):
     def _parse(self, line_no: int, line: bytes) -> tuple[int, MediaItem]:
         said = decode_line(_decoder, line)
         at_ns = instant_of(said.time)
-        if not (said.title.strip() or said.text.strip()):
+        title, text = said.title or "", said.text or ""
+        if not (title.strip() or text.strip()):
             raise RefusedError("bad_field", "expected a title or a text")
         item = MediaItem(
             clock_ns=0,
@@ -44,11 +45,11 @@ class MediaLines(LineFeed[MediaItem]):
             side=self.side,
             line=line_no,
             media=named(said.media, "media"),
-            source=said.source[:64],
-            url=said.url[:2000],
-            lang=said.lang[:8],
-            title=tidy(said.title)[:500],
-            text="\n".join(tidy(part) for part in said.text[:20_000].splitlines()),
+            source=(said.source or "")[:64],
+            url=(said.url or "")[:2000],
+            lang=(said.lang or "vi")[:8],
+            title=tidy(title)[:500],
+            text="\n".join(tidy(part) for part in text[:20_000].splitlines()),
         )
         return at_ns, item
 

@@ -29,7 +29,7 @@ class SensorLine(msgspec.Struct):
     kind: str | None = None
     unit: str | None = None
     station: str | None = None
-    status: str = "measuring"
+    status: str | None = "measuring"
     lat: float | None = None
     lon: float | None = None
 
@@ -168,4 +168,4 @@ class SensorLines(ReadingFeed):
             if not (-90 <= parsed.lat <= 90 and -180 <= parsed.lon <= 180):
                 raise RefusedError("bad_position", f"expected degrees, found lat {parsed.lat}, lon {parsed.lon}")
             position = (parsed.lat, parsed.lon)
-        return self._reading(line_no, at_ns, sensor, found, parsed.value, parsed.status, position)
+        return self._reading(line_no, at_ns, sensor, found, parsed.value, parsed.status or MEASURING, position)

@@ -34,9 +34,9 @@ class TrackLine(msgspec.Struct):
     track: int
     box: tuple[float, float, float, float]
     class_: str = msgspec.field(name="class")
-    score: float = 1.0
-    run: int = 0
-    flags: int = 0
+    score: float | None = 1.0
+    run: int | None = 0
+    flags: int | None = 0
 
 
 class _Row(NamedTuple):
@@ -146,17 +146,19 @@ class TracksFile:
             return
         code = CLASS_CODE.get(parsed.class_)
         x1, y1, x2, y2 = parsed.box
+        run, flags = parsed.run or 0, parsed.flags or 0  # null is what many write for absent
+        score = 1.0 if parsed.score is None else parsed.score
         if code is None:
             detail = f"expected class one of {', '.join(CLASS_CODE)}, found {parsed.class_[:32]!r}"
             out.append(self._dead("unknown_class", line_no, detail, line))
-        elif not (0 <= parsed.track < 2**32 and 0 <= parsed.run < 2**32):
+        elif not (0 <= parsed.track < 2**32 and 0 <= run < 2**32):
             out.append(self._dead("bad_field", line_no, "expected track and run in 0..2^32-1", line))
-        elif not 0 <= parsed.score <= 1:
-            out.append(self._dead("bad_field", line_no, f"expected a score in 0..1, found {parsed.score:g}", line))
+        elif not 0 <= score <= 1:
+            out.append(self._dead("bad_field", line_no, f"expected a score in 0..1, found {score:g}", line))
         elif not (x2 - x1 >= _LEAST and y2 - y1 >= _LEAST and max(map(abs, parsed.box)) <= _FAR):
             out.append(self._dead("bad_box", line_no, f"expected x1 < x2 and y1 < y2 within ±{_FAR}", line))
         else:
-            row = _Row(at_ns, line_no, parsed.run, parsed.track, code, parsed.score, parsed.box, parsed.flags & 255)
+            row = _Row(at_ns, line_no, run, parsed.track, code, score, parsed.box, flags & 255)
             for decided in self._guard.push(at_ns, row):
                 self._take(decided, out)
 

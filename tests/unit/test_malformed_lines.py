@@ -3,6 +3,7 @@
 ``./dev test tests/unit/test_malformed_lines.py -m slow`` takes a million.
 """
 
+import json
 from collections import Counter
 from datetime import UTC
 
@@ -50,6 +51,27 @@ def opened(feed, path):
             speaks=True,
         ),
     }[feed]()
+
+
+OPTIONAL = {
+    "sensor_feed": ("station", "status", "lat", "lon"),
+    "report_feed": ("service_code", "description", "lat", "lon", "address_string", "media_url", "status", "account_id"),
+    "indicator_feed": ("target", "every_s", "counted"),
+    "media_feed": ("source", "url", "lang", "text"),
+    "condition_feed": ("until", "junction", "camera", "lane", "source"),
+}
+
+
+@pytest.mark.parametrize(("feed", "field"), [(feed, field) for feed, fields in OPTIONAL.items() for field in fields])
+def test_null_is_what_many_write_for_absent(feed, field, tmp_path):
+    """An officer of whom no source is known was a dead letter, and whoever he waved through accused."""
+    said = []
+    for line in ({**GOOD[feed], field: None}, {k: v for k, v in GOOD[feed].items() if k != field}):
+        path = tmp_path / "f.ndjson"
+        path.write_text(json.dumps(line) + "\n")
+        said.append(opened(feed, path).read())
+        assert not [item.detail for item in said[-1] if isinstance(item, DeadLetter)]
+    assert said[0] == said[1]
 
 
 def account(folder, feed, count, seed):

@@ -15,7 +15,7 @@ T0 = 1_790_000_000
 
 
 def row(at, track, run=0, cls="car", box=(0.1, 0.1, 0.2, 0.2), **more):
-    return json.dumps({"time": at, "run": run, "track": track, "class": cls, "score": 0.9, "box": box, **more})
+    return json.dumps({"time": at, "run": run, "track": track, "class": cls, "score": 0.9, "box": box} | more)
 
 
 def open_file(path, resume=None):
@@ -153,3 +153,11 @@ def test_where_another_build_stopped_is_no_place_to_go_on_from(tmp_path):
     del state["version"]
     with pytest.raises(InvalidInputError, match="tracks of cam state: expected version"):
         open_file(path, state)
+
+
+def test_null_is_what_many_write_for_absent(tmp_path):
+    said = [row(T0 + i * 0.1, 1, run=None, score=None, flags=None) for i in range(3)]
+    items = read_all(open_file(write(tmp_path / "n.ndjson", said)))
+    assert not dead(items)
+    (batch,) = [TrackBatch.from_bytes(item.batch) for item in items if isinstance(item, Tracks)]
+    assert (batch.run, batch.score.tolist(), batch.flags.tolist()) == (0, [1.0] * 3, [0] * 3)
