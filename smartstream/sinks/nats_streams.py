@@ -7,7 +7,7 @@ from typing import Final, Self
 import msgspec
 import nats.errors
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from smartstream.config.site import Site
@@ -82,7 +82,8 @@ async def ensure_streams(js: JetStreamContext, limits: StreamLimits) -> dict[str
         limits: What a new stream gets; with ``adjust`` an existing one, too.
 
     Raises:
-        InvalidInputError: Another stream holds our subjects, or there is no room for the streams.
+        InvalidInputError: Another stream holds our subjects, there is no room for the streams, or somebody has made one
+            that does not keep what it is given.
         UnavailableError: JetStream does not answer.
     """
     return {name: await _ensure(js, name, limits) for name in SUBJECTS}
@@ -94,6 +95,7 @@ async def _ensure(js: JetStreamContext, name: str, limits: StreamLimits) -> Stre
             info = await js.stream_info(name)
         except NotFoundError:
             return await _create(js, name, limits)
+        _require_keeping(name, info.config)
         wanted = info.config.evolve(subjects=sorted({*(info.config.subjects or []), *SUBJECTS[name]}))
         if limits.adjust:
             ours = _config(name, limits)
@@ -113,6 +115,22 @@ async def _ensure(js: JetStreamContext, name: str, limits: StreamLimits) -> Stre
     except (nats.errors.Error, TimeoutError) as e:
         raise UnavailableError(f"NATS stream {name}: {e or 'no answer'}") from e
     return info
+
+
+def _require_keeping(name: str, found: StreamConfig) -> None:
+    """A stream made by others must keep what it acknowledges: whoever comes later reads it, a resumed run, too."""
+    wrong = {
+        "no_ack: it acknowledges nothing": found.no_ack,
+        "sealed": found.sealed,
+        "a mirror of another stream": found.mirror,
+        f"retention {found.retention}: messages go when they are read": found.retention
+        not in (None, RetentionPolicy.LIMITS),
+    }
+    for what, is_so in wrong.items():
+        if is_so:
+            raise InvalidInputError(
+                f"NATS stream {name}: expected one that keeps what it is given (retention limits), found {what}"
+            )
 
 
 async def _create(js: JetStreamContext, name: str, limits: StreamLimits) -> StreamInfo:

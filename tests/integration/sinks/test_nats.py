@@ -17,7 +17,7 @@ import event_flow
 import pytest
 from conftest import Flow, ids
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, StreamConfig
+from nats.js.api import DiscardPolicy, RetentionPolicy, StreamConfig
 from slow_link import LateDeliveries, LatePublications
 
 from smartstream.brokers.nats_access import NatsAccess, connect
@@ -269,6 +269,27 @@ def test_subjects_added_by_others_stay(broker: Broker) -> None:
 def test_a_stream_that_takes_everything_is_named(broker: Broker) -> None:
     manage(broker.access, lambda js: js.add_stream(name="ALL", subjects=["ioc.>"]))
     with pytest.raises(InvalidInputError, match=f"{EVENTS}: another stream already takes its subjects"):
+        prepare(broker.access)
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ({"no_ack": True}, "no_ack"),
+        ({"sealed": True}, "sealed"),
+        ({"retention": RetentionPolicy.WORK_QUEUE}, "retention workqueue"),
+        ({"retention": RetentionPolicy.INTEREST}, "retention interest"),
+    ],
+)
+def test_a_stream_that_does_not_keep_what_it_is_given_is_refused(
+    broker: Broker, setting: dict[str, Any], found: str
+) -> None:
+    sealed = setting.pop("sealed", None)
+    config = StreamConfig(name=EVENTS, subjects=["ioc.*.*.traffic.>"], **setting)
+    manage(broker.access, lambda js: js.add_stream(config))
+    if sealed:
+        manage(broker.access, lambda js: js.update_stream(config.evolve(sealed=True)))
+    with pytest.raises(InvalidInputError, match=f"{EVENTS}: expected one that keeps .*{found}"):
         prepare(broker.access)
 
 
