@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from pipelines.detectors import camera_detector
@@ -40,6 +40,7 @@ from smartstream.observe.logging import get_logger
 from smartstream.rules.compile import compile_junction
 
 _log = get_logger("sources")
+_RAW: Final = frozenset({"h264", "hevc", "mjpeg", "m4v"})  # libav's names; a run of files counts their pictures
 
 
 def site_sides(
@@ -211,6 +212,10 @@ def _camera_side(site: Site, camera: Camera, state_dir: Path | None, speed: floa
     if camera.scheme == "file":
         for path in targets:
             video = _core.probe(str(path))
+            if live and video["container"] in _RAW:
+                raise InvalidInputError(
+                    f"{path}: a raw stream says no times to be played by: expected MP4, MKV or TS, or shed = 'block'"
+                )
             check_sizes(camera, (video["width"], video["height"]))
     start_ns = camera.start_time_ns or 0
     beside = (lamp_side(camera.id),) if camera.heads else ()

@@ -72,6 +72,29 @@ def test_a_timestamp_that_begins_again_after_thirteen_hours_is_no_other_clock(pl
     assert watched.said() == []
 
 
+def test_a_clock_told_wrong_before_a_restart_is_told_right_after_it(plain, watch):
+    callers = []
+
+    def play(sender):
+        callers.append(sender)
+        for i, unit in enumerate(sender.pictures * 9):
+            at = sender.wait_s(i / 25)
+            if i % 25 == 0:
+                sender.report(STEP * i, at + (3600 if len(callers) == 1 else 0))
+            sender.picture(unit, STEP * i)
+
+    camera = ScriptedCamera(plain, play)
+    try:
+        before = watch(camera.url)
+        before.until_health("clock", "opened")
+        position, _ = before.close()
+        again = watch(camera.url, position)
+        again.until_health("clock", "closed")
+        again.close()
+    finally:
+        camera.close()
+
+
 def test_a_clock_that_jumps_between_key_frames_goes_on_at_the_next_one(plain, camera):
     def play(sender):
         for i, unit in enumerate(sender.pictures * 9):
