@@ -9,6 +9,7 @@ hence a replay decides alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, Final, Generic, TypeVar
 
 from smartstream.model.time import NS
@@ -56,14 +57,16 @@ class JumpGuard(Generic[T]):
             yield from ((False, *one) for one in decided[:-1] if one not in near)
             yield self._believe(at_ns, item)
         elif len(self.held) > _ALONE:
-            yield (False, *self.held.pop(0))
+            yield from self.pause()
+            if len(self.held) > _ALONE:
+                yield (False, *self.held.pop(0))
 
     def pause(self) -> Iterator[tuple[bool, int, T]]:
         """The feed is silent: what is held stands if nothing contradicts it, and waits where it is far away."""
-        if self._plausible():
-            decided, self.held = self.held, []
-            for one in decided:
-                yield self._believe(*one)
+        goes_on = self._goes_on()
+        decided, self.held = self.held[:goes_on], self.held[goes_on:]
+        for one in decided:
+            yield self._believe(*one)
 
     def end(self) -> Iterator[tuple[bool, int, T]]:
         """The feed has ended: as ``pause``, but nothing waits any more."""
@@ -74,12 +77,14 @@ class JumpGuard(Generic[T]):
         """A copy of the state."""
         return {"last_ns": self.last_ns, "held": list(self.held), "voices": list(self._voices)}
 
-    def _plausible(self) -> bool:
-        if not self.held:
-            return False
-        first_ns = self.held[0][0]
-        near = self.last_ns is None or first_ns - self.last_ns <= 24 * self._limit
-        return near and all(self._agree(first_ns, at_ns) for at_ns, _ in self.held)
+    def _goes_on(self) -> int:
+        """How many of the held ones go on from what is believed, step by step, as of a feed that speaks seldom."""
+        times = [at_ns for at_ns, _ in self.held]
+        if any(later < earlier - self._lateness for earlier, later in pairwise(times)):
+            return 0
+        before = [self.last_ns if self.last_ns is not None else at_ns for at_ns in times[:1]] + times
+        far = (i for i, (a, b) in enumerate(pairwise(before)) if b - a > 24 * self._limit)
+        return next(far, len(times))
 
     def _agree(self, held_ns: int, at_ns: int) -> bool:
         return -self._lateness <= at_ns - held_ns <= self._limit

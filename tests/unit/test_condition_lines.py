@@ -130,6 +130,13 @@ def test_a_roster_need_not_be_in_the_order_of_its_hours(tmp_path):
     assert (places(facts), dead) == (days, [])
 
 
+@pytest.mark.parametrize("days", [[0, 10], [0, 30, 60, 90], list(range(0, 900, 9))])
+def test_a_roster_may_speak_once_in_a_while(tmp_path, days):
+    """Entries more than a week apart were all absurd, and nobody's duty lifted anything."""
+    facts, dead = read(tmp_path, [at(24 * day) for day in days])
+    assert (places(facts), dead) == ([24 * day for day in days], [])
+
+
 def test_a_word_that_comes_late_takes_its_place_on_arrival(tmp_path):
     facts, dead = read(tmp_path, [at(1), at(0.95), at(20), at(2), at(1.95)])
     assert (places(facts), dead) == ([1, 1, 20, 2, 2], [])

@@ -24,6 +24,10 @@ def decide(times):
         ([10 * H, 10 * H + NS, 12 * H, 12 * H + NS], []),  # a real pause has a witness
         ([10 * H, 10 * H + NS, 12 * H], []),  # a real pause before the last line
         ([10 * H, 10 * H + 1, 5_000 * H, 9_000 * H, 10 * H + 2], [5_000 * H, 9_000 * H]),  # two different wild ones
+        ([10 * H, 12 * H, 16 * H, 30 * H], []),  # it speaks seldom
+        ([i * 2 * H for i in range(200)], []),
+        ([10 * H, 99_999 * H], [99_999 * H]),
+        ([10 * H, 20 * H, 15 * H], [10 * H, 20 * H, 15 * H]),  # which of them is right nobody knows
     ],
 )
 def test_a_jump_needs_a_witness(times, refused):
