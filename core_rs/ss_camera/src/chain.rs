@@ -285,7 +285,8 @@ impl Chain {
                 };
                 let tracks = seen.tracks;
                 self.counts.pictures_asked += u64::from(seen.asked);
-                if doubtful {
+                // When it was taken is as little proof as what is in it.
+                if doubtful || guessed {
                     for track in tracks.iter_mut() {
                         track.flags |= Track::DOUBTFUL;
                     }

@@ -72,6 +72,23 @@ def test_a_timestamp_that_begins_again_after_thirteen_hours_is_no_other_clock(pl
     assert watched.said() == []
 
 
+def test_what_is_seen_at_a_guessed_time_is_doubtful(plain, camera):
+    def play(sender):
+        for i, unit in enumerate(sender.pictures * 9):
+            sender.wait_s(i / 25)
+            sender.picture(unit, STEP * i + (90_000 * 3600 if i == 60 else 0))
+
+    watched = camera(plain, play)
+    watched.until_frames(70)
+    _, counts = watched.close()
+    assert counts["frames_time_guessed"] == 1
+    (batch,) = [batch for batch in watched.batches() if 60 in batch.frame_no]
+    n = batch.frame_no.tolist().index(60)
+    flags = batch.flags[batch.row_end[n - 1] if n else 0 : batch.row_end[n]]
+    assert len(flags) > 0
+    assert (flags & 1).all()
+
+
 def test_a_clock_told_wrong_before_a_restart_is_told_right_after_it(plain, watch):
     callers = []
 

@@ -25,6 +25,9 @@ const OLD_NS: i64 = 30 * SECOND;
 const EARLY_NS: i64 = SECOND / 4;
 /// So many timestamps in a row must disagree before the clock counts as changed.
 const CONFIRM: u32 = 5;
+/// Without timestamps: a silence of at least so long, and of so many times the usual one, may be the network's.
+const SILENCE_NS: i64 = SECOND / 2;
+const SILENT: i64 = 4;
 /// The least delayed packet of this long stands for the clock.
 const WINDOW_NS: i64 = 5 * SECOND;
 
@@ -85,6 +88,31 @@ pub struct LiveClock {
     /// Camera's clock less arrival.
     camera: Largest,
     suspects: u32,
+    arrivals: Arrivals,
+}
+
+/// How packets without timestamps come.
+#[derive(Clone, Copy, Debug)]
+struct Arrivals {
+    last: Option<i64>,
+    /// From one to the next, in the mean.
+    usual: i64,
+    held_up: bool,
+}
+
+impl Arrivals {
+    /// The packet that came at `at` was held up on the way, or may have been:
+    /// after a silence everything comes at once.
+    fn take(&mut self, at: i64) -> bool {
+        let waited = at.saturating_sub(self.last.replace(at).unwrap_or(at)).max(0);
+        let silent = waited >= SILENCE_NS.max(self.usual.saturating_mul(SILENT));
+        self.held_up = silent || (self.held_up && waited < self.usual / 2);
+        if silent || !self.held_up {
+            // One silence changes little, a camera that is slow becomes the usual one.
+            self.usual += (waited.min(self.usual.saturating_mul(2)) - self.usual) / 8;
+        }
+        self.held_up
+    }
 }
 
 impl LiveClock {
@@ -99,6 +127,7 @@ impl LiveClock {
             delay: Largest::default(),
             camera: Largest::default(),
             suspects: 0,
+            arrivals: Arrivals { last: None, usual: interval_ns, held_up: false },
         }
     }
 
@@ -131,8 +160,8 @@ impl LiveClock {
             // Nothing but the arrival; two at the same instant are a millisecond apart.
             let time_ns = self.last.map_or(stamp.arrival_ns, |last| stamp.arrival_ns.max(last + 1_000_000));
             self.last = Some(time_ns);
-            let quality = ClockQuality::Arrival;
-            return Placed { time_ns, guessed: false, breaks: false, quality, offset_ns: None };
+            let (quality, guessed) = (ClockQuality::Arrival, self.arrivals.take(stamp.arrival_ns));
+            return Placed { time_ns, guessed, breaks: false, quality, offset_ns: None };
         };
         let (target, quality, offset_ns) = self.target(stamp, pts);
         let offset = *self.offset.get_or_insert(target);
@@ -270,6 +299,19 @@ mod tests {
             let placed = c.place(&stamp(40 * i, 6000, None));
             assert_eq!((placed.time_ns, placed.breaks), (NOW + 40 * i * MS, false));
         }
+    }
+
+    #[test]
+    fn pictures_without_timestamps_that_a_stall_held_up_are_guessed() {
+        let mut c = clock();
+        let mut guessed = |at_ms| c.place(&Stamp { pts_ns: None, ..stamp(0, at_ms, None) }).guessed;
+        // Six and a half a second, unevenly; four seconds of them at once; and on.
+        let even: Vec<bool> = (0..40).map(|i| guessed(150 * i + 37 * (i % 3))).collect();
+        let held: Vec<bool> = (0..26).map(|i| guessed(10_000 + i)).collect();
+        let after: Vec<bool> = (1..20).map(|i| guessed(10_030 + 150 * i)).collect();
+        assert_eq!((even, held, after), (vec![false; 40], vec![true; 26], vec![false; 19]));
+        // One that sends a picture every two seconds is no stall for ever.
+        assert!(!(0..20).map(|i| guessed(20_000 + 2_000 * i)).last().unwrap());
     }
 
     #[test]
