@@ -53,7 +53,7 @@ const MIN_MOVING: f32 = 0.3;
 /// Who is followed is held against the whole picture once in this many frames.
 const REVISE_TURNS: u64 = 4;
 /// First byte of a snapshot.
-const SNAPSHOT_VERSION: u8 = 3;
+const SNAPSHOT_VERSION: u8 = 4;
 
 /// What a user may set. The defaults are meant to fit every fixed road camera.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -394,7 +394,7 @@ fn report(
     out.extend(targets.iter().filter(|t| t.is_reported(now)).map(|target| Detection {
         bbox: normalised(&target.rect, scale),
         score: 0.5 + 0.5 * target.coverage.min(1.0),
-        class: sizes.map_or(VehicleClass::Unknown, |s| s.class(&target.rect)),
+        class: sizes.map_or(VehicleClass::Unknown, |s| s.class(&target.rect, target.along, target.is_fast())),
         flags: Track::CLASS_BY_SIZE | if target.visible < 0.4 { Track::DOUBTFUL } else { 0 },
     }));
 }

@@ -96,12 +96,21 @@ impl Sizes {
         })
     }
 
-    /// Class by the size of the box: the road user whose box comes nearest.
-    pub fn class(&self, rect: &Rect) -> VehicleClass {
+    /// Class by the size of the box: the road user whose box comes nearest. `along` says how its length lies, where
+    /// that is known: a car from in front is as wide as a motorcycle from the side. Nobody `fast` is on foot.
+    pub fn class(&self, rect: &Rect, along: Option<bool>, fast: bool) -> VehicleClass {
         let mut best = (f32::MAX, VehicleClass::Unknown);
         let Some(boxes) = self.at(rect.centre_x(), rect.y2) else { return best.1 };
         for (kind, pair) in KINDS.iter().zip(boxes) {
-            for (w, h) in pair {
+            if fast && kind.class == VehicleClass::Pedestrian {
+                continue;
+            }
+            let pair = match along {
+                Some(true) => &pair[..1],
+                Some(false) => &pair[1..],
+                None => &pair[..],
+            };
+            for &(w, h) in pair {
                 let off = (rect.width() / w).ln().abs() + (rect.height() / h).ln().abs();
                 if off < best.0 {
                     best = (off, kind.class);

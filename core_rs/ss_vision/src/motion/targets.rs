@@ -37,6 +37,11 @@ const MATURE_S: f64 = 0.4;
 /// What counts as having moved: beyond drift and shake.
 const MOVED_M: f32 = 0.3;
 const MOVED_PX: f32 = 2.0;
+/// Slower, nothing tells where it is headed.
+const MIN_WAY_MPS: f64 = 1.5;
+/// Nobody on foot is faster for so long.
+const RUNNING_MPS: f64 = 4.0;
+const RAN_S: f32 = 0.5;
 /// Share of a box's pixels that must change for it to move at all (the rim of
 /// a creeping car is more), and for something waiting to have departed.
 const MIN_STIRRING: f32 = 0.04;
@@ -65,6 +70,10 @@ pub(crate) struct Target {
     /// How far its pixels have gone since the first picture, as long as that
     /// is next to nothing: it may be no road user at all and is not reported.
     pub waiting: Option<(f32, f32)>,
+    /// Its length lies along the line of sight, by the way it went last; `None` before it has gone anywhere.
+    pub along: Option<bool>,
+    /// How long it has been faster than anybody on foot; endless once that was long enough.
+    pub ran_s: f32,
     /// No motion since the frame before.
     pub still: bool,
     /// How often in a row it has been found a part of another road user.
@@ -214,6 +223,9 @@ impl Targets {
                 target.moved = views.time;
             }
             target.travel(dx, dy, stirring, camera);
+            if let Some(camera) = camera {
+                target.judge_way(camera, views.elapsed_s);
+            }
             target.rect = grown(&rect, dx, dy, camera);
         }
     }
@@ -239,6 +251,8 @@ impl Target {
             coverage: 1.0,
             visible: 1.0,
             waiting: None,
+            along: None,
+            ran_s: 0.0,
             still: false,
             parts: 0,
             found_part: false,
@@ -266,6 +280,34 @@ impl Target {
         } else if travelled > (MOVED_M * metre).max(MOVED_PX) && stirring >= MIN_DEPARTING {
             self.waiting = None;
         }
+    }
+
+    /// What the way it goes says of it.
+    pub fn judge_way(&mut self, camera: &Camera, elapsed_s: f32) {
+        let Some((vx, vy)) = self.velocity else { return };
+        let (x, y) = (self.rect.centre_x(), self.rect.y2);
+        let Some((here, there, sight)) = camera
+            .ground(x, y)
+            .zip(camera.ground(x + vx, y + vy))
+            .zip(camera.ground(x, y - 1.0))
+            .map(|((a, b), c)| (a, b, c))
+        else {
+            return;
+        };
+        let (way, sight) = (there - here, sight - here);
+        let mps = way.length();
+        if mps >= MIN_WAY_MPS {
+            let cosine = (way.x * sight.x + way.y * sight.y) / (mps * sight.length()).max(1e-9);
+            self.along = Some(cosine.abs() > std::f64::consts::FRAC_1_SQRT_2);
+        }
+        if !self.is_fast() {
+            self.ran_s = if mps >= RUNNING_MPS { self.ran_s + elapsed_s } else { 0.0 };
+        }
+    }
+
+    /// It has been faster than anybody on foot.
+    pub fn is_fast(&self) -> bool {
+        self.ran_s >= RAN_S
     }
 
     /// Enough of it shows to report it.

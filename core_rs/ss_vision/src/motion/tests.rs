@@ -437,6 +437,38 @@ mod explaining {
         assert!(!has(&found, &cars[0]) && has(&found, &cars[1]), "{found:?}");
     }
 
+    /// The class of an outline that is `share` as wide and high as one of `KINDS` driving along, after a second at
+    /// `mps` towards the camera.
+    fn class_of(kind: usize, share: (f32, f32), mps: f64) -> VehicleClass {
+        let (camera, sizes) = sizes();
+        let whole = standing(&sizes, kind, 160.0, 190.0);
+        let (w, h) = (share.0 * whole.width(), share.1 * whole.height());
+        let mut target =
+            Target::new(Rect { x1: 160.0 - 0.5 * w, y1: 190.0 - h, x2: 160.0 + 0.5 * w, y2: 190.0 }, NOW);
+        let (here, nearer) = (camera.ground(160.0, 190.0).unwrap(), camera.ground(160.0, 191.0).unwrap());
+        let way = nearer - here;
+        let (x, y) = camera.project(here + way.scale(mps / way.length()), 0.0).unwrap();
+        target.velocity = Some((x - 160.0, y - 190.0));
+        for _ in 0..25 {
+            target.judge_way(&camera, 0.04);
+        }
+        sizes.class(&target.rect, target.along, target.is_fast())
+    }
+
+    #[test]
+    fn a_car_from_in_front_is_no_motorcycle_from_the_side() {
+        let seen = (0.9, 0.7);
+        assert_eq!(class_of(1, seen, 0.0), VehicleClass::Motorcycle, "nothing tells how it stands");
+        assert_eq!(class_of(1, seen, 8.0), VehicleClass::Car);
+    }
+
+    #[test]
+    fn a_slender_outline_that_nobody_on_foot_keeps_up_with_is_a_rider() {
+        let seen = (0.67, 0.83);
+        assert_eq!(class_of(0, seen, 1.7), VehicleClass::Pedestrian);
+        assert_eq!(class_of(0, seen, 8.0), VehicleClass::Motorcycle);
+    }
+
     /// The targets after as many revisions as it takes.
     fn revised(targets: &mut [Target], whole: &Rect, sizes: &Sizes) {
         let found = [Found { rect: *whole, class: VehicleClass::Car, score: 0.9 }];
