@@ -20,15 +20,12 @@ from smartstream.ingest.camera import CameraFeed
 from smartstream.ingest.source import Feed, SideSpec
 from smartstream.model.items import lamp_side
 
-LIVE_SCHEMES: Final = frozenset({"rtsp", "rtsps", "http"})
 _AT_ONCE: Final = 32  # cameras looked at side by side: one that does not answer takes its whole patience
 
 
 def is_live(camera: Camera, speed: float | None) -> bool:
     """It comes as it comes: a live camera, or a file at a pace that may leave something out."""
-    return camera.scheme in LIVE_SCHEMES or (
-        camera.scheme == "file" and speed is not None and camera.shed not in (None, "block")
-    )
+    return camera.is_live or (camera.scheme == "file" and speed is not None and camera.shed not in (None, "block"))
 
 
 def live_config(site: Site, camera: Camera, speed: float | None) -> dict[str, Any]:
@@ -101,7 +98,7 @@ def look_at_cameras(site: Site, cameras: Iterable[Camera]) -> None:
             return f"{places[camera.id]}: {e}"
         return None
 
-    live = [camera for camera in cameras if camera.scheme in LIVE_SCHEMES]
+    live = [camera for camera in cameras if camera.is_live]
     if not live:
         return
     with ThreadPoolExecutor(min(_AT_ONCE, len(live))) as pool:

@@ -9,12 +9,12 @@ import click
 import numpy as np
 import shapely
 
-from pipelines.live_cameras import LIVE_SCHEMES, live_picture
+from pipelines.live_cameras import live_picture
 from pipelines.sources import site_sides
 from smartstream import _core
 from smartstream.cli.installed import not_installed
 from smartstream.config.calibration import ground_from_image, residuals_m
-from smartstream.config.fields import FEEDS, crosses_itself
+from smartstream.config.fields import FEEDS, LIVE_SCHEMES, crosses_itself
 from smartstream.config.site import Camera, Line, Site, load_site
 from smartstream.errors import InvalidInputError
 from smartstream.rules.compile import BUILT

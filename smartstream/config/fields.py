@@ -10,7 +10,7 @@ import math
 import re
 from datetime import time
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -206,6 +206,8 @@ _FORMS: dict[str, str] = {
 }
 _SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.]+)*|[*>](\.[^\s.]+)*")
 _DATABASE = re.compile(r"[a-z][a-z0-9+]*://[^\s@]+")  # credentials belong in the environment
+LIVE_SCHEMES: Final = frozenset({"rtsp", "rtsps", "http"})
+"""Of cameras whose pictures come as they are taken."""
 _NETWORKED = ("rtsp", "rtsps", "http", "mqtt")
 _NETWORK = re.compile(r"//[^\s/?#]+(/\S*)?(\?\S*)?")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from smartstream.config.fields import LIVE_SCHEMES
 from smartstream.config.heads import check_heads
 from smartstream.config.mistakes import Mistake, show
 from smartstream.config.raw import Raw, tables
@@ -91,7 +92,7 @@ def _check_source(camera: Raw, path: str) -> Iterator[Mistake]:
     start = camera.get("start_time")
     if scheme == "file" and start is None:
         yield Mistake(f"{path}.start_time", "nothing", "the event time of the file's first frame")
-    if scheme in ("rtsp", "rtsps", "http") and start is not None:
+    if scheme in LIVE_SCHEMES and start is not None:
         yield Mistake(f"{path}.start_time", show(start), "none: a live camera has its own clock")
     if camera.get("detector") in ("onnx", "tensorrt") and camera.get("model") is None:
         yield Mistake(f"{path}.model", "nothing", f"the model file of the {camera['detector']} detector")

@@ -18,6 +18,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from smartstream.config.calibration import ground_from_image
 from smartstream.config.fields import (
+    LIVE_SCHEMES,
     Address,
     BrokerUrl,
     CameraUrls,
@@ -241,8 +242,9 @@ class LiveSettings(Table):
     """Seconds of silence after which it is connected anew."""
     idle_s: _Patience = 2.0
     """Seconds of silence after which it holds its junction up no longer."""
-    clock_tolerance_s: _Patience = 2.0
-    """Seconds its clock may be from ours; beyond that ours counts, and `clock` is a health event."""
+    clock_tolerance_s: _Patience = 0.5
+    """Seconds its clock may be from ours, the network's delay included; beyond that ours counts, and `clock` is a
+    health event. So far its event times may be off (`clock_error_s`)."""
     ring_s: _Patience = 60.0
     """Seconds of video kept in memory for clips and stills."""
     ring_mb: Annotated[int, Field(ge=1, le=65_536)] = 64
@@ -285,6 +287,10 @@ class Camera(Table):
     """`file:PATH` (a list: consecutive files), `tracks:PATH`, `rtsp(s)://…` or `http://…` (MJPEG)."""
     start_time: Instant | None = None
     """Files: event time of the first frame, RFC 3339 or epoch seconds; later ones by their pts."""
+    clock_error_s: Annotated[float, Field(ge=0, le=60)] | None = None
+    """Seconds its event times may be off those of its signals, either way: what may lie on the other side of a change
+    of light is undecided. Absent: of live cameras `live.clock_tolerance_s`, unless they read all their lights
+    themselves; of files 0."""
     detector: DetectorName = "motion"
     """`motion` (CPU, fixed camera), `onnx`, `tensorrt`, or the detector of an installed package."""
     model: str | None = None
@@ -322,6 +328,11 @@ class Camera(Table):
     def scheme(self) -> str:
         """``file``, ``tracks``, ``rtsp``, ``rtsps`` or ``http``; the same for each of its addresses."""
         return parse_address(self.url[0]).scheme
+
+    @property
+    def is_live(self) -> bool:
+        """Its pictures come as they are taken."""
+        return self.scheme in LIVE_SCHEMES
 
     @property
     def start_time_ns(self) -> int | None:
@@ -499,6 +510,15 @@ class Site(Table):
         """Scheme and target of a source; the target of ``file:`` and ``tracks:`` is an absolute path."""
         scheme, target = parse_address(url)
         return Address(scheme, str(self.path(target)) if scheme in ("file", "tracks") else target)
+
+    def clock_error_s(self, camera: Camera) -> float:
+        """Seconds that a camera's event times may be off those of the lights it is judged by."""
+        if camera.clock_error_s is not None:
+            return camera.clock_error_s
+        obeyed = {group for lane in camera.lane for group in (lane.signal, *lane.movement_signal.values()) if group}
+        seen = {group for zone in camera.heads for group in zone.signal or ()}
+        same_clock = obeyed <= seen & self.reads(camera.junction)
+        return camera.live.clock_tolerance_s if camera.is_live and not same_clock else 0.0
 
     def reads(self, junction: str) -> frozenset[str]:
         """Groups of a junction whose state is read from lamps, and not told by a feed."""

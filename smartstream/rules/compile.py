@@ -51,7 +51,7 @@ def compile_junction(site: Site, junction: Junction) -> CompiledJunction:
         "groups": groups,
         "read_groups": sorted(site.reads(junction.id)),
         "utc_offsets": utc_offsets(site.site.timezone),
-        "cameras": [_camera(c) for c in cameras],
+        "cameras": [_camera(c, site.clock_error_s(c)) for c in cameras],
     }
     return CompiledJunction(
         config=json.dumps(config, separators=(",", ":")).encode(),
@@ -80,10 +80,11 @@ def utc_offsets(timezone: str) -> tuple[tuple[int, int], ...]:
     return tuple(offsets)
 
 
-def _camera(camera: Camera) -> dict[str, Any]:
+def _camera(camera: Camera, clock_error_s: float) -> dict[str, Any]:
     calibration = camera.calibration
     return {
         "id": camera.id,
+        "clock_uncertainty_s": clock_error_s,
         "calibration": None if calibration is None else {"image": calibration.image, "world_m": calibration.world_m},
         "lanes": [_lane(lane) for lane in camera.lane],
         "lines": [line.model_dump(mode="json") for line in camera.line],

@@ -297,3 +297,20 @@ def test_the_schema_says_defaults_and_units() -> None:
 def test_the_example_site_loads() -> None:
     site = load_site(Path(__file__).parents[3] / "deploy/sites/example.toml")
     assert [rule.kind for rule in site.camera[0].rule] == ["red_light", "stop_line", "wrong_way"]
+
+
+def test_how_far_event_times_may_be_off_those_of_the_lights() -> None:
+    site = parse_site(REFERENCE.read_text(), folder=Path(), name="s")
+    file = next(c for c in site.camera if c.scheme == "file")
+    live = file.model_copy(update={"url": ("rtsp://10.0.0.7/1",), "start_time": None})
+    told = live.model_copy(update={"clock_error_s": 0.1})
+    assert [site.clock_error_s(c) for c in (file, live, told)] == [0.0, 0.5, 0.1]
+    assert site.clock_error_s(file.model_copy(update={"clock_error_s": 1.5})) == 1.5
+    (junction, *_), zone = site.junction, file.zone[0]
+    groups = tuple(group.id for group in junction.signal)
+    head = zone.model_copy(update={"kind": "signal_head", "signal": groups})
+    reading = live.model_copy(update={"zone": (head,)})
+    alone = site.model_copy(update={"camera": (reading,), "signal_feed": ()})
+    assert alone.clock_error_s(reading) == 0.0, "one clock for lights and vehicles"
+    fed = site.model_copy(update={"camera": (reading,)})
+    assert fed.clock_error_s(reading) == 0.5, "the feed is believed, by its own clock"

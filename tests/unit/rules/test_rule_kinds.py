@@ -51,6 +51,19 @@ class TestLight:
     def test_running_the_red_is_suspected_once(self):
         assert verdicts(site(*LIGHTS), [straight(1.7)], signals=RED) == [("red_light", "suspected")]
 
+    def test_a_clock_that_may_be_off_leaves_open_who_crosses_near_a_change_of_light(self):
+        """A live camera half a second off puts whoever crossed on amber into the red."""
+        red_late = [(0, "green"), (1.0, "amber"), (2.8, "red")]
+
+        def judged(off_s, signals):
+            road = site(*LIGHTS)
+            road["cameras"][0]["clock_uncertainty_s"] = off_s
+            return verdicts(road, [straight(1.5)], signals=signals)
+
+        assert judged(0.0, red_late) == [("red_light", "suspected")]
+        assert [v[1] for v in judged(0.5, red_late)] == ["undecided"]
+        assert judged(0.5, RED) == [("red_light", "suspected")]
+
     def test_beside_every_lane_another_light_may_rule(self):
         road = site(*LIGHTS, lines=[{**STOP, "points": image((9, 0), (-3.5, 0))}])
         runs, stands = straight(6.5), Vehicle([(6.5, -20, 4), (6.5, 1.4, 6), (6.5, 1.4, 3), (6.5, 30, 0)])
