@@ -237,12 +237,23 @@ def main() -> None:
     try:
         execute(plan, index)
     except PeerGoneError:
-        sys.exit(1)
+        _leave(1)
     except SmartstreamError as e:
         why_file(plan, index).write_text(str(e), encoding="utf-8")
-        sys.exit(2 if isinstance(e, InvalidInputError) else 1)
+        _leave(2 if isinstance(e, InvalidInputError) else 1)
     finally:
         deafen()
+
+
+def _leave(code: int) -> None:
+    """End at once, without taking the interpreter down.
+
+    A thread of Timely that is still at work, and asks for the interpreter meanwhile, would be unwound by force and
+    abort the process (`FATAL: exception not rethrown`).
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def keep_stdout_clean() -> None:
