@@ -148,9 +148,8 @@ class ConditionLines(LineFeed[_Said]):
             raise RefusedError("unknown_lane", "expected the lane that the meter looks at")
         there = self._places(parsed)
         judging = [camera for camera in there if camera in self._metered] or there[:1]
-        if (
-            len(judging) > 1
-        ):  # one reading is of one vehicle, and must not accuse whoever is in another lane of the name
+        # One reading is of one vehicle, and must not accuse whoever is in another lane of the name.
+        if len(judging) > 1:
             detail = f"expected the junction or camera of lane {parsed.lane[:64]!r}: {', '.join(judging[:8])} have one"
             raise RefusedError("ambiguous_lane", detail)
         if parsed.speed_kmh is None or not 0 <= parsed.speed_kmh < 1000:
