@@ -2,8 +2,9 @@
 
 A step that raises makes Bytewax panic, and Rust prints where, stack and all, on descriptor 2 before Python hears of
 it. The hook that prints belongs to Bytewax's own copy of Rust's library, so what it has written is all that can be
-held back. In a process of a cluster the network threads panic, too, and Python is told of that panic alone, with
-nothing of the reason in it; but an error on its way out of a step has been wrapped in a ``BytewaxRuntimeError``.
+held back; in a cluster it prints by ``sys.excepthook`` instead. There the network threads panic, too, and Python is
+told of that panic alone, with nothing of the reason in it; but an error on its way out of a step has been wrapped in a
+``BytewaxRuntimeError``.
 
 So each of those is noted where it is made, in its ``__init__``, for as long as the flow runs: there is no hook for it,
 and the workers of a cluster hand no error back. To wrap instead everything that Bytewax may call, of every source, step
@@ -17,6 +18,7 @@ import re
 import sys
 from collections.abc import Callable
 from threading import Thread
+from traceback import format_exception
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -102,6 +104,8 @@ class HeldPanics:
             note(error)
 
         BytewaxRuntimeError.__init__ = init  # type: ignore[assignment, method-assign]
+        self._hook = sys.excepthook
+        sys.excepthook = self._hold
         sys.stderr.flush()
         self._real = os.dup(2)
         self._python = sys.stderr
@@ -126,7 +130,9 @@ class HeldPanics:
         sys.stderr = self._python
         reason = self._reason(error)
         if not isinstance(reason, SmartstreamError):
+            sys.excepthook = self._hook
             os.write(2, self._held)
+        # Otherwise it stays: threads of the network may still panic over peers that are gone.
         if reason is not None and reason is not error:
             raise reason
 
@@ -148,6 +154,13 @@ class HeldPanics:
             if _NETWORK in str(error):
                 return PeerGoneError("another process of the run is gone")
         return error
+
+    def _hold(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """Bytewax prints a panic."""
+        if isinstance(error, BytewaxRuntimeError) or _BEGINS.search(str(error).encode()):
+            self._held += "".join(format_exception(kind, error, trace)).encode()
+        else:
+            self._hook(kind, error, trace)
 
     def _pass_on(self, read: int) -> None:
         """Until every writer is gone."""

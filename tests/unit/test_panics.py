@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 
 import pytest
 from bytewax import operators as op
 from bytewax.dataflow import Dataflow
+from bytewax.errors import BytewaxRuntimeError
 from bytewax.run import cli_main
 from bytewax.testing import TestingSink, TestingSource
 
@@ -67,3 +70,42 @@ def test_what_follows_a_panic_goes_through(capfd: pytest.CaptureFixture[str], se
     with pytest.raises(InvalidInputError):
         speak()
     assert capfd.readouterr().err == "a line of the log\n"
+
+
+PANIC = RuntimeError("(src/run.rs:292:17) panicked at /git/timely-dataflow-4c0c/x.rs:55:48:\nMergeQueue poisoned.")
+
+
+@pytest.fixture
+def print_panic(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
+    """What Bytewax does in a process of a cluster."""
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    return lambda error: sys.excepthook(type(error), error, None)
+
+
+def test_a_panic_of_a_cluster_is_held_back_where_a_message_follows(
+    capfd: pytest.CaptureFixture[str], print_panic: Callable[[Exception], None]
+) -> None:
+    def give_up() -> None:
+        with HeldPanics():
+            print_panic(PANIC)
+            print_panic(BytewaxRuntimeError("error in a step"))
+            print_panic(ValueError("nothing to do with it"))
+            raise InvalidInputError("in plain words")
+
+    with pytest.raises(InvalidInputError):
+        give_up()
+    print_panic(PANIC)  # the threads of the network outlive the flow
+    assert capfd.readouterr().err == "ValueError: nothing to do with it\n"
+
+
+def test_a_panic_of_a_cluster_nobody_expected_is_shown(
+    capfd: pytest.CaptureFixture[str], print_panic: Callable[[Exception], None]
+) -> None:
+    def give_up() -> None:
+        with HeldPanics():
+            print_panic(PANIC)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        give_up()
+    assert "MergeQueue poisoned" in capfd.readouterr().err
