@@ -69,12 +69,18 @@ def check(path):
     assert refused == ["unknown_condition"]  # by the junction that speaks for the feed, once
 
 
-def test_a_duty_of_tomorrow_makes_no_word_of_today_too_late(tmp_path, broker, credentials):
+def run_over_nats(tmp_path, broker):
+    """A run that hears lights and duty on subjects of the broker, and its events."""
     address = broker.access.url.removeprefix("nats://")
     site, out = tmp_path / "site.toml", tmp_path / "events"
     site.write_text(SITE.format(nats=f"nats://{address}", signals="nats:city.lights", conditions="nats:city.duty"))
     run = start(site, "--events", out)
     wait_until(lambda: len(streams(broker.access)) == 2, process=run)
+    return run, out
+
+
+def test_a_duty_of_tomorrow_makes_no_word_of_today_too_late(tmp_path, broker, credentials):
+    run, out = run_over_nats(tmp_path, broker)
     now = time.time()
     lines = [{"time": now + ahead, "condition": "officer_control", "junction": "j1"} for ahead in (86_400, 0, 7200, 1)]
     publish(broker.access, "city.duty", map(json.dumps, [*lines, {"time": now, "condition": "the last line"}]))
@@ -84,11 +90,7 @@ def test_a_duty_of_tomorrow_makes_no_word_of_today_too_late(tmp_path, broker, cr
 
 
 def test_over_nats(tmp_path, broker, credentials):
-    address = broker.access.url.removeprefix("nats://")
-    site, out = tmp_path / "site.toml", tmp_path / "events"
-    site.write_text(SITE.format(nats=f"nats://{address}", signals="nats:city.lights", conditions="nats:city.duty"))
-    run = start(site, "--events", out)
-    wait_until(lambda: len(streams(broker.access)) == 2, process=run)
+    run, out = run_over_nats(tmp_path, broker)
     publish(broker.access, "city.lights", map(json.dumps, SIGNALS))
     publish(broker.access, "city.duty", map(json.dumps, CONDITIONS))
     wait_until(lambda: is_all_told(out), process=run)

@@ -44,7 +44,8 @@ pub fn cut(files: &[PathBuf], read: &FilesRead, from: EventTime, to: EventTime) 
             Some(_) => stretch.begins..i64::MAX,
             None => stretch.begins..read.reached.saturating_add(1),
         };
-        let (format, packets) = packets(&files[stretch.file], stretch, &bytes, from, to, ends(i))?;
+        let part = Part { path: &files[stretch.file], stretch, bytes, to, end: ends(i) };
+        let (format, packets) = part.packets(from)?;
         match &mut cut {
             None => cut = Some(Cut { format, packets }),
             Some(cut) if format.continues(&cut.format) => cut.packets.extend(packets),
@@ -59,30 +60,101 @@ pub fn cut(files: &[PathBuf], read: &FilesRead, from: EventTime, to: EventTime) 
 
 type Packets = (Arc<StreamFormat>, Vec<Timed>);
 
-/// As [`gather`], also where packets say nothing about when they are shown.
-fn packets(
-    path: &Path,
-    stretch: &Stretch,
-    bytes: &Range<i64>,
-    from: EventTime,
+/// What is wanted of one stretch.
+struct Part<'a> {
+    path: &'a Path,
+    stretch: &'a Stretch,
+    /// Where in the file it lies.
+    bytes: Range<i64>,
     to: EventTime,
+    /// The next stretch shows its pictures from here on.
     end: EventTime,
-) -> Result<Packets> {
-    let (format, mut packets) = gather(path, stretch, bytes, from, to, end)?;
-    let blind = stretch.raw || packets.iter().any(|p| p.packet.pts().is_none());
-    if blind && format.reorders() {
-        let early = EventTime(from.0.saturating_sub(BEYOND_NS));
-        packets = gather(path, stretch, bytes, early, to, end)?.1;
-        // The first picture of the file is the one that its first packet's time stands for.
-        let mut first = Packet::new()?;
-        let mut late = 0;
-        if !stretch.raw && matches!(Demuxer::open(path)?.read(&mut first), Read::Packet) {
-            late =
-                stretch.map.time.0 - first.dts().map_or(stretch.map.time.0, |dts| stretch.map.time_of(dts).0);
+}
+
+impl Part<'_> {
+    /// As [`Part::gather`], also where packets say nothing about when they are shown.
+    fn packets(&self, from: EventTime) -> Result<Packets> {
+        let (format, mut packets) = self.gather(from)?;
+        let stretch = self.stretch;
+        let blind = stretch.raw || packets.iter().any(|p| p.packet.pts().is_none());
+        if blind && format.reorders() {
+            packets = self.gather(EventTime(from.0.saturating_sub(BEYOND_NS)))?.1;
+            // The first picture of the file is the one that its first packet's time stands for.
+            let mut first = Packet::new()?;
+            let mut late = 0;
+            if !stretch.raw && matches!(Demuxer::open(self.path)?.read(&mut first), Read::Packet) {
+                late = stretch.map.time.0
+                    - first.dts().map_or(stretch.map.time.0, |dts| stretch.map.time_of(dts).0);
+            }
+            as_shown(&format, &mut packets, late)?;
         }
-        as_shown(&format, &mut packets, late)?;
+        Ok((format, packets))
     }
-    Ok((format, packets))
+
+    /// Packets from a key frame at or before `from` where there is one, to a
+    /// little after `to`, and only those shown before `end`.
+    fn gather(&self, from: EventTime) -> Result<Packets> {
+        let stretch = self.stretch;
+        let mut demuxer = Demuxer::open(self.path)?;
+        let format = Arc::new(demuxer.format()?);
+        let origin = stretch.map.pts_of(stretch.since);
+        if !stretch.raw {
+            let mut back = 0;
+            for _ in 0..TRIES {
+                let target = stretch.map.pts_of(EventTime(from.0.saturating_sub(back)));
+                if target <= origin || !demuxer.seek(target) {
+                    break;
+                }
+                let packets = self.collect(&mut demuxer, from)?;
+                if packets.first().is_some_and(|p| p.packet.is_key() && p.time <= from.0) {
+                    return Ok((format, packets));
+                }
+                back = if back == 0 { BACK_NS } else { back * 2 };
+            }
+            demuxer = Demuxer::open(self.path)?;
+        }
+        let packets = self.collect(&mut demuxer, from)?;
+        Ok((format, packets))
+    }
+
+    /// As [`Part::gather`], from where the demuxer stands.
+    fn collect(&self, demuxer: &mut Demuxer, from: EventTime) -> Result<Vec<Timed>> {
+        let (mut packets, mut packet): (Vec<Timed>, _) = (Vec::new(), Packet::new()?);
+        let (mut failures, mut count) = (0, 0);
+        loop {
+            match demuxer.read(&mut packet) {
+                Read::Packet => failures = 0,
+                Read::End => return Ok(packets),
+                Read::Failed(_) => {
+                    failures += 1;
+                    if failures >= MAX_READ_FAILURES {
+                        return Ok(packets);
+                    }
+                    continue;
+                }
+            }
+            let pts = if self.stretch.raw { Some(count) } else { packet.pts().or(packet.dts()) };
+            count += 1;
+            // Where a clock starts again, its times mean something else.
+            match packet.position() {
+                Some(at) if at < self.bytes.start => continue,
+                Some(at) if at >= self.bytes.end => return Ok(packets),
+                _ => {}
+            }
+            let Some(time) = pts.map(|pts| self.stretch.map.time_of(pts)) else { continue };
+            if time.0 > self.to.0.saturating_add(BEYOND_NS) {
+                return Ok(packets);
+            }
+            if time >= self.end {
+                continue;
+            }
+            if packet.is_key() && time <= from {
+                // Nothing before it is needed.
+                packets.clear();
+            }
+            packets.push(Timed { packet: packet.share()?, time: time.0 });
+        }
+    }
 }
 
 /// Give each packet the time at which its picture is shown, `late` after one
@@ -118,82 +190,4 @@ fn as_shown(format: &StreamFormat, packets: &mut [Timed], late: i64) -> Result<(
         packets[number as usize].time = time.saturating_add(late);
     }
     Ok(())
-}
-
-/// Packets of one stretch, which lie in `bytes` of the file, from a key frame
-/// at or before `from` where there is one, to a little after `to`, and only
-/// those shown before `end`.
-fn gather(
-    path: &Path,
-    stretch: &Stretch,
-    bytes: &Range<i64>,
-    from: EventTime,
-    to: EventTime,
-    end: EventTime,
-) -> Result<Packets> {
-    let mut demuxer = Demuxer::open(path)?;
-    let format = Arc::new(demuxer.format()?);
-    let origin = stretch.map.pts_of(stretch.since);
-    if !stretch.raw {
-        let mut back = 0;
-        for _ in 0..TRIES {
-            let target = stretch.map.pts_of(EventTime(from.0.saturating_sub(back)));
-            if target <= origin || !demuxer.seek(target) {
-                break;
-            }
-            let packets = collect(&mut demuxer, stretch, bytes, from, to, end)?;
-            if packets.first().is_some_and(|p| p.packet.is_key() && p.time <= from.0) {
-                return Ok((format, packets));
-            }
-            back = if back == 0 { BACK_NS } else { back * 2 };
-        }
-        demuxer = Demuxer::open(path)?;
-    }
-    let packets = collect(&mut demuxer, stretch, bytes, from, to, end)?;
-    Ok((format, packets))
-}
-
-fn collect(
-    demuxer: &mut Demuxer,
-    stretch: &Stretch,
-    bytes: &Range<i64>,
-    from: EventTime,
-    to: EventTime,
-    end: EventTime,
-) -> Result<Vec<Timed>> {
-    let (mut packets, mut packet): (Vec<Timed>, _) = (Vec::new(), Packet::new()?);
-    let (mut failures, mut count) = (0, 0);
-    loop {
-        match demuxer.read(&mut packet) {
-            Read::Packet => failures = 0,
-            Read::End => return Ok(packets),
-            Read::Failed(_) => {
-                failures += 1;
-                if failures >= MAX_READ_FAILURES {
-                    return Ok(packets);
-                }
-                continue;
-            }
-        }
-        let pts = if stretch.raw { Some(count) } else { packet.pts().or(packet.dts()) };
-        count += 1;
-        // Where a clock starts again, its times mean something else.
-        match packet.position() {
-            Some(at) if at < bytes.start => continue,
-            Some(at) if at >= bytes.end => return Ok(packets),
-            _ => {}
-        }
-        let Some(time) = pts.map(|pts| stretch.map.time_of(pts)) else { continue };
-        if time.0 > to.0.saturating_add(BEYOND_NS) {
-            return Ok(packets);
-        }
-        if time >= end {
-            continue;
-        }
-        if packet.is_key() && time <= from {
-            // Nothing before it is needed.
-            packets.clear();
-        }
-        packets.push(Timed { packet: packet.share()?, time: time.0 });
-    }
 }
