@@ -209,9 +209,12 @@ def _camera_side(site: Site, camera: Camera, state_dir: Path | None, speed: floa
 
         return SideSpec(camera.id, camera.junction, open_tracks, first_instant(path))
     live = is_live_camera(camera, speed)
+    assumed = []
     if camera.scheme == "file":
         for path in targets:
             video = _core.probe(str(path))
+            if video["fps_assumed"]:
+                assumed.append(path.name)
             if live and video["container"] in _RAW:
                 raise InvalidInputError(
                     f"{path}: a raw stream says no times to be played by: expected MP4, MKV or TS, or shed = 'block'"
@@ -238,6 +241,8 @@ def _camera_side(site: Site, camera: Camera, state_dir: Path | None, speed: floa
         return live_side(camera, config, hub, folder)
 
     def open_camera(resume: dict[str, Any] | None) -> Feed:
+        if assumed:
+            _log.warning("no frame rate is stated: 25 a second, and nothing is proved", side=camera.id, files=assumed)
         return CameraFeed(
             side=camera.id, config=config, state_dir=folder, paced=speed is not None, hub=hub, resume=resume
         )

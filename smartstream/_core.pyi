@@ -239,6 +239,7 @@ class _Probe(TypedDict):
     width: int
     height: int
     fps: float
+    fps_assumed: bool
     duration_s: float | None
     frames: int | None
 

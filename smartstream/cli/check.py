@@ -120,8 +120,9 @@ def _beside_lanes(camera: Camera, line: Line) -> float:
 def _video(site: Site, url: str) -> str:
     path = Path(site.address(url).target)
     video = _core.probe(str(path))
+    rate = " (not stated, assumed: its times prove nothing)" if video["fps_assumed"] else ""
     length = "" if video["duration_s"] is None else f", {video['duration_s']:.1f} s"
-    return f"{path.name}: {video['codec']} {video['width']}x{video['height']}, {video['fps']:g} frames/s{length}"
+    return f"{path.name}: {video['codec']} {video['width']}x{video['height']}, {video['fps']:g} frames/s{rate}{length}"
 
 
 def _count(n: int, word: str) -> str:

@@ -25,6 +25,8 @@ pub struct Probe {
     pub height: usize,
     /// Nominal frames per second.
     pub fps: f64,
+    /// Times are counted by `fps`, and nobody states it.
+    pub fps_assumed: bool,
     /// Length in seconds, when the container states it.
     pub duration_s: Option<f64>,
     /// Number of frames, when the container states it.
@@ -59,6 +61,7 @@ pub fn probe(path: &Path) -> Result<Probe> {
         width,
         height,
         fps: num as f64 / den as f64,
+        fps_assumed: reader.times_are_assumed(),
         duration_s: reader.length_ns().map(|ns| ns as f64 * 1e-9),
         frames: info.frames,
     })

@@ -260,10 +260,15 @@ impl FileReader {
 
     /// Nominal frames per second, as a fraction.
     pub fn frame_rate(&self) -> (i64, i64) {
-        let plausible = |&(num, den): &(i64, i64)| num >= den.div_euclid(60).max(1) && num <= 240 * den;
         let stated = self.info.frame_rate.filter(plausible);
         let coded = self.decoder.frame_rate().filter(plausible);
         if self.info.timestamps { stated.or(coded) } else { coded.or(stated) }.unwrap_or((25, 1))
+    }
+
+    /// Times are counted by a rate that nobody states: of a raw bitstream
+    /// libav says 25 a second where the stream itself says nothing.
+    pub fn times_are_assumed(&self) -> bool {
+        !self.info.timestamps && !self.decoder.frame_rate().as_ref().is_some_and(plausible)
     }
 
     /// Width and height of the current frame.
@@ -317,4 +322,9 @@ impl FileReader {
             }
         }
     }
+}
+
+/// Of frames per second: from one a minute to 240.
+fn plausible(&(num, den): &(i64, i64)) -> bool {
+    num >= den.div_euclid(60).max(1) && num <= 240 * den
 }

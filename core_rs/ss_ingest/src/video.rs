@@ -272,7 +272,8 @@ impl VideoRun {
         if let Some(e) = pixels {
             return Err(lost(self, LossReason::PixelFormat, &e.message));
         }
-        Ok(Taken { time, guessed })
+        let assumed = self.reader.as_ref().is_some_and(FileReader::times_are_assumed);
+        Ok(Taken { time, guessed: guessed || assumed })
     }
 
     /// Note where the frame at `since` lies when its timestamps mean

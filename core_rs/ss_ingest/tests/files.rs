@@ -5,7 +5,7 @@
 mod clips;
 
 use clips::{H264, KINDS, MPEG4, START, Seen, encode, folder, frames, read, shared};
-use ss_ingest::{probe, still};
+use ss_ingest::{Next, VideoRun, Wants, probe, still};
 use ss_model::{ErrorKind, EventTime};
 
 #[test]
@@ -24,6 +24,25 @@ fn every_codec_from_first_to_last_frame() {
             let expected = START.0 + i as i64 * 40_000_000;
             assert!((time.0 - expected).abs() <= 1_000_000, "{name}: frame {i} at {time:?}");
         }
+    }
+}
+
+#[test]
+fn where_nobody_states_a_rate_times_are_guessed() {
+    let dir = folder("no_rate");
+    let silent: &[&str] = &["-c:v", "libx265", "-x265-params", "log-level=none:vui-timing-info=0"];
+    for (options, file, assumed) in
+        [(silent, "a.hevc", true), (silent, "a.mp4", false), (H264, "a.h264", false)]
+    {
+        let Some(path) = encode(&dir.join(file), "320x240", 1, options) else { continue };
+        assert_eq!(probe(&path).unwrap().fps_assumed, assumed, "{file}");
+        let mut video = VideoRun::open(vec![path], START, Wants::default()).unwrap();
+        let mut seen = 0;
+        while let Next::Frame { guessed, .. } = video.next() {
+            assert_eq!(guessed, assumed, "{file}");
+            seen += 1;
+        }
+        assert_eq!(seen, 25, "{file}");
     }
 }
 

@@ -21,6 +21,7 @@ fn probe(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
     dict.set_item("width", found.width)?;
     dict.set_item("height", found.height)?;
     dict.set_item("fps", found.fps)?;
+    dict.set_item("fps_assumed", found.fps_assumed)?;
     dict.set_item("duration_s", found.duration_s)?;
     dict.set_item("frames", found.frames)?;
     Ok(dict)
