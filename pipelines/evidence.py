@@ -10,12 +10,14 @@ from bytewax.outputs import StatefulSinkPartition
 
 from smartstream.config.site import Site
 from smartstream.errors import InvalidInputError
+from smartstream.evidence.chain import Packed, Withdrawn
 from smartstream.evidence.desk import Case
 from smartstream.evidence.keys import Signer, require_cryptography
 from smartstream.evidence.package import Packer, law_pack_hashes
 from smartstream.evidence.pictures import Ring
-from smartstream.evidence.store import EvidenceStore, Packed
+from smartstream.evidence.store import EvidenceStore
 from smartstream.model.event import CloudEvent
+from smartstream.model.time import parse_instant
 from smartstream.observe.logging import get_logger
 from smartstream.rules.law import load_law
 from smartstream.sinks.one_partition import OnePartitionSink
@@ -77,8 +79,16 @@ def evidence_store(site: Site) -> EvidenceStore | None:
     return store
 
 
-class ChainSink(OnePartitionSink[Packed, tuple[Packed, ...]]):
-    """Links packages when the epoch commits; what the disk refuses is tried again at the next commit.
+def withdrawn(told: object) -> Withdrawn | None:
+    """What an event takes back of the store; ``None`` for everything that retracts no suspicion."""
+    if not isinstance(told, CloudEvent) or not {"retracts", "evidence_id"} <= told.data.keys():
+        return None
+    why = ", ".join(told.data["reasons"])
+    return Withdrawn(told.data["camera"], told.data["evidence_id"], parse_instant(told.time), why)
+
+
+class ChainSink(OnePartitionSink[Packed | Withdrawn, tuple[Packed | Withdrawn, ...]]):
+    """Links packages and retractions when the epoch commits; what the disk refuses is tried again at the next commit.
 
     Args:
         store: The store.
@@ -87,19 +97,19 @@ class ChainSink(OnePartitionSink[Packed, tuple[Packed, ...]]):
     def __init__(self, store: EvidenceStore) -> None:
         self._store = store
 
-    def build_part(self, step_id: str, for_part: str, resume_state: tuple[Packed, ...] | None) -> _Chains:
+    def build_part(self, step_id: str, for_part: str, resume_state: tuple[Packed | Withdrawn, ...] | None) -> _Chains:
         """Go on with what was not linked yet."""
         return _Chains(self._store, resume_state or ())
 
 
-class _Chains(StatefulSinkPartition[Packed, tuple[Packed, ...]]):
-    def __init__(self, store: EvidenceStore, waiting: tuple[Packed, ...]) -> None:
+class _Chains(StatefulSinkPartition[Packed | Withdrawn, tuple[Packed | Withdrawn, ...]]):
+    def __init__(self, store: EvidenceStore, waiting: tuple[Packed | Withdrawn, ...]) -> None:
         self._store, self._waiting = store, list(waiting)
 
-    def write_batch(self, values: list[Packed]) -> None:
+    def write_batch(self, values: list[Packed | Withdrawn]) -> None:
         self._waiting += values
 
-    def snapshot(self) -> tuple[Packed, ...]:
+    def snapshot(self) -> tuple[Packed | Withdrawn, ...]:
         if self._waiting:
             try:
                 self._store.commit(self._waiting)

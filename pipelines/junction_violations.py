@@ -12,7 +12,7 @@ from bytewax.outputs import Sink
 
 from pipelines.beside import beside_events
 from pipelines.environment import StationSpec, station_events
-from pipelines.evidence import ChainSink, EvidenceSpec
+from pipelines.evidence import ChainSink, EvidenceSpec, withdrawn
 from pipelines.floods import FloodSpec, flood_conditions
 from pipelines.hot import HotSpec, hot_events
 from pipelines.joins import CitySpec, incident_events
@@ -20,8 +20,8 @@ from pipelines.junction import Junctions, Told
 from pipelines.media import MediaSpec, media_events
 from pipelines.reports import DeskSpec, report_events
 from pipelines.sectors import SectorSpec, sector_events
+from smartstream.evidence.chain import Packed, Withdrawn
 from smartstream.evidence.desk import Case
-from smartstream.evidence.store import Packed
 from smartstream.ingest.source import SiteSource
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import Item, Joined, Recorded, Tally
@@ -111,9 +111,13 @@ def build(wiring: Wiring) -> Dataflow:
 
 
 def _documented(judged: KeyedStream[Told], spec: EvidenceSpec) -> KeyedStream[CloudEvent]:
-    """Cases to packages: the event of each goes with the others, its link to the chain."""
+    """Cases to packages: the event of each goes with the others, its link and its retraction to the chain."""
     cases: KeyedStream[Case] = op.filter_map_value("cases", judged, lambda t: t if isinstance(t, Case) else None)
     packed: KeyedStream[CloudEvent | Packed] = op.flat_map_value("evidence", cases, spec.packer())
-    links: KeyedStream[Packed] = op.filter_map_value("links", packed, lambda p: p if isinstance(p, Packed) else None)
-    op.output("evidence_chain", links, ChainSink(spec.store))
+    links: KeyedStream[Packed | Withdrawn] = op.filter_map_value(
+        "links", packed, lambda p: p if isinstance(p, Packed) else None
+    )
+    # What is taken back here must be so for the officer who opens the store, too.
+    taken_back: KeyedStream[Packed | Withdrawn] = op.filter_map_value("taken_back", judged, withdrawn)
+    op.output("evidence_chain", op.merge("linked", links, taken_back), ChainSink(spec.store))
     return op.filter_map_value("evidence_events", packed, lambda p: p if isinstance(p, CloudEvent) else None)

@@ -135,6 +135,7 @@ def launch(options: Options) -> Path | None:
         evidence = evidence_store(site)  # folder and key are there before processes want them
         if first and evidence is not None:
             stack.enter_context(held(evidence.folder, "evidence.dir"))
+            evidence.open()
         if first and inputs is not None and has_doors(site):
             stack.enter_context(Doors(DoorPlan(plan.site, inputs), folder))
         if options.on_ready is not None:

@@ -13,6 +13,7 @@ import click
 from smartstream.cli.broker import find_broker
 from smartstream.config.site import load_site
 from smartstream.errors import InvalidInputError, UnavailableError
+from smartstream.evidence.keys import Signer
 from smartstream.model.event import CloudEvent
 from smartstream.sinks.nats_once import publish_once
 
@@ -29,8 +30,29 @@ def publishing(command: F) -> F:
     return command
 
 
+def signing(command: F) -> F:
+    """Who signs the line of the log."""
+    return click.option(
+        "--key-file",
+        metavar="PEM",
+        type=click.Path(path_type=Path),
+        help="Ed25519 key that signs the log.  [default: DIR.key.pem, made when missing]",
+    )(command)
+
+
+def signer_of(folder: Path, key_file: Path | None) -> Signer:
+    """The key that signs the logs of a store.
+
+    Raises:
+        InvalidInputError: It cannot be read, or cannot be made.
+        MissingExtraError: The library that signs is missing.
+    """
+    return Signer.load(Path(f"{folder}.key.pem") if key_file is None else key_file, create=key_file is None)
+
+
 def deciding(command: F) -> F:
     """The options of a decision."""
+    command = signing(command)
     command = click.option("--reason", required=True, help="Why.")(publishing(command))
     return click.option("--officer", required=True, help="Who decides; stands in the log and in the event.")(command)
 

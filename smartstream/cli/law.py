@@ -79,32 +79,36 @@ def diff(before: date, after: date) -> None:
 def reassess(events: IO[bytes], day: date) -> None:
     """Re-judge the verdicts of an event file under another date.
 
-    One JSON line for each verdict that changes. Lines that are no events are named and left out; exit code 2 then.
+    One JSON line for each verdict that changes; what was retracted holds under no law. Lines that are no events are
+    named and left out; exit code 2 then.
     """
-    pack, changed, seen, bad = _pack(day), 0, 0, 0
+    pack, bad = _pack(day), 0
+    judged: dict[str, dict[str, Any] | None] = {}  # lines stand in any order, so a retraction may come first
+    retracted: set[str] = set()
     for number, line in enumerate(events, 1):
         try:
             event = msgspec.json.decode(line)
             _, _, class_, kind, verb, _ = str(event["type"]).split(".")
             data: dict[str, Any] = event["data"]
-            before = [_said(clause) for clause in data.get("clauses", [])]
+            id_, before = str(event["id"]), [_said(clause) for clause in data.get("clauses", [])]
+            retracted.update([data["retracts"]] if verb == "retracted" else ())
         except (*UNREADABLE, KeyError, ValueError, TypeError, AttributeError) as e:
             click.echo(f"{events.name}, line {number}: expected an event, found: {e}", err=True)
             bad += 1
             continue
         if class_ != "violation" or verb not in ("suspected", "undecided", "suppressed"):
             continue
-        seen += 1
         over = data.get("over_kmh")
         clauses = pack.candidates(
             kind, str(data.get("class")), over_kmh=over if isinstance(over, int | float) else None
         )
-        if [_said(c) for c in clauses] != before:
-            changed += 1
-            found = {"id": event["id"], "kind": kind, "before": data.get("clauses", []), "as_of": clauses}
-            sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+        found = {"id": id_, "kind": kind, "before": data.get("clauses", []), "as_of": clauses}
+        judged[id_] = None if [_said(c) for c in clauses] == before else found
+    standing = [found for id_, found in judged.items() if id_ not in retracted]
+    changed = [found for found in standing if found is not None]
+    sys.stdout.buffer.write(b"".join(msgspec.json.encode(found) + b"\n" for found in changed))
     sys.stdout.buffer.flush()
-    click.echo(f"{changed} of {seen} verdicts change under {pack.id} ({pack.in_force})", err=True)
+    click.echo(f"{len(changed)} of {len(standing)} verdicts change under {pack.id} ({pack.in_force})", err=True)
     if bad:
         raise InvalidInputError(f"{events.name}: {bad} lines are no events; the others were judged")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from smartstream.cli.decisions import Outlet, deciding, now_ns
-from smartstream.errors import InvalidInputError
+from smartstream.cli.decisions import Outlet, deciding, now_ns, signer_of
+from smartstream.errors import DataLossError, InvalidInputError
 from smartstream.evidence import cases as desk
+from smartstream.model.event import CloudEvent
 from smartstream.model.time import MAX_NS
 from smartstream.options import Instant
 
@@ -19,8 +21,10 @@ from smartstream.options import Instant
 @click.option("--model", metavar="X", help="Made with this model: the beginning of its hash, or the detector's name.")
 @click.option("--config", metavar="H", help="Made under this site file: the beginning of its hash.")
 @click.option("--calibration", metavar="C", help="Made with this calibration: the beginning of its hash.")
-@click.option("--from", "from_ns", type=Instant(), help="Acts from this instant on (RFC 3339 or epoch seconds).")
-@click.option("--to", "to_ns", type=Instant(), help="Acts until this instant.")
+@click.option(
+    "--from", "from_ns", type=Instant(), help="Acts that ended at this instant or later (RFC 3339 or epoch seconds)."
+)
+@click.option("--to", "to_ns", type=Instant(), help="Acts that began at this instant or before.")
 @click.option("--dry-run", is_flag=True, help="Only say which.")
 @deciding
 def recall(
@@ -35,24 +39,32 @@ def recall(
     reason: str,
     events_file: str | None,
     site_file: Path | None,
+    key_file: Path | None,
 ) -> None:
     """Retract cases of an evidence store by what they rest on, whatever was decided about them.
 
-    Each becomes a `violation.<kind>.retracted` event; called again it retracts nothing twice.
+    Each becomes a `violation.<kind>.retracted` event; called again it retracts nothing twice. Packages that do not
+    read are named, with exit code 1: nobody knows what they rest on.
     """
     if not (model or config or calibration) and from_ns is None and to_ns is None:
         raise InvalidInputError("recall: expected at least one of --model, --config, --calibration, --from, --to")
     span = {"from_ns": 0 if from_ns is None else from_ns, "to_ns": MAX_NS if to_ns is None else to_ns}
-    found = desk.recalled(folder, model=model, config=config, calibration=calibration, **span)
+    every, wrong = desk.cases(folder)
+    found = desk.recalled(every, model=model, config=config, calibration=calibration, **span)
     for one in found:
         m = one.manifest
         click.echo(f"{m['evidence_id']}  {m['kind']}  {m['violation']['time']}", err=events_file == "-")
+    events: list[CloudEvent] = []
     if not dry_run:
         by: dict[str, Any] = {"officer": officer, "reason": reason, "at_ns": now_ns()}
-        outlet, events = Outlet(events_file, site_file), []
+        outlet, signer = Outlet(events_file, site_file), signer_of(folder, key_file)
         try:
             for one in found:
-                events.append(desk.decide(folder, one, "retracted", **by))  # noqa: PERF401 (those before stand)
+                with suppress(desk.DecidedError):  # somebody else has just retracted it
+                    events.append(desk.decide(folder, one, "retracted", signer, **by))
         finally:
             outlet.emit(events)
-    click.echo(f"{len(found)} cases {'would be ' if dry_run else ''}retracted", err=True)
+    told = f"{len(found)} cases would be retracted" if dry_run else f"{len(events)} cases retracted"
+    click.echo(told, err=True)
+    if wrong:
+        raise DataLossError("\n".join(wrong))

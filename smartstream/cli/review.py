@@ -9,8 +9,9 @@ import click
 from rich.box import SIMPLE
 from rich.table import Column, Table
 
-from smartstream.cli.decisions import Outlet, deciding, now_ns, publishing
+from smartstream.cli.decisions import Outlet, deciding, now_ns, publishing, signer_of, signing
 from smartstream.cli.tables import print_table
+from smartstream.errors import DataLossError
 from smartstream.evidence import cases as desk
 from smartstream.evidence.redact import export as export_case
 
@@ -33,15 +34,21 @@ def review() -> None:
 @_folder
 @click.option("--state", type=click.Choice(["suspected", "confirmed", "rejected", "retracted"]), help="Only these.")
 def list_cases(folder: Path, state: str | None) -> None:
-    """Every case with its state, oldest first."""
+    """Every case with its state, oldest first.
+
+    Packages that do not read are named below, with exit code 1.
+    """
     whole = [Column(name, no_wrap=True) for name in ("case", "state", "time")]
     table = Table(*whole, "kind", "camera", "class", "complete", box=SIMPLE)
-    for one in desk.cases(folder):
+    every, wrong = desk.cases(folder)
+    for one in every:
         if state in (None, one.state):
             m = one.manifest
             row = (m["evidence_id"][:12], one.state, m["violation"]["time"], m["kind"], m["camera"], m["class"])
             table.add_row(*row, f"{m['completeness']:.0%}")
     print_table(table)
+    if wrong:
+        raise DataLossError("\n".join(wrong))
 
 
 @review.command()
@@ -49,13 +56,14 @@ def list_cases(folder: Path, state: str | None) -> None:
 @click.argument("case")
 @_looking[0]
 @_looking[1]
-def show(folder: Path, case: str, officer: str, purpose: str) -> None:
+@signing
+def show(folder: Path, case: str, officer: str, purpose: str, key_file: Path | None) -> None:
     """What the engine saw, and where its pictures are.
 
     The look is logged first.
     """
     one = desk.case(folder, case)
-    desk.look(folder, one, officer=officer, purpose=purpose, at_ns=now_ns())
+    desk.look(folder, one, signer_of(folder, key_file), officer=officer, purpose=purpose, at_ns=now_ns())
     m = one.manifest
     rows: dict[str, Any] = {
         "case": f"{m['evidence_id']} ({one.state})",
@@ -66,6 +74,7 @@ def show(folder: Path, case: str, officer: str, purpose: str) -> None:
         "clauses": ", ".join(f"{c['clause']} [{c['mark']}]" for c in m["clauses"]) or "none",
         "facts": m["explanation"]["facts"],
         "missing": m["missing"] or "nothing",
+        "untouched": desk.touched(folder, one) or "yes",
     }
     for still in m["stills"]:
         rows[f"still {still['role']}"] = f"{still['time']}  {one.folder / (still.get('overlay') or still['file'])}"
@@ -114,13 +123,15 @@ def publish(folder: Path, events_file: str | None, site_file: Path | None) -> No
 @click.argument("out", type=click.Path(path_type=Path))
 @_looking[0]
 @_looking[1]
-def export(folder: Path, case: str, out: Path, officer: str, purpose: str) -> None:
+@signing
+def export(folder: Path, case: str, out: Path, officer: str, purpose: str, key_file: Path | None) -> None:
     """Stills and clip that show nobody but the accused.
 
     Everything but the accused vehicle is blurred. The export is logged first.
     """
     one = desk.case(folder, case)
-    desk.look(folder, one, officer=officer, purpose=f"export: {purpose}", at_ns=now_ns())
+    signer = signer_of(folder, key_file)
+    desk.look(folder, one, signer, officer=officer, purpose=f"export: {purpose}", at_ns=now_ns())
     for path in export_case(one, out):
         click.echo(path)
 
@@ -134,8 +145,10 @@ def _decide(
     reason: str,
     events_file: str | None,
     site_file: Path | None,
+    key_file: Path | None,
 ) -> None:
     outlet, one = Outlet(events_file, site_file), desk.case(folder, case)
-    event = desk.decide(folder, one, decision, officer=officer, reason=reason, at_ns=now_ns())
+    signer = signer_of(folder, key_file)
+    event = desk.decide(folder, one, decision, signer, officer=officer, reason=reason, at_ns=now_ns())
     outlet.emit([event])
     click.echo(f"{one.manifest['evidence_id']}: {decision}", err=True)

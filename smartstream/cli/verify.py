@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from smartstream.errors import InvalidInputError
-from smartstream.evidence.store import is_written
+from smartstream.evidence.chain import CHAINS
+from smartstream.evidence.keys import KEYS
+from smartstream.evidence.store import PACKAGES, is_written
 from smartstream.evidence.verify import verify as check
 
 
@@ -25,8 +27,8 @@ def verify(folder: Path, keys: tuple[str, ...]) -> None:
 
     Names every altered, missing, added or reordered piece; exit 1 when there is one.
     """
-    if not (folder / "packages").is_dir():
-        raise InvalidInputError(f"{folder}: expected an evidence store, found no folder packages in it")
+    if not any((folder / part).is_dir() for part in (KEYS, CHAINS, PACKAGES)):
+        raise InvalidInputError(f"{folder}: expected an evidence store, found none of its folders in it")
     if is_written(folder):
         click.echo("a run writes here: what it has not committed yet is told as unlinked", err=True)
     packages, findings = check(folder, trusted=frozenset(keys) or None)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
 
-from smartstream.errors import UNREADABLE, InvalidInputError
+from smartstream.errors import UNREADABLE, DataLossError, InvalidInputError
 from smartstream.evidence.audit import ACCESS, REVIEWS, append, entries
-from smartstream.evidence.store import MANIFEST
+from smartstream.evidence.chain import retractions
+from smartstream.evidence.files import read_plain
+from smartstream.evidence.keys import Signer
+from smartstream.evidence.store import MANIFEST, PACKAGES
+from smartstream.evidence.verify import verify_case
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.time import parse_instant, rfc3339
 
@@ -30,6 +34,11 @@ class _Hashes(msgspec.Struct):
     calibration: str | None
 
 
+class _Clocks(msgspec.Struct):
+    act: str
+    proof: tuple[str, str]
+
+
 class _Manifest(msgspec.Struct):
     """What the desk needs of a manifest."""
 
@@ -45,17 +54,22 @@ class _Manifest(msgspec.Struct):
     zone: str | None
     track: str | None
     completeness: float
+    clocks: _Clocks
     hashes: _Hashes
 
 
 _manifest: Final = msgspec.json.Decoder(_Manifest)
 
 
+class DecidedError(InvalidInputError):
+    """The case is decided already."""
+
+
 class StoredCase(msgspec.Struct, frozen=True):
     """A case as the store holds it.
 
     Attributes:
-        state: ``suspected``, or the last decision.
+        state: ``suspected``, or the last decision; ``retracted`` whatever was decided, where the run took it back.
         folder: Where its files are.
     """
 
@@ -68,28 +82,48 @@ class StoredCase(msgspec.Struct, frozen=True):
         """When the act began."""
         return parse_instant(self.manifest["violation"]["time"])
 
+    @property
+    def span_ns(self) -> tuple[int, int]:
+        """From the first to the last instant of the act and of its proof."""
+        clocks = self.manifest["clocks"]
+        instants = [parse_instant(at) for at in (clocks["act"], *clocks["proof"])]
+        return min(instants), max(instants)
 
-def cases(store: Path) -> Iterator[StoredCase]:
-    """Every case, oldest first.
+
+def cases(store: Path) -> tuple[list[StoredCase], list[str]]:
+    """Every case, oldest first; and what is wrong with packages that do not read, which are no cases.
 
     Raises:
-        InvalidInputError: The folder is no store, or a manifest in it does not read.
+        InvalidInputError: The folder is no store.
+        DataLossError: The log of decisions is not as it was written.
     """
-    if not (store / "packages").is_dir():
-        raise InvalidInputError(f"{store}: expected an evidence store, found no folder packages in it")
-    state = _states(entries(store / REVIEWS))
-    found = []
-    for path in store.glob(f"packages/*/[!.]*/{MANIFEST}"):
+    if not (store / PACKAGES).is_dir():
+        raise InvalidInputError(f"{store}: expected an evidence store, found no folder {PACKAGES} in it")
+    state = _states(entries(store, REVIEWS)) | dict.fromkeys(retractions(store), "retracted")
+    found, wrong = [], []
+    for folder in store.glob(f"{PACKAGES}/[!.]*/[!.]*"):
+        if not folder.is_dir():
+            continue  # no package, or retention has just deleted it
         try:
-            text = path.read_bytes()
-            parse_instant(_manifest.decode(text).violation.time)
-            manifest = msgspec.json.decode(text, type=dict[str, Any])
-        except FileNotFoundError:
-            continue  # retention has just deleted it
+            manifest = _read(folder)
         except (*UNREADABLE, ValueError) as e:
-            raise InvalidInputError(f"{path}: does not read ({e}); run smartstream verify") from None
-        found.append(StoredCase(manifest, state.get(manifest["evidence_id"], SUSPECTED), path.parent))
-    return iter(sorted(found, key=lambda case: (case.at_ns, case.manifest["evidence_id"])))
+            if folder.is_dir():
+                wrong.append(f"{folder / MANIFEST}: does not read ({e}); run smartstream verify")
+            continue
+        found.append(StoredCase(manifest, state.get(manifest["evidence_id"], SUSPECTED), folder))
+    return sorted(found, key=lambda case: (case.at_ns, case.manifest["evidence_id"])), sorted(wrong)
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    text = read_plain(folder / MANIFEST)
+    if text is None:
+        raise ValueError("no plain file that can be read")
+    said = _manifest.decode(text)
+    for at in (said.violation.time, said.clocks.act, *said.clocks.proof):
+        parse_instant(at)
+    if (said.camera, said.evidence_id) != (folder.parent.name, folder.name):
+        raise ValueError(f"it is of {said.camera}/{said.evidence_id}")
+    return msgspec.json.decode(text, type=dict[str, Any])
 
 
 def case(store: Path, evidence: str) -> StoredCase:
@@ -98,42 +132,58 @@ def case(store: Path, evidence: str) -> StoredCase:
     Raises:
         InvalidInputError: None or several do.
     """
-    found = [one for one in cases(store) if one.manifest["evidence_id"].startswith(evidence)]
+    every, wrong = cases(store)
+    found = [one for one in every if one.manifest["evidence_id"].startswith(evidence)]
     if len(found) != 1:
-        raise InvalidInputError(f"case {evidence!r}: expected the beginning of one id, found {len(found)} in {store}")
+        besides = f" and {len(wrong)} packages that do not read" if wrong else ""
+        raise InvalidInputError(
+            f"case {evidence!r}: expected the beginning of one id, found {len(found)} in {store}{besides}"
+        )
     return found[0]
 
 
-def look(store: Path, one: StoredCase, *, officer: str, purpose: str, at_ns: int) -> None:
+def touched(store: Path, one: StoredCase) -> str | None:
+    """What about a case is not as it was written; ``None`` when all of it is."""
+    found = verify_case(store, one.manifest["camera"], one.manifest["evidence_id"])
+    return f"{found[0].what}: {found[0].where}: {found[0].detail}" if found else None
+
+
+def look(store: Path, one: StoredCase, signer: Signer, *, officer: str, purpose: str, at_ns: int) -> None:
     """Write down who opens a case, and what for, before it is shown.
 
     Raises:
         InvalidInputError: Officer or purpose are missing, or the log cannot be written.
+        DataLossError: The log is not as it was written.
     """
     name = one.manifest["evidence_id"]
     _said(name, officer=officer, purpose=purpose)
-    append(store / ACCESS, {"evidence_id": name, "officer": officer, "purpose": purpose, "at": rfc3339(at_ns)})
+    append(store, ACCESS, {"evidence_id": name, "officer": officer, "purpose": purpose, "at": rfc3339(at_ns)}, signer)
 
 
-def decide(store: Path, one: StoredCase, decision: Decision, *, officer: str, reason: str, at_ns: int) -> CloudEvent:
+def decide(
+    store: Path, one: StoredCase, decision: Decision, signer: Signer, *, officer: str, reason: str, at_ns: int
+) -> CloudEvent:
     """A named person's decision: in the audit log first, then an event.
 
     What has become of the case is read where nobody else can decide: of two officers at once the second is refused.
 
     Raises:
-        InvalidInputError: The case is decided already (a recall takes back what is not retracted), officer or reason
-            are missing, or the log cannot be written.
+        DecidedError: The case is decided already; a recall takes back what is not retracted.
+        InvalidInputError: Officer or reason are missing, or the log cannot be written.
+        DataLossError: What is to be confirmed, or the log, is not as it was written.
     """
     name = one.manifest["evidence_id"]
     _said(name, officer=officer, reason=reason)
+    if decision == "confirmed" and (why := touched(store, one)) is not None:
+        raise DataLossError(f"case {name}: cannot be confirmed, it is not as it was written ({why})")
 
     def undecided(log: list[dict[str, Any]]) -> None:
-        state = _states(log).get(name, SUSPECTED)
+        state = "retracted" if one.state == "retracted" else _states(log).get(name, SUSPECTED)
         if state == "retracted" or (state != SUSPECTED and decision != "retracted"):
-            raise InvalidInputError(f"case {name}: expected one that is suspected, found it {state}")
+            raise DecidedError(f"case {name}: expected one that is suspected, found it {state}")
 
     said = {"officer": officer, "reason": reason, "at": rfc3339(at_ns)}
-    append(store / REVIEWS, {"evidence_id": name, "decision": decision, **said}, check=undecided)
+    append(store, REVIEWS, {"evidence_id": name, "decision": decision, **said}, signer, check=undecided)
     return _event(one.manifest, decision, said, at_ns)
 
 
@@ -155,9 +205,9 @@ def _said(case: str, **words: str) -> None:
 
 def decided(store: Path) -> tuple[list[CloudEvent], int]:
     """The event of every decision in the log, as it was made; and how many cases retention has deleted since."""
-    manifests = {one.manifest["evidence_id"]: one.manifest for one in cases(store)}
+    manifests = {one.manifest["evidence_id"]: one.manifest for one in cases(store)[0]}
     events, gone = [], 0
-    for entry in entries(store / REVIEWS):
+    for entry in entries(store, REVIEWS):
         manifest = manifests.get(entry["evidence_id"])
         if manifest is None:
             gone += 1
@@ -168,9 +218,19 @@ def decided(store: Path) -> tuple[list[CloudEvent], int]:
 
 
 def recalled(
-    store: Path, *, model: str | None, config: str | None, calibration: str | None, from_ns: int, to_ns: int
+    every: Iterable[StoredCase],
+    *,
+    model: str | None,
+    config: str | None,
+    calibration: str | None,
+    from_ns: int,
+    to_ns: int,
 ) -> list[StoredCase]:
-    """Cases in ``[from_ns, to_ns]`` that rest on what was found faulty, by the start of its hash, not retracted yet."""
+    """Those that rest on what was found faulty, by the start of its hash, and are not retracted yet.
+
+    A part of the act or of its proof within ``[from_ns, to_ns]`` is enough: who parked before a camera was pushed aside
+    is accused by what it saw afterwards, too.
+    """
     wanted = {"model": model, "configuration": config, "calibration": calibration}
 
     def rests(hashes: dict[str, Any]) -> bool:
@@ -178,8 +238,11 @@ def recalled(
 
     return [
         one
-        for one in cases(store)
-        if from_ns <= one.at_ns <= to_ns and one.state != "retracted" and rests(one.manifest["hashes"])
+        for one in every
+        if from_ns <= one.span_ns[1]
+        and one.span_ns[0] <= to_ns
+        and one.state != "retracted"
+        and rests(one.manifest["hashes"])
     ]
 
 

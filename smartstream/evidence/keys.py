@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from smartstream.errors import InvalidInputError, MissingExtraError
+from smartstream.evidence.files import read_plain, replace
 
 try:
     ed25519: Any = importlib.import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
@@ -17,6 +18,7 @@ try:
 except ImportError:  # comes with the extra `evidence`
     ed25519 = None
 
+KEYS: Final = "keys"
 PUBLIC_BYTES: Final = 32
 _SIGNATURE: Final = re.compile("[0-9a-f]{128}")  # one text per signature: other letters would be a change unseen
 
@@ -34,6 +36,35 @@ def require_cryptography() -> None:
 def key_id(public: bytes) -> str:
     """Name of a public key: the first half of its SHA-256."""
     return sha256(public).hexdigest()[:32]
+
+
+def publish(store: Path, signer: Signer) -> None:
+    """Lay the public half of a key into a store.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    (store / KEYS).mkdir(parents=True, exist_ok=True, mode=0o700)
+    public = store / KEYS / f"{signer.key}.pub"
+    if not public.exists():
+        replace(public, signer.public.hex().encode())
+
+
+def published(store: Path) -> dict[str, bytes]:
+    """The public keys of a store by their ids; what is none is left out."""
+    found = ((path.stem, public_key(path)) for path in sorted((store / KEYS).glob("*.pub")))
+    return {name: public for name, public in found if public is not None}
+
+
+def public_key(path: Path) -> bytes | None:
+    """The key of a file; ``None`` where it is not the one text of the key of its name."""
+    try:
+        text = (read_plain(path) or b"").decode()
+        public = bytes.fromhex(text)
+    except ValueError:
+        return None
+    genuine = public.hex() == text and len(public) == PUBLIC_BYTES and key_id(public) == path.stem
+    return public if genuine else None
 
 
 class Signer:

@@ -14,9 +14,10 @@ import msgspec
 from smartstream._core import __version__
 from smartstream.config.site import Camera, Junction, Site
 from smartstream.evidence.canonical import digest
+from smartstream.evidence.chain import Packed
 from smartstream.evidence.desk import AROUND_NS, GAP_NS, Case
 from smartstream.evidence.pictures import Pictures, Ring, take_pictures
-from smartstream.evidence.store import EvidenceStore, Packed, instant
+from smartstream.evidence.store import EvidenceStore, instant
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.time import NS
 
@@ -56,6 +57,8 @@ class Packer:
         except OSError as e:
             why = "disk_full" if e.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "not_writable"
             return self._event(case, {"complete": False, "why": why, "completeness": 0.0, "hash": None}, why), None
+        if packed.manifest != digest(manifest):  # made before a restart, when more or less of the video was held
+            manifest = self._store.manifest(case.camera, case.evidence)
         told = {
             "complete": not manifest["missing"],
             "completeness": manifest["completeness"],

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from smartstream import _core
 from smartstream.config.site import Camera
 from smartstream.errors import SmartstreamError
-from smartstream.evidence.desk import CLIP_NS, Case, Sample
+from smartstream.evidence.desk import CLIP_NS, GAP_NS, Case, Sample
 from smartstream.evidence.plates import plate_region
 from smartstream.evidence.store import instant
 from smartstream.model.items import SignalChange
@@ -34,6 +34,8 @@ _JPEG: Final = 95
 _STATIONARY: Final = frozenset({"illegal_stop", "box_blocking", "stop_line"})
 _APART_NS: Final = 10 * NS
 """Stills of something that stands: at least so far apart where it stood so long (GA/T 832)."""
+_HELD_NS: Final = NS // 10
+"""A box still holds so long after or before its picture: a few of a camera's pictures."""
 _ACCUSED: Final = (235, 40, 40)
 _LINE: Final = (255, 220, 40)
 _LAMPS: Final = {
@@ -127,13 +129,16 @@ def moments(case: Case) -> list[tuple[str, int]]:
 
 
 def box_at(samples: Sequence[Sample], at_ns: int) -> tuple[float, ...] | None:
-    """The accused vehicle's box, straight between samples; ``None`` farther than a second from any."""
+    """The accused vehicle's box, straight between samples; ``None`` in a gap and beyond the ends of the track.
+
+    Where a vehicle was last seen another one stands a moment later: a box that is held there would accuse it.
+    """
     i = bisect_right(samples, at_ns, key=lambda s: s.at_ns)
     before, after = samples[i - 1] if i else None, samples[i] if i < len(samples) else None
-    if before and after and after.at_ns - before.at_ns <= 2 * NS:
+    if before and after and after.at_ns - before.at_ns <= GAP_NS:
         k = (at_ns - before.at_ns) / (after.at_ns - before.at_ns)
         return tuple(a + k * (b - a) for a, b in zip(before.box, after.box, strict=True))
-    near = [s for s in (before, after) if s and abs(s.at_ns - at_ns) <= NS]
+    near = [s for s in (before, after) if s and abs(s.at_ns - at_ns) <= _HELD_NS]
     return min(near, key=lambda s: abs(s.at_ns - at_ns)).box if near else None
 
 

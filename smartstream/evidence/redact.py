@@ -80,6 +80,7 @@ def redact_clip(source: Path, target: Path, samples: Sequence[Sample], *, first_
         UnavailableError: The clip cannot be read or written.
     """
     reader = cv2.VideoCapture(str(source))
+    reader.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # boxes lie in the picture as the camera coded it
     fps, frames = reader.get(cv2.CAP_PROP_FPS), 0
     size = (int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT)))
     writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*"MJPG"), fps if 1 <= fps <= 240 else 25.0, size)

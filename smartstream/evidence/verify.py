@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from smartstream.errors import UNREADABLE
-from smartstream.evidence.audit import AUDITS, broken_lines
-from smartstream.evidence.canonical import canonical
-from smartstream.evidence.keys import PUBLIC_BYTES, is_signed, key_id, require_cryptography
-from smartstream.evidence.store import MANIFEST, SIGNATURE, START, Link
+from smartstream.errors import DataLossError
+from smartstream.evidence.audit import AUDITS
+from smartstream.evidence.chain import CHAINS, Link
+from smartstream.evidence.files import read_plain
+from smartstream.evidence.keys import KEYS, is_signed, public_key, published, require_cryptography
+from smartstream.evidence.lines import START, decoded, follow, head_of, is_canonical, is_whole, read_head
+from smartstream.evidence.store import MANIFEST, PACKAGES, SIGNATURE
 
-_FOLDERS: Final = frozenset({"keys", "packages", "chain"})
+_FOLDERS: Final = frozenset({KEYS, PACKAGES, CHAINS})
+_LEFT: Final = "left by a writer that was stopped; the next one clears it"
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -32,6 +36,27 @@ class Finding(msgspec.Struct, frozen=True):
     detail: str
 
 
+class _Chains:
+    """What the chains of a store say.
+
+    Attributes:
+        held: The link of every package that is to be there, by camera and id.
+        known: Every package that ever was linked or taken back.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str], Link] = {}
+        self.known: set[str] = set()
+
+    def take(self, link: Link) -> None:
+        """The next link."""
+        self.known.add(link.evidence)
+        if link.tombstone is not None:
+            self.held.pop((link.camera, link.evidence), None)
+        elif link.retracted is None:
+            self.held[link.camera, link.evidence] = link
+
+
 def verify(folder: Path, *, trusted: frozenset[str] | None = None) -> tuple[int, list[Finding]]:
     """Check a store; reads everything, changes nothing.
 
@@ -43,172 +68,198 @@ def verify(folder: Path, *, trusted: frozenset[str] | None = None) -> tuple[int,
         How many packages it holds, and what is wrong.
     """
     require_cryptography()
-    findings: list[Finding] = []
+    folder, findings = folder.resolve(), list[Finding]()
     keys = dict(_keys(folder, trusted, findings))
-    expected: dict[tuple[str, str], Link] = {}
-    for path in sorted((folder / "chain").glob("*.ndjson")):
-        _chain(path, keys, expected, findings)
-    heads = sorted((folder / "chain").glob("*.head"))
-    alone = [head.stem for head in heads if not head.with_suffix(".ndjson").exists()]
-    findings += [Finding("missing", f"chain/{camera}.ndjson", "its head is there") for camera in alone]
-    for (camera, evidence), link in expected.items():
+    chains = _Chains()
+    for camera in sorted({path.stem for path in _within(folder / CHAINS) if path.suffix in (".ndjson", ".head")}):
+        _chain(folder, camera, keys, chains, findings)
+    for (camera, evidence), link in chains.held.items():
         _package(folder, camera, evidence, link, keys, findings)
-    findings += _strangers(folder, expected)
-    for name in AUDITS:
-        findings += [Finding("altered", f"{name}:{n}", why) for n, why in broken_lines(folder / name)]
-    return len(expected), findings
+    for log in AUDITS:
+        for where, entry in _lines(folder, log, keys, findings):
+            if str(entry.get("evidence_id")) not in chains.known:
+                findings.append(Finding("missing", where, f"no chain knows its case {entry.get('evidence_id')}"))
+    findings += _strangers(folder, chains)
+    return len(chains.held), findings
+
+
+def verify_case(folder: Path, camera: str, evidence: str) -> list[Finding]:
+    """Check one package and its link."""
+    require_cryptography()
+    folder, findings = folder.resolve(), list[Finding]()
+    keys, chains = published(folder), _Chains()
+    chain = f"{CHAINS}/{camera}.ndjson"
+    try:
+        for _, entry in follow(folder / chain, chain, keys):
+            if (link := _link(entry)) is not None:
+                chains.take(link)
+    except DataLossError:
+        return [Finding("altered", chain, "it is not as it was written")]
+    if (link := chains.held.get((camera, evidence))) is None:
+        return [Finding("unlinked", f"{PACKAGES}/{camera}/{evidence}", "its link is not in the chain")]
+    _package(folder, camera, evidence, link, keys, findings)
+    return findings
 
 
 def _keys(folder: Path, trusted: frozenset[str] | None, findings: list[Finding]) -> Iterator[tuple[str, bytes]]:
-    found = sorted((folder / "keys").glob("*.pub"))
+    found = [path for path in _within(folder / KEYS) if path.suffix == ".pub"]
     if not found:
-        findings.append(Finding("missing", "keys", "no public key"))
+        findings.append(Finding("missing", KEYS, "no public key"))
     for path in found:
-        try:
-            text = path.read_text(encoding="utf-8")
-            public = bytes.fromhex(text)
-            public = public if public.hex() == text else b""
-        except (ValueError, OSError):
-            public = b""
-        if len(public) != PUBLIC_BYTES or key_id(public) != path.stem:
-            findings.append(Finding("altered", f"keys/{path.name}", "it is not the key of its name"))
+        if (public := public_key(path)) is None:
+            findings.append(Finding("altered", f"{KEYS}/{path.name}", "it is not the key of its name"))
         elif trusted is not None and path.stem not in trusted:
-            findings.append(Finding("added", f"keys/{path.name}", "a key that is not trusted"))
+            findings.append(Finding("added", f"{KEYS}/{path.name}", "a key that is not trusted"))
         else:
             yield path.stem, public
 
 
-def _chain(path: Path, keys: dict[str, bytes], expected: dict[tuple[str, str], Link], findings: list[Finding]) -> None:
-    name, camera = f"chain/{path.name}", path.stem
+def _lines(
+    folder: Path, name: str, keys: Mapping[str, bytes], findings: list[Finding]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where every line stands that is signed, and what it says; what is wrong with the file goes to ``findings``."""
+    path = folder / name
+    text = read_plain(path)
+    if text is None:
+        if path.is_symlink() or path.exists():
+            findings.append(Finding("altered", name, "no plain file that can be read"))
+            return
+        text = b""
+    *lines, rest = text.split(b"\n")
+    if rest:
+        findings.append(Finding("altered", f"{name}:{len(lines) + 1}", "the last line has no end"))
     seq, prev = 0, START
-    text = path.read_bytes()
-    if text and not text.endswith(b"\n"):
-        findings.append(Finding("altered", name, "the last line has no end"))
-    for n, line in enumerate(text.splitlines(), start=1):
-        where = f"{name}:{n}"
-        try:
-            link = msgspec.json.decode(line, type=Link)
-        except UNREADABLE:
-            findings.append(Finding("altered", where, "no link of a chain"))
-            seq, prev = seq + 1, sha256(line).hexdigest()
-            continue
-        good = _is_its_own(link, line) and is_signed(link.signed(), link.signature, keys.get(link.key))
-        if not good:
+    for n, line in enumerate(lines, start=1):
+        where, entry = f"{name}:{n}", decoded(line)
+        signed, number = is_whole(entry, line, keys), entry.get("seq")
+        if not signed or not isinstance(number, int):
             findings.append(Finding("altered", where, "its signature does not hold"))
-        elif link.camera != camera:
-            findings.append(Finding("added", where, f"a link of camera {link.camera}"))
-        elif link.seq != seq:
-            what = "missing" if link.seq > seq else "reordered"
-            findings.append(Finding(what, where, f"expected link {seq}, found {link.seq}"))
-        elif link.prev != prev:
+            number = seq
+        elif number != seq:
+            what = "missing" if number > seq else "reordered"
+            findings.append(Finding(what, where, f"expected line {seq}, found {number}"))
+        elif entry.get("prev") != prev:
             findings.append(Finding("altered", where, "it does not follow from the line before"))
-        if good and link.tombstone is None:
-            expected[camera, link.evidence] = link
-        elif good:
-            expected.pop((camera, link.evidence), None)
-        seq, prev = (link.seq if good else seq) + 1, sha256(line).hexdigest()
-    _head(path.with_suffix(".head"), keys, seq, prev, findings)
+        seq, prev = number + 1, sha256(line).hexdigest()
+        if signed:
+            yield where, entry
+    findings += _head(folder, name, keys, seq, prev)
 
 
-def _head(path: Path, keys: dict[str, bytes], length: int, last: str, findings: list[Finding]) -> None:
-    name = f"chain/{path.name}"
-    head = _json(path)
-    if head is None and not length:
-        return  # nothing was ever committed; packages without a link show by themselves
-    if head is None:
-        findings.append(Finding("altered" if path.exists() else "missing", name, "no head of a chain"))
-        return
-    signature, text = head.pop("signature", None), path.read_bytes()
-    if _canonical({**head, "signature": signature}) != text or not is_signed(
-        _canonical(head), signature, keys.get(str(head.get("key")))
-    ):
-        findings.append(Finding("altered", name, "its signature does not hold"))
-    elif (head.get("camera"), head.get("length"), head.get("last")) != (path.stem, length, last):
-        detail = f"the chain ends with link {length - 1}, expected {int(head.get('length', 0)) - 1} and its hash"
-        findings.append(Finding("missing" if head.get("length", 0) > length else "altered", name, detail))
+def _head(folder: Path, name: str, keys: Mapping[str, bytes], length: int, last: str) -> Iterator[Finding]:
+    path = head_of(folder / name)
+    where = path.relative_to(folder).as_posix()
+    head = read_head(folder / name, name, keys)
+    if head is not None and head.length > length:
+        where = name if not length else where
+        yield Finding("missing", where, f"it ends with line {length - 1}, its head tells of {head.length}")
+    elif head is not None and (head.length, head.last) != (length, last):
+        yield Finding("altered", where, f"its file has {length} lines, it tells of {head.length} or of others")
+    elif head is None and path.exists():
+        yield Finding("altered", where, "its signature does not hold")
+    elif head is None and length:
+        yield Finding("missing", where, "no head")
+
+
+def _chain(folder: Path, camera: str, keys: Mapping[str, bytes], chains: _Chains, findings: list[Finding]) -> None:
+    for where, entry in _lines(folder, f"{CHAINS}/{camera}.ndjson", keys, findings):
+        link = _link(entry)
+        if link is None or link.camera != camera:
+            findings.append(Finding("added", where, f"no link of camera {camera}"))
+        else:
+            chains.take(link)
+
+
+def _link(entry: dict[str, Any]) -> Link | None:
+    try:
+        return msgspec.convert(entry, Link)
+    except msgspec.ValidationError:
+        return None
 
 
 def _package(
-    folder: Path, camera: str, evidence: str, link: Link, keys: dict[str, bytes], findings: list[Finding]
+    folder: Path, camera: str, evidence: str, link: Link, keys: Mapping[str, bytes], findings: list[Finding]
 ) -> None:
-    place = folder / "packages" / camera / evidence
-    name = f"packages/{camera}/{evidence}"
-    if not place.is_dir():
+    name = f"{PACKAGES}/{camera}/{evidence}"
+    if not _is_folder(folder / name):
         findings.append(Finding("missing", name, "linked, without a tombstone, and not there"))
         return
-    found = {path.name: path for path in place.iterdir()}
-    manifest, signature = found.pop(MANIFEST, None), found.pop(SIGNATURE, None)
-    if manifest is None or not manifest.is_file():
-        findings.append(Finding("missing", f"{name}/{MANIFEST}", ""))
+    found = {path.name: path for path in _within(folder / name)}
+    text, signature = (read_plain(found.pop(part, folder / name / part)) for part in (MANIFEST, SIGNATURE))
+    if text is None:
+        findings.append(Finding("missing", f"{name}/{MANIFEST}", "no plain file that can be read"))
         return
-    text = manifest.read_bytes()
     if sha256(text).hexdigest() != link.manifest:
         findings.append(Finding("altered", f"{name}/{MANIFEST}", "its hash is not the one in the chain"))
-    if signature is None or not signature.is_file():
-        findings.append(Finding("missing", f"{name}/{SIGNATURE}", ""))
-    else:
-        said = _json(signature) or {}
-        good = is_signed(text, said.get("signature"), keys.get(str(said.get("key"))))
-        if not good or _canonical(said) != signature.read_bytes():
-            findings.append(Finding("altered", f"{name}/{SIGNATURE}", "it does not sign the manifest"))
-    for file, expected in _files(manifest):
+    if signature is None:
+        findings.append(Finding("missing", f"{name}/{SIGNATURE}", "no plain file that can be read"))
+    elif not _seals(signature, text, keys):
+        findings.append(Finding("altered", f"{name}/{SIGNATURE}", "it does not sign the manifest"))
+    for file, expected in _files(text):
         path = found.pop(file, None)
         if path is None:
             findings.append(Finding("missing", f"{name}/{file}", "named in the manifest"))
-        elif not path.is_file() or sha256(path.read_bytes()).hexdigest() != expected:
-            findings.append(Finding("altered", f"{name}/{path.name}", "its hash is not the one in the manifest"))
+        elif (content := read_plain(path)) is None:
+            findings.append(Finding("altered", f"{name}/{file}", "no plain file that can be read"))
+        elif sha256(content).hexdigest() != expected:
+            findings.append(Finding("altered", f"{name}/{file}", "its hash is not the one in the manifest"))
     findings.extend(Finding("added", f"{name}/{extra}", "the manifest does not name it") for extra in sorted(found))
 
 
-def _strangers(folder: Path, expected: dict[tuple[str, str], Link]) -> Iterator[Finding]:
-    for path in sorted(folder.iterdir()):
-        if path.name not in _FOLDERS and path.name not in AUDITS:
-            yield Finding("added", path.name, "no part of a store")
-    for path in sorted((folder / "keys").glob("*")):
-        if path.suffix != ".pub":
-            yield Finding("added", f"keys/{path.name}", "no public key")
-    for path in sorted((folder / "chain").glob("*")):
-        if path.suffix not in (".ndjson", ".head"):
-            yield Finding("added", f"chain/{path.name}", "no chain")
-    for camera in sorted((folder / "packages").glob("*")):
-        if not camera.is_dir():
-            yield Finding("added", f"packages/{camera.name}", "no camera")
+def _seals(signature: bytes, manifest: bytes, keys: Mapping[str, bytes]) -> bool:
+    """Whether a signature is one over the manifest, and written as ours are."""
+    said = decoded(signature)
+    return is_signed(manifest, said.get("signature"), keys.get(str(said.get("key")))) and is_canonical(said, signature)
+
+
+def _strangers(folder: Path, chains: _Chains) -> Iterator[Finding]:
+    parts = {*_FOLDERS, *AUDITS, *(head_of(Path(log)).name for log in AUDITS)}
+    for path in _within(folder):
+        if path.name in _FOLDERS and not _is_folder(path):
+            yield Finding("altered", path.name, "no folder")
+        elif path.name not in parts:
+            yield _stranger(folder, path, "no part of a store")
+    for part, suffixes, what in ((KEYS, (".pub",), "no public key"), (CHAINS, (".ndjson", ".head"), "no chain")):
+        for path in _within(folder / part):
+            if path.suffix not in suffixes:
+                yield _stranger(folder, path, what)
+    for camera in _within(folder / PACKAGES):
+        if not _is_folder(camera):
+            yield Finding("added", f"{PACKAGES}/{camera.name}", "no camera")
             continue
-        for place in sorted(camera.iterdir()):
-            where = f"packages/{camera.name}/{place.name}"
+        for place in _within(camera):
+            where = f"{PACKAGES}/{camera.name}/{place.name}"
             if place.name.startswith("."):
-                yield Finding("unlinked", where, "left by a writer that was stopped; the next run clears it")
-            elif (camera.name, place.name) not in expected:
+                yield Finding("unlinked", where, _LEFT)
+            elif (camera.name, place.name) not in chains.held:
                 yield Finding("unlinked", where, "in no chain: added, or its run was stopped before it committed")
 
 
-def _is_its_own(link: Link, line: bytes) -> bool:
-    """Whether a line is the one text of its link."""
+def _stranger(folder: Path, path: Path, what: str) -> Finding:
+    where = path.relative_to(folder).as_posix()
+    left = path.name.startswith(".") and path.suffix == ".new"
+    return Finding("unlinked", where, _LEFT) if left else Finding("added", where, what)
+
+
+def _within(folder: Path) -> list[Path]:
+    """What a folder of the store holds; nothing where it is none of its own, or cannot be read."""
     try:
-        return link.line() == line
-    except ValueError:  # a number that no writer of ours would write
+        return sorted(folder.iterdir()) if _is_folder(folder) else []
+    except OSError:
+        return []
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder itself and does not merely point to one."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except (OSError, ValueError):
         return False
 
 
-def _files(manifest: Path) -> Iterator[tuple[str, object]]:
+def _files(manifest: bytes) -> Iterator[tuple[str, object]]:
     """Name and hash of every file that a manifest names, whatever has become of the manifest."""
-    files = (_json(manifest) or {}).get("files")
+    files = decoded(manifest).get("files")
     for file in files if isinstance(files, list) else ():
         if isinstance(file, dict):
             yield str(file.get("name")), file.get("sha256")
-
-
-def _canonical(value: dict[str, Any]) -> bytes:
-    """Empty for what has no canonical text: nothing was ever written so."""
-    try:
-        return canonical(value)
-    except (ValueError, RecursionError):
-        return b""
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    try:
-        found = msgspec.json.decode(path.read_bytes())
-    except (OSError, *UNREADABLE):
-        return None
-    return found if isinstance(found, dict) else None

@@ -154,14 +154,13 @@ class EventWriter:
             data["over_kmh"] = round(speed_kmh - facts["limit_kmh"], 4)
         if found.verdict == "retracted":
             suspected = msgspec.structs.replace(found, verdict="suspected", reasons=())
-            data["retracts"] = self._violation(suspected).id
+            data["retracts"], data["evidence_id"] = self._violation(suspected).id, self._evidence(found)
         elif found.verdict != "estimated":
             pack = self._law.judging(found.kind, at_ns=found.time_ns, until_ns=found.until_ns, zone=self._zone)
             clauses = pack and pack.candidates(found.kind, found.class_, over_kmh=data.get("over_kmh"))
             data["clauses"] = clauses or []
         if found.verdict == "suspected":
-            case = f"{self._site.id}|{found.kind}|{_key(found)}|{found.time_ns}"
-            data["evidence_id"] = blake2b(case.encode(), digest_size=16).hexdigest()
+            data["evidence_id"] = self._evidence(found)
         data["explanation"] = {
             "facts": facts,
             "intervals": {k: [rfc3339(t) for t in v] for k, v in found.explanation.intervals_ns.items()},
@@ -169,6 +168,10 @@ class EventWriter:
         }
         data["text"] = sentence(found, junction=self._junction.title, timezone=self._site.timezone)
         return data
+
+    def _evidence(self, found: Violation) -> str:
+        case = f"{self._site.id}|{found.kind}|{_key(found)}|{found.time_ns}"
+        return blake2b(case.encode(), digest_size=16).hexdigest()
 
 
 def _key(found: Violation) -> str:

@@ -6,6 +6,7 @@ import json
 import resource
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 pytest.importorskip("cryptography", reason="needs the extra evidence")
 
 import smartstream.demo
+from smartstream.evidence import cases
 from smartstream.evidence.keys import Signer
 from smartstream.evidence.verify import verify
 from smartstream.testing.running import command, run
@@ -58,6 +60,28 @@ def test_killed_and_resumed_it_is_the_same_store(street, tmp_path):
     assert verify(tmp_path / "ev") == (len(packages), [])
     for manifest in tmp_path.glob("ev-straight/packages/*/*/manifest.json"):
         assert (tmp_path / "ev" / manifest.relative_to(tmp_path / "ev-straight")).read_bytes() == manifest.read_bytes()
+
+
+@pytest.mark.parametrize("story", ["stuck_red", "late_green"])
+def test_what_the_run_took_back_no_officer_confirms(story, tmp_path):
+    """The light was stuck, or its feed had hung: only the broker knew that nobody was accused any more."""
+    for file in (Path(__file__).parents[1] / "golden" / story).iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    site = tmp_path / "site.toml"
+    site.write_text(site.read_text() + '\n[evidence]\ndir = "ev"\n')
+    run(site, "--events", tmp_path / "e")
+    events = events_of(tmp_path / "e")
+    gone = {e["data"]["evidence_id"] for e in events if e["type"].endswith(".retracted.v1")}
+    every, wrong = cases.cases(tmp_path / "ev")
+    assert gone
+    assert wrong == []
+    assert {one.manifest["evidence_id"] for one in every if one.state == "retracted"} == gone
+    assert {e["data"]["evidence_id"] for e in events if e["type"].endswith(".suspected.v1")} >= gone
+    line = [sys.executable, "-m", "smartstream", "review", "confirm", str(tmp_path / "ev"), min(gone)]
+    done = subprocess.run([*line, "--officer", "A", "--reason", "x"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "found it retracted" in done.stderr
+    assert verify(tmp_path / "ev") == (len(every), [])
 
 
 def test_a_full_disk_loses_no_event(street, tmp_path):

@@ -109,9 +109,12 @@ def test_reassess_names_only_what_changes(tmp_path):
             "data": {"class": "truck", "clauses": banned},
         },
         {"id": "3", "type": "vn.ioc.traffic.crossing.observed.v1", "data": {"class": "car"}},
+        {"id": "4", "type": "vn.ioc.violation.red_light.retracted.v1", "data": {"retracts": "5"}},
+        {"id": "5", "type": "vn.ioc.violation.red_light.suspected.v1", "data": {"class": "car", "clauses": []}},
     ]
     path = tmp_path / "events"
     path.write_text("\n".join(map(json.dumps, stored)) + "\n")
     done = CliRunner().invoke(law, ["reassess", str(path), "--as-of", "2026-08-15"])
     assert done.exit_code == 0
+    assert "1 of 2 verdicts change" in done.stderr
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["1"]

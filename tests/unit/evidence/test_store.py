@@ -42,8 +42,9 @@ def thousand(tmp_path_factory):
     place = tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else tmp_path_factory.mktemp("store"))
     folder = Path(place) / "ev"
     fill(folder, 1000)
-    append(folder / ACCESS, {"officer": "a", "purpose": "p"})
-    append(folder / ACCESS, {"officer": "b", "purpose": "p"})
+    signer = Signer.load(folder.with_suffix(".pem"))
+    append(folder, ACCESS, {"evidence_id": f"{3:08x}", "officer": "a", "purpose": "p"}, signer)
+    append(folder, ACCESS, {"evidence_id": f"{5:08x}", "officer": "b", "purpose": "p"}, signer)
     assert verify(folder) == (1000, [])
     yield folder
     shutil.rmtree(place)
@@ -52,7 +53,7 @@ def thousand(tmp_path_factory):
 def test_one_byte_changed_anywhere_is_found_and_named(thousand):
     files = sorted(p for p in thousand.rglob("*") if p.is_file())
     rng = random.Random(4)
-    special = [p for p in files if p.parent.name in ("chain", "keys") or p.name == ACCESS]
+    special = [p for p in files if p.parent.name in ("chain", "keys") or p.stem == Path(ACCESS).stem]
     for path in [*special, *rng.sample(files, 4)]:
         before = path.read_bytes()
         at = rng.randrange(len(before))

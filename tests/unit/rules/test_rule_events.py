@@ -66,7 +66,7 @@ def test_a_retraction_names_the_suspicion_it_takes_back(writer):
     taken = writer.event(also(verdict="retracted", reasons=("officer_control",)))
     assert taken.type == "vn.ioc.violation.red_light.retracted.v1"
     assert taken.data["retracts"] == writer.event(FOUND).id != taken.id
-    assert "evidence_id" not in taken.data
+    assert taken.data["evidence_id"] == writer.event(FOUND).data["evidence_id"], "the package accuses nobody any more"
 
 
 def test_a_speed_from_pictures_is_no_violation(writer):
