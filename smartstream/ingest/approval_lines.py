@@ -25,6 +25,7 @@ class ApprovalLines(LineFeed[Approval]):
     """Reads the lines of an approval feed; who decided must be named."""
 
     jump_ns: ClassVar[int] = 7 * 86_400 * NS
+    step_ns: ClassVar[int] = 3600 * NS
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, Approval]:  # of the base
         parsed = decode_line(_decoder, line)
@@ -33,6 +34,9 @@ class ApprovalLines(LineFeed[Approval]):
             raise RefusedError("bad_field", "expected the name of who decided in `by`")
         by, warning = named(parsed.by, "by"), named(parsed.warning, "warning")
         return at_ns, Approval(0, at_ns, warning, parsed.decision, by)
+
+    def _voice(self, value: Approval) -> str:
+        return value.by
 
     def _arrived(self, value: Approval) -> Approval:
         return msgspec.structs.replace(value, clock_ns=self.position_ns)

@@ -36,6 +36,7 @@ class IndicatorLines(LineFeed[tuple[Figure, ...]]):
 
     horizon_ns = 31 * 86_400 * NS  # offices report late
     jump_ns = 366 * 86_400 * NS  # some report once a year
+    step_ns = 86_400 * NS  # and most of them once a day
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, tuple[Figure, ...]]:
         fields = decode_line(_any, line)
@@ -69,6 +70,9 @@ class IndicatorLines(LineFeed[tuple[Figure, ...]]):
             return [Figure(0, 0, "", 0, f"{record.name}.count", area, 1.0, record.unit, counted=True)]
         values = [(name, float(getattr(record, name))) for name in record.figures]
         return [Figure(0, 0, "", 0, f"{record.name}.{name}", area, value, record.unit) for name, value in values]
+
+    def _voice(self, value: tuple[Figure, ...]) -> str:
+        return f"{value[0].indicator}/{value[0].area}"
 
     def _payload(self, line: bytes) -> str:
         """Nothing of a record: what must stay out does not come in by the letter that refuses it."""

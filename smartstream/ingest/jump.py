@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, Final, Generic, TypeVar
 
-from smartstream.model.time import NS
+from smartstream.model.time import MAX_NS, NS
 
 T = TypeVar("T")
 _ALONE: Final = 64  # lines in a row that one voice needs where others have been heard: they must be dead, then
@@ -42,7 +42,7 @@ class JumpGuard(Generic[T]):
         self.held: list[tuple[int, T]] = list(known.get("held", ()))
         self._voices: list[str] = list(known.get("voices", ()))  # the first two: more than one is all that counts
 
-    def push(self, at_ns: int, item: T) -> Iterator[tuple[bool, int, T]]:
+    def push(self, at_ns: int, item: T, _told_ns: int = MAX_NS) -> Iterator[tuple[bool, int, T]]:
         """Take one item; yield (believed, its time, item) for every item that is decided now."""
         if self.last_ns is not None and at_ns <= self.last_ns + self._limit:
             yield from self._drop()

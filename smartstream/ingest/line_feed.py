@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 import msgspec
 
 from smartstream.errors import UNREADABLE
+from smartstream.ingest.ahead import AheadGuard
 from smartstream.ingest.jump import JumpGuard
 from smartstream.ingest.lines import MAX_LINE, LineSource, Lost, Quiet, Trouble
 from smartstream.model.items import DeadLetter, Health, Item, Tally
@@ -18,7 +19,8 @@ from smartstream.model.state import check_version
 from smartstream.model.time import MIN_NS, NS, parse_instant
 
 T = TypeVar("T")
-_VERSION: Final = 1
+_Line = tuple[int, str, T]  # its number, what a dead letter shows of it, what it says
+_VERSION: Final = 2
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _ANY_NS: Final = 10_000 * 366 * 86_400 * NS // 2  # more than lies between any two instants
 
@@ -49,6 +51,9 @@ class LineFeed(ABC, Generic[T]):
     """A line more than this behind the newest is too late to be used at all, if its lateness is not longer still."""
     jump_ns: ClassVar[int]
     """A jump ahead that needs no second line to be believed."""
+    step_ns: ClassVar[int] = 0
+    """Where nobody can speak of the time to come: a line further ahead than this waits until another has come as far.
+    0: only ``jump_ns`` counts."""
 
     def __init__(self, source: LineSource, resume: dict[str, Any] | None = None) -> None:
         state = resume or {}
@@ -60,12 +65,14 @@ class LineFeed(ABC, Generic[T]):
         in_order = self._lines.sorted
         self._horizon = _ANY_NS if in_order else max(self.horizon_ns, source.lateness_ns)
         limit = _ANY_NS if in_order else self.jump_ns
-        self._guard: JumpGuard[tuple[int, str, T]] = JumpGuard(
-            limit_ns=limit,
-            lateness_ns=source.lateness_ns,
-            voice=lambda line: self._voice(line[2]),
-            state=state.get("guard"),
-        )
+        guarded: dict[str, Any] = {"lateness_ns": source.lateness_ns, "state": state.get("guard")}
+        self._guard: JumpGuard[_Line[T]] | AheadGuard[_Line[T]]
+        if self.step_ns and not in_order:
+            self._guard = AheadGuard(
+                step_ns=self.step_ns, jump_ns=limit, voice=lambda line: self._voice(line[2]), **guarded
+            )
+        else:
+            self._guard = JumpGuard(limit_ns=limit, voice=lambda line: self._voice(line[2]), **guarded)
         self._quiet_ns: int = state.get("quiet_ns", MIN_NS)
         self.counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "dead": 0}))
         self.ended: bool = state.get("ended", False)
@@ -109,7 +116,8 @@ class LineFeed(ABC, Generic[T]):
                         values.extend(self._cut_off())
                 case Lost(count, detail):
                     self.counts["lines"] += count
-                    out.append(self._dead("lost_upstream", f"before {self._lines.unit}", detail, "", count=count))
+                    place = f"before {self._lines.unit} {self._lines.snapshot().get('line_no', '')}".strip()
+                    out.append(self._dead("lost_upstream", place, detail, "", count=count))
                     values.extend(self._cut_off())
                 case line_no, line:
                     self.counts["lines"] += 1
@@ -139,7 +147,7 @@ class LineFeed(ABC, Generic[T]):
         """
 
     def _forgotten(self, value: T) -> None:
-        """The time of a value is not believed: nothing it said counts."""
+        """The time of a value is not believed, or too long ago: nothing it said counts."""
 
     def _heard_late(self, value: T) -> Iterable[T]:
         """What a line that came too late still tells; nothing, unless the feed knows better."""
@@ -179,7 +187,7 @@ class LineFeed(ABC, Generic[T]):
             if e.reason == "broken_json" and self._lines.unit == "line" and not line.endswith(b"\n"):
                 values.extend(self._cut_off())  # whoever wrote the file was stopped within its last line
             return
-        for decided in self._guard.push(at_ns, (line_no, self._payload(line), value)):
+        for decided in self._guard.push(at_ns, (line_no, self._payload(line), value), self._lines.told_ns):
             self._take(decided, values, out)
 
     def _place(self, line_no: int) -> str:
@@ -193,13 +201,14 @@ class LineFeed(ABC, Generic[T]):
         """Whether a line of this instant cannot be used any more."""
         return at_ns < self.newest_ns - self._horizon
 
-    def _take(self, decided: tuple[bool, int, tuple[int, str, T]], values: list[T], out: list[Item]) -> None:
+    def _take(self, decided: tuple[bool, int, _Line[T]], values: list[T], out: list[Item]) -> None:
         believed, at_ns, (line_no, text, value) = decided
         place = self._place(line_no)
         if not believed:
             self._forgotten(value)
             out.append(self._dead("absurd_time", place, "expected a time near the lines before or after it", text))
         elif self._too_late(at_ns):
+            self._forgotten(value)
             detail = f"expected at most {self._horizon / NS:g} s behind the newest line"
             out.append(self._dead("late", place, detail, text, at_ns))
             values.extend(self._heard_late(value))

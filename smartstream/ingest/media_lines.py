@@ -32,6 +32,7 @@ class MediaLines(LineFeed[MediaItem]):
 
     horizon_ns = 24 * 3600 * NS
     jump_ns = 7 * 86_400 * NS
+    step_ns = 3600 * NS
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, MediaItem]:
         said = decode_line(_decoder, line)
@@ -52,6 +53,9 @@ class MediaLines(LineFeed[MediaItem]):
             text="\n".join(tidy(part) for part in text[:20_000].splitlines()),
         )
         return at_ns, item
+
+    def _voice(self, value: MediaItem) -> str:
+        return value.media
 
     def _arrived(self, value: MediaItem) -> MediaItem:
         return msgspec.structs.replace(value, clock_ns=self.position_ns)

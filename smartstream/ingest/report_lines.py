@@ -82,6 +82,7 @@ class ReportLines(LineFeed[Report]):
 
     horizon_ns = HORIZON_NS
     jump_ns = 31 * 86_400 * NS  # a small town is silent for weeks
+    step_ns = 3600 * NS
 
     def __init__(self, source: LineSource, *, site: str, resume: dict[str, Any] | None = None) -> None:
         super().__init__(source, resume)
@@ -109,6 +110,9 @@ class ReportLines(LineFeed[Report]):
             status=status,
             reporter=parsed.reporter or pseudonym(self._site, msgspec.structs.asdict(parsed)),
         )
+
+    def _voice(self, value: Report) -> str:
+        return value.reporter or value.report
 
     def _payload(self, line: bytes) -> str:
         return anonymous(super()._payload(line))

@@ -59,6 +59,17 @@ def test_one_station_with_a_wrong_clock_leaves_the_others_their_data(tmp_path):
     assert dead == [("absurd_time", f"line {i}") for i in (7, 8, 9)]
 
 
+def test_names_made_up_in_late_lines_leave_nothing_behind(tmp_path):
+    now = [{**DUST, "sensor": "s", "value": 20.0, "time": T0 + i} for i in range(3)]
+    old = [{**now[0], "time": T0 - 3 * 86_400, "sensor": f"made-up-{i}"} for i in range(50)]
+    path = tmp_path / "s.ndjson"
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*now, *old, *now]))
+    feed = SensorLines(file_source("s", path, lateness_ns=600 * NS))
+    while not feed.ended:
+        feed.read()
+    assert feed.snapshot()["registry"]["claimed"] == {}
+
+
 def test_two_ways_to_write_a_letter_are_one_name(tmp_path):
     lines = [{"time": T0 + i, "sensor": unicodedata.normalize(f, "Trạm Tân Long"), **DUST} for i, f in enumerate(FORMS)]
     readings, dead = read(tmp_path, lines)

@@ -169,7 +169,8 @@ def test_reopened_starts_anew(tmp_path):
 
 
 def test_an_answer_that_comes_late_by_the_wire_takes_the_reproach_back(tmp_path):
-    lines = [line(0, "r-1"), line(300, "x", "noise"), line(200, "r-1", status="closed"), line(400, "y", "noise")]
+    noise = [line(minutes, f"n{minutes}", "noise") for minutes in (300, 301, 400)]
+    lines = [line(0, "r-1"), *noise[:2], line(200, "r-1", status="closed"), noise[2]]
     town = run_lines(tmp_path, lines)
     assert sla(town) == [("r-1", "opened", "09-21T05:00", False), ("r-1", "closed", "09-21T04:20", True)]
     assert town.of("sla.closed")[0].data["retracts"] == town.of("sla.opened")[0].id
@@ -181,8 +182,8 @@ def test_a_report_that_comes_days_late_is_still_taken_and_after_a_week_refused(t
         line(6 * 1440, "b", "noise"),
         line(10, "late", place=(5000, 0)),
         line(8 * 1440, "c", "noise"),
-        line(20, "gone"),
         line(8 * 1440 + 1, "d", "noise"),
+        line(20, "gone"),
     ]
     town = run_lines(tmp_path, lines)
     assert {e.data["report"] for e in town.of("received.observed")} == {"a", "b", "c", "d", "late"}
