@@ -102,6 +102,8 @@ class FloodStep(StatefulBatchLogic[Item, tuple[str, Joined], dict[str, Any]]):
         if row is None:
             self._since[reading.station] = [reading.time_ns]
             return None  # one reading may be a wave
+        if row[0] == row[-1] == reading.time_ns:
+            return None  # said twice
         first = row[0]
         self._since[reading.station] = [first, max(row[-1], reading.time_ns)]
         return Condition(reading.clock_ns, first, reading.time_ns + HOLDS_NS, "flood", origin=f"J-02/{reading.station}")

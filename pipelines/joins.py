@@ -24,7 +24,7 @@ CITY: Final = "/city"
 """Key of everything that meets here; no junction can have this name."""
 APPROVALS: Final = "/approvals"
 """Key of the items of approval feeds."""
-_VERSION: Final = 4
+_VERSION: Final = 5
 _Meets = Facts | Readings | Reports | Conditions | Approvals | Mark
 
 

@@ -18,7 +18,7 @@ from smartstream.streams.indicators import Indicators
 
 INDICATORS: Final = "/indicators"
 """Key of the items of every indicator feed; no junction can have this name."""
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True)

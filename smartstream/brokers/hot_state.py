@@ -64,7 +64,7 @@ class HotState(Protocol):
         """Whether a list has a member."""
 
     def sweep(self, before_ns: int) -> None:
-        """Forget everything that was last said before an instant."""
+        """Forget everything that was last said before an instant; what stands in the site file has none, and stays."""
 
     def close(self) -> None:
         """Free connections and threads."""
@@ -129,7 +129,7 @@ class LocalState:
     def sweep(self, before_ns: int) -> None:
         """Forget everything that was last said before an instant."""
         for kind, kept in self._entries.items():
-            self._entries[kind] = {name: entry for name, entry in kept.items() if entry.at_ns >= before_ns}
+            self._entries[kind] = {n: entry for n, entry in kept.items() if not entry.at_ns or entry.at_ns >= before_ns}
 
     def everything(self) -> tuple[list[Entry], dict[str, frozenset[str]]]:
         """Every entry and every watch list, to build another home from."""

@@ -237,7 +237,7 @@ class RedisWriter:
     def _sweep(self, before_ns: int) -> None:
         for said in self._client.scan_iter(self.key("said", "*")):
             kind = said.decode().removeprefix(self.key("said", ""))
-            old = self._client.zrangebyscore(said, "-inf", f"({before_ns / 1e9}")
+            old = self._client.zrangebyscore(said, "(0", f"({before_ns / 1e9}")
             for at in range(0, len(old), _GONE):
                 gone = old[at : at + _GONE]
                 pipeline = self._client.pipeline(transaction=True)

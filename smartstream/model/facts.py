@@ -35,6 +35,11 @@ class Fact(msgspec.Struct, frozen=True, tag=True):
     more: dict[str, Any] = {}
 
 
+def speaker(report: Fact) -> str:
+    """Who made a report: messages are not reporters."""
+    return str(report.more.get("voice", report.entity))
+
+
 class Facts(msgspec.Struct, frozen=True, tag=True):
     """Facts of one side; nothing at or before the watermark will follow."""
 

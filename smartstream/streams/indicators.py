@@ -96,15 +96,28 @@ class Indicators:
             )
             series["missing"] = None
         if series["every_ns"]:
-            heapq.heappush(self._due, (at_ns + series["every_ns"], *key))
+            self._await(key, series, at_ns + series["every_ns"])
+
+    def _await(self, key: _Key, series: dict[str, Any], due_ns: int) -> None:
+        """Look again when the next value is due; one look a series is enough, for at it the newest value counts."""
+        if series["due"] is None or due_ns < series["due"]:
+            series["due"] = due_ns
+            heapq.heappush(self._due, (due_ns, *key))
 
     def _ring(self, clock_ns: int, out: list[CloudEvent | DeadLetter]) -> None:
         """Say what was owed by now and has not come."""
         while self._due and self._due[0][0] + self._lateness < clock_ns:
             due_ns, *key = heapq.heappop(self._due)
             series = self._series[key[0], key[1]]
-            if max(series["points"]) + series["every_ns"] != due_ns or series["missing"] is not None:
-                continue  # a newer value has come since
+            if series["due"] != due_ns:
+                continue  # an earlier look has taken its place
+            series["due"] = None
+            if series["missing"] is not None:
+                continue
+            owed_ns = max(series["points"]) + series["every_ns"]
+            if owed_ns != due_ns:  # a newer value has come since
+                self._await((key[0], key[1]), series, owed_ns)
+                continue
             series["missing"], series["missed"] = due_ns, series["missed"] + 1
             text = f"{key[0]} tại {key[1]}: chưa có số liệu đến hạn {self._local(due_ns)}."
             data = {"what": "missing", "last": rfc3339(max(series["points"])), "missed": series["missed"], "text": text}
@@ -180,8 +193,9 @@ class Indicators:
 
 
 def _new_series(unit: str) -> dict[str, Any]:
-    """``points``: value and revision by instant; ``missing``: since when a value is owed."""
-    return {"unit": unit, "points": {}, "target": None, "every_ns": 0, "missing": None, "late": 0, "missed": 0}
+    """``points``: value and revision by instant; ``due``: the next look; ``missing``: since when a value is owed."""
+    owed = {"every_ns": 0, "due": None, "missing": None, "late": 0, "missed": 0}
+    return {"unit": unit, "points": {}, "target": None, **owed}
 
 
 def _trend(points: dict[int, tuple[float, int]]) -> tuple[str, float]:
@@ -201,7 +215,6 @@ def _trend(points: dict[int, tuple[float, int]]) -> tuple[str, float]:
 
 
 def _dead(figure: Figure, reason: str, detail: str) -> DeadLetter:
-    place = f"line {figure.line}"
-    return DeadLetter(
-        "streams", reason, figure.side, figure.time_ns, place, detail, f"{figure.indicator} {figure.area}"
-    )
+    place = f"line {figure.line}, {figure.indicator}"  # a record is several
+    said = f"{figure.indicator} {figure.area}"
+    return DeadLetter("streams", reason, figure.side, figure.time_ns, place, detail, said)

@@ -35,6 +35,9 @@ _NAMED: Final = 50
 _BURST: Final = 5
 """Distinct clusters within an hour that can be a burst; and three times what the day before would let expect."""
 _BEFORE_NS, _AFTER_NS = 6 * _HOUR_NS, _HOUR_NS
+_DAY_NS: Final = 24 * _HOUR_NS
+_LATEST_BURSTS: Final = 1024
+"""Bursts that what happened elsewhere may still be linked to: by number, since nobody knows how far the joins lag."""
 _TOPICS: Final = {"crash": "accident", "crowd": "other"}
 """Kinds of incidents that go by another name among the categories of reports."""
 
@@ -182,18 +185,20 @@ class MediaDesk:
         key = (topic, ward)
         heard = self._heard.setdefault(key, [])
         insort(heard, at_ns)
-        del heard[: bisect_right(heard, at_ns - 25 * _HOUR_NS)]
-        now = len(heard) - bisect_right(heard, at_ns - _HOUR_NS)
-        usual = (len(heard) - now) / 24
+        del heard[: bisect_right(heard, heard[-1] - _HOUR_NS - 2 * _DAY_NS)]  # an item may be a day late
+        until, since, before = (bisect_right(heard, at) for at in (at_ns, at_ns - _HOUR_NS, at_ns - _HOUR_NS - _DAY_NS))
+        now, usual = until - since, (since - before) / 24
         burst = self._bursts.get(key)
         if now < _BURST or now <= 3 * usual or topic == "other":
             return
+        if burst is not None and at_ns < burst["at_ns"] - _HOUR_NS:
+            return  # what was a burst before the newest one is no news
         fresh = burst is None or at_ns - burst["last_ns"] > _HOUR_NS
         if fresh:
             name = _burst_name(topic, ward, at_ns)
             burst = self._bursts[key] = {"name": name, "at_ns": at_ns, "last_ns": at_ns, "n": 0}
         assert burst is not None
-        burst["last_ns"], burst["n"] = at_ns, burst["n"] + 1
+        burst["last_ns"], burst["n"] = max(burst["last_ns"], at_ns), burst["n"] + 1
         place = f" tại {ward}" if ward else ""
         data = {
             "burst": burst["name"],
@@ -241,7 +246,7 @@ class MediaDesk:
         self._oldest_ns = min(self._seen.values(), default=None)
         self._heard = {key: t for key, t in self._heard.items() if t and t[-1] >= until}
         self._bursts = {key: b for key, b in self._bursts.items() if b["last_ns"] >= until}
-        self._told = {name: b for name, b in self._told.items() if b.at_ns >= until}
+        self._told = dict(list(self._told.items())[-_LATEST_BURSTS:])
 
     def _prune(self, clock_ns: int, *, ended: bool) -> None:
         """What happened elsewhere must not pile up while the media are silent."""

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from smartstream.model.report_text import fold, likeness, pairs
+from smartstream.model.report_text import fold, likeness, pairs, voice_of
 from smartstream.model.time import NS
 from smartstream.streams.report_categories import CATEGORIES, Category
 
@@ -180,7 +180,7 @@ class Clusters:
             first_ns=voice.at_ns,
             last_ns=voice.at_ns,
             members=[voice.report],
-            reporters={_reporter(voice)},
+            reporters={voice_of(voice.reporter, voice.text)},
             placed=0 if voice.position is None else 1,
             lat_sum=0.0 if voice.position is None else voice.position[0],
             lon_sum=0.0 if voice.position is None else voice.position[1],
@@ -199,7 +199,7 @@ class Clusters:
     def _join(self, cluster: Cluster, voice: Voice) -> None:
         self._unfile(cluster)
         cluster.members.append(voice.report)
-        cluster.reporters.add(_reporter(voice))
+        cluster.reporters.add(voice_of(voice.reporter, voice.text))
         cluster.first_ns = min(cluster.first_ns, voice.at_ns)
         cluster.last_ns = max(cluster.last_ns, voice.at_ns)
         cluster.address = cluster.address or voice.address
@@ -269,11 +269,6 @@ def _news(cluster: Cluster, verb: Verb, at_ns: int) -> ClusterNews:
 
 def _id(voice: Voice) -> str:
     return blake2b(f"{voice.category}\x1f{voice.report}".encode(), digest_size=6).hexdigest()
-
-
-def _reporter(voice: Voice) -> str:
-    """Who speaks; without a name the words are the voice, so that a message copied a hundred times is one."""
-    return voice.reporter or "text:" + blake2b(fold(voice.text).encode(), digest_size=8).hexdigest()
 
 
 def _cell(lat: float, lon: float) -> tuple[int, int]:

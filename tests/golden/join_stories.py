@@ -188,6 +188,26 @@ STORIES = {
         },
         [("opened", "j1", 0), ("closed", "j1", 1), ("opened", "j1", 0), ("closed", "j1", 1)],
     ),
+    "one citizen who calls three times is one voice: no crash of a pair that stopped slowly": (
+        make(Crash),
+        {
+            "cam": [stuck_pair(660, "cam", "jam", 600), moved_off(900, "cam", "jam", 300.0), *quiet(3000)],
+            "reports": [report(t, f"r{t}", "accident", voice="him") for t in (700, 800, 900)],
+        },
+        [],
+    ),
+    "heavy rain and one citizen who writes three times, then another": (
+        make(Flood, alarm_m={}),
+        {
+            "gauges": [fact(t, "reading", "wl", "rain", 15.0) for t in (300, 600, 7500, 7800)],
+            "reports": [
+                *(report(t, f"r{t}", "flood", voice="him") for t in (700, 800, 900)),
+                *(report(t, f"r{t}", "flood", voice="him") for t in (7900, 8000)),
+                report(8100, "hers", "flood", voice="her"),
+            ],
+        },
+        [("opened", "wl", 0), ("closed", "wl", 1)],
+    ),
     "two that stood for two minutes and drove on: a microphone beside them heard nothing": (
         make(Crash),
         {
@@ -248,6 +268,44 @@ STORIES = {
             ("closed", "seen", 1),
             ("closed", "not-so", 1),
         ],
+    ),
+    "a report that says more is asked about once, one closed at once is over when it is answered": (
+        make(ReportEvidence, **SEEN),
+        {
+            "reports": [
+                report(900, "more", "parking"),
+                report(1000, "more", "parking"),
+                report(2400, "more", "parking"),
+                report(3000, "brief", "parking"),
+                report(3100, "brief", "parking", status="closed"),
+                report(4000, "brief", "parking"),
+                report(9000, "brief", "parking", status="closed"),
+                report(9000, "more", "parking", status="closed"),
+            ],
+            "cam": [lanes(t, "cam", still=4.0) for t in range(15, 9000, 15)],
+        },
+        [
+            ("opened", "more", 0),
+            ("opened", "brief", 0),
+            ("opened", "brief", 0),
+            ("closed", "brief", 1),
+            ("closed", "brief", 1),
+            ("closed", "more", 1),
+        ],
+    ),
+    "one citizen who says three times that it is not done, and two who say so": (
+        make(FalseClosing, **SEEN),
+        {
+            "reports": [
+                report(300, "a", "parking", voice="him"),
+                report(1200, "a", "parking", status="closed"),
+                *(report(t, f"again-{t}", "parking", voice="him") for t in (2000, 2100, 2200)),
+                report(300, "b", "flood", at=FAR, voice="him"),
+                report(1200, "b", "flood", status="closed", at=FAR),
+                *(report(t, f"b-{who}", "flood", at=FAR, voice=who) for t, who in ((2000, "him"), (2100, "her"))),
+            ],
+        },
+        [("opened", "b", 0), ("closed", "b", 1)],
     ),
     "a report closed while the water stands": (
         make(FalseClosing, **SEEN),

@@ -93,13 +93,14 @@ def test_keys_lists_and_sweeping(state):
     state.watch("stolen", ["h1", "h2"])
     state.watch("stolen", ["h2", "h3"])
     assert [state.watched("stolen", h) for h in ("h1", "h2", "h3")] == [False, True, True]
-    state.put([camera(1, 10**18), camera(2, 2 * 10**18)])
+    state.put([camera(1, 10**18), camera(2, 2 * 10**18), Entry("junction", "j1", 0, 0, b"of the site", (21.6, 105.8))])
     if isinstance(state, RedisState):
         assert state.settle()
     state.sweep(2 * 10**18)
     settle(state)
     assert state.get("camera", "cam-1") is None
     assert [name for name, _ in state.near("camera", 21.6, 105.84, 1000)] == ["cam-2"]
+    assert [name for name, _ in state.near("junction", 21.6, 105.8, 1000)] == ["j1"]  # was never said, and stays
 
 
 def test_processes_share_it(server, shared):

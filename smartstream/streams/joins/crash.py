@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
-from smartstream.model.facts import Fact, SideKind
+from smartstream.model.facts import Fact, SideKind, speaker
 from smartstream.model.time import NS
 from smartstream.streams.joins.incident import Contributor, Incident
 from smartstream.streams.joins.join import Join
@@ -40,7 +40,8 @@ class Crash(Join):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._told: dict[str, tuple[int, int]] = {}  # prompt lane: newest impact by junction: began, told
-        self._heard: list[tuple[int, Contributor, Any]] = []  # sounds and reports that an impact may still meet
+        # Sounds and reports that an impact may still meet: when, what, where, who.
+        self._heard: list[tuple[int, Contributor, Place | None, str]] = []
         self._listened: dict[str, tuple[Place | None, list[int]]] = {}  # by microphone: where, when it heard no impact
         self._pairs: dict[
             str, tuple[Fact, bool]
@@ -60,7 +61,7 @@ class Crash(Join):
 
     def begin(self, incident: Incident) -> None:
         """What was heard shortly before."""
-        for at_ns, by, place in self._heard:
+        for at_ns, by, place, _ in self._heard:
             self._meet(incident, at_ns, by, place)
         self.timers.set(f"end/{incident.id}", incident.since_ns + _LONGEST_NS)
 
@@ -94,7 +95,10 @@ class Crash(Join):
     def _hear(self, fact: Fact, by: Contributor) -> None:
         oldest = fact.time_ns - _KEPT_NS
         self._heard = [h for h in self._heard if h[0] >= oldest and (h[1].side, h[1].source) != ("report", by.source)]
-        self._heard.append((fact.time_ns, by, fact.position))
+        who = speaker(fact)
+        if by.side == "report" and any(h[3] == who and near(h[2], fact.position, _REPORT_M) for h in self._heard):
+            return  # who says it again is no second witness
+        self._heard.append((fact.time_ns, by, fact.position, who))
         for incident in list(self.incidents.values()):
             self._meet(incident, fact.time_ns, by, fact.position)
         for name, (pair, _) in list(self._pairs.items()):
@@ -110,7 +114,7 @@ class Crash(Join):
         began_ns = pair.more["began_ns"]
         witnesses = [
             by
-            for heard_ns, by, place in self._heard
+            for heard_ns, by, place, _ in self._heard
             if _speaks(by, heard_ns, place, began_ns, pair.time_ns, pair.position)
         ]
         if any(by.side == "sensor" for by in witnesses) or len(witnesses) >= _CALLERS:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 from zoneinfo import ZoneInfo
 
-from smartstream.model.facts import Fact, SideKind
+from smartstream.model.facts import Fact, SideKind, speaker
 from smartstream.model.time import NS
 from smartstream.streams.joins.incident import Contributor, Incident
 from smartstream.streams.joins.join import Join
@@ -32,7 +32,7 @@ class Flood(Join):
     name, kind, title = "J-02", "flood", "ngập nước"
     prompt: ClassVar[frozenset[SideKind]] = frozenset({"sensor"})
     needs: ClassVar[frozenset[SideKind]] = frozenset({"sensor", "report", "camera"})
-    state = ("_above", "_rain", "_voices", "_slow", "_low_since", "_high", "_before", "_newest")
+    state = ("_above", "_rain", "_voices", "_low_since", "_high", "_before", "_newest")
 
     def __init__(
         self,
@@ -49,8 +49,7 @@ class Flood(Join):
         self._above: dict[str, int] = {}  # prompt lane: readings in a row at or above the alarm
         self._rain: dict[str, list[tuple[int, float]]] = {}
         self._high: dict[str, tuple[int, float, Place | None]] = {}  # heavy rain by station: until, mm, place
-        self._voices: list[tuple[int, str, Place | None]] = []
-        self._slow: list[tuple[int, str, Place | None, float]] = []
+        self._voices: list[tuple[int, str, Place | None, str]] = []  # when, which report, where, who
         self._low_since: dict[str, int] = {}
         self._before: dict[str, float] = {}  # prompt lane: reading before the newest
         self._newest: dict[str, float] = {}  # settled lane: newest reading
@@ -81,7 +80,7 @@ class Flood(Join):
         for other in [i for i in self.incidents.values() if i.key == incident.key and i is not incident]:
             other.more["superseded_by"] = incident.id
             self.end(other, incident.since_ns)
-        for at_ns, report, place in self._voices:
+        for at_ns, report, place, _ in self._voices:
             if at_ns >= incident.since_ns - _BEFORE_NS and near(place, incident.position, self._radius):
                 self.support(incident, Contributor("report", report, "flood", at_ns, 0.5))
         self._low_since.pop(incident.key, None)
@@ -93,12 +92,13 @@ class Flood(Join):
         elif fact.kind == "reading" and fact.what == "rain":
             self._shower(fact)
         elif fact.kind == "report" and fact.what == "flood" and fact.more.get("status") == "open":
-            if fact.entity in {report for _, report, _ in self._voices}:
-                return
-            voice = Contributor("report", fact.entity, "flood", fact.time_ns, 0.5)
             self._voices = [v for v in self._voices if v[0] >= fact.time_ns - _AFTER_NS]
-            self._voices.append((fact.time_ns, fact.entity, fact.position))
-            self._heard(fact, voice)
+            who = speaker(fact)
+            for _, report, place, said in self._voices:
+                if report == fact.entity or (said == who and near(place, fact.position, self._radius)):
+                    return  # who says it again is no second voice
+            self._voices.append((fact.time_ns, fact.entity, fact.position, who))
+            self._heard(fact, Contributor("report", fact.entity, "flood", fact.time_ns, 0.5))
         elif fact.kind == "lanes" and fact.more["vehicles"] >= 2 and fact.more["still"] / fact.more["vehicles"] > _SLOW:
             share = fact.more["still"] / fact.more["vehicles"]
             self._heard(fact, Contributor("camera", fact.entity, "standing_traffic", fact.time_ns, 0.3, share))
@@ -119,7 +119,7 @@ class Flood(Join):
     def _on_rain(self, fact: Fact, station: str, fallen: float, place: Place | None) -> None:
         voices = [
             Contributor("report", report, "flood", at_ns, 0.5)
-            for at_ns, report, where in self._voices
+            for at_ns, report, where, _ in self._voices
             if at_ns >= fact.time_ns - _BEFORE_NS and near(where, place, self._radius)
         ]
         if len(voices) >= 2:

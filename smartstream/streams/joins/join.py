@@ -156,7 +156,8 @@ class Join:
                 in_time = self._prompt.push(item.side, fact.time_ns, fact)
             if not in_time:
                 detail = f"{self.name}: {fact.kind} {fact.what} at or before what has been joined already"
-                self._out.append(DeadLetter("streams", "late", item.side, fact.time_ns, fact.entity, detail))
+                place = f"{fact.entity}, {fact.kind} {fact.what} for {self.name}"  # each join has its own frontier
+                self._out.append(DeadLetter("streams", "late", item.side, fact.time_ns, place, detail))
         self._settled.mark(item.side, item.watermark_ns, idle=item.idle)
         if kind in self.prompt:
             self._prompt.mark(item.side, item.watermark_ns, idle=item.idle)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
-from smartstream.model.facts import Fact, SideKind
+from smartstream.model.facts import Fact, SideKind, speaker
 from smartstream.model.time import NS
 from smartstream.streams.joins.incident import Contributor, Incident
 from smartstream.streams.joins.join import Join
@@ -23,6 +23,7 @@ _SHOWN: Final = frozenset({"accident", "parking"})
 _ROAD: Final = _SHOWN | {"flood"}
 _SAME_NS: Final = {name: round(CATEGORIES[name].window_h * 60) * MINUTE for name in _ROAD}
 """Reports nearer in time than this may speak of the same thing, as at the desk."""
+_SAID_BY: Final = "said by "
 
 
 class _Evidence:
@@ -120,29 +121,37 @@ class ReportEvidence(_BesideReports):
 
     name, kind, title = "J-14", "report_evidence", "đối chiếu phản ánh"
     kept_ns = _BEFORE_NS + 2 * _AFTER_NS
-    state = ("_asked", "_seen", "_places")
+    state = ("_asked", "_answers", "_dealt_with", "_seen", "_places")
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._asked: dict[str, Fact] = {}
+        self._answers: dict[str, str] = {}  # by report: its incident
+        self._dealt_with: set[str] = set()  # closed before they were answered
 
     def settle(self, fact: Fact) -> None:
         """A report asks; all else is evidence."""
         if fact.kind != "report":
             self._evidence.add(fact)
-        elif fact.more.get("status") == "open" and fact.what in _ROAD and fact.entity not in self._asked:
-            self._asked[fact.entity] = fact
-            self.timers.set(fact.entity, fact.time_ns + _AFTER_NS)
+        elif fact.more.get("status") == "open" and fact.what in _ROAD:
+            self._dealt_with.discard(fact.entity)
+            if fact.entity not in self._asked and fact.entity not in self._answers:
+                self._asked[fact.entity] = fact
+                self.timers.set(fact.entity, fact.time_ns + _AFTER_NS)
         elif fact.more.get("status") == "closed":
-            told = next((i for i in self.incidents.values() if i.key == fact.entity), None)
-            if told is not None:
-                self.end(told, fact.time_ns)
+            if fact.entity in self._asked:
+                self._dealt_with.add(fact.entity)
+            elif fact.entity in self._answers:
+                self._over(fact.entity, fact.time_ns)
+
+    def _over(self, report: str, at_ns: int) -> None:
+        self.end(self.incidents[self._answers.pop(report)], at_ns)
+        self.timers.cancel(f"end/{report}")
 
     def timer(self, name: str, at_ns: int) -> None:
         """All who could speak have spoken; a day later the answer is forgotten."""
         if name.startswith("end/"):
-            if (incident := self.incidents.get(name[4:])) is not None:
-                self.end(incident, at_ns)
+            self._over(name[4:], at_ns)
             return
         fact = self._asked.pop(name)
         begin, end = fact.time_ns - _BEFORE_NS, fact.time_ns + _AFTER_NS
@@ -162,7 +171,11 @@ class ReportEvidence(_BesideReports):
         incident = self.open_late(
             fact, fact.entity, by, finding=finding, category=fact.what, witnesses=witnesses, detail=detail[finding]
         )
-        self.timers.set(f"end/{incident.id}", fact.time_ns + 24 * 60 * MINUTE)
+        self._answers[name] = incident.id
+        self.timers.set(f"end/{name}", fact.time_ns + 24 * 60 * MINUTE)
+        if name in self._dealt_with:
+            self._dealt_with.discard(name)
+            self._over(name, at_ns)
 
     def coverage(self, incident: Incident) -> dict[str, Any]:
         """Who could see the place."""
@@ -173,7 +186,7 @@ class FalseClosing(_BesideReports):
     """J-15: a report is closed as dealt with, and gauges or citizens go on showing that it is not.
 
     Opens when, from ten minutes to a day after the closing, a gauge stands at its alarm for three readings, a camera
-    sees somebody in the way for ten minutes, or two others report the same. A gauge that shows the water gone settles
+    sees somebody in the way for ten minutes, or two citizens report the same. A gauge that shows the water gone settles
     it; a camera that has seen the road free for five minutes since the report sees somebody else later; who reports it
     when nobody has for longer than the desk takes reports for duplicates speaks of another one.
     """
@@ -236,10 +249,10 @@ class FalseClosing(_BesideReports):
                 self._await(fact)
                 self._another(fact)
         elif fact.more.get("status") == "closed" and fact.entity in self._open:
-            if (first := self._open.pop(fact.entity)).what in _ROAD:
-                self._closed[fact.entity] = (first, fact.time_ns)
-                self._said[fact.entity] = self._last_said(first)
-                self.timers.set(fact.entity, fact.time_ns + 24 * 60 * MINUTE)
+            first = self._open.pop(fact.entity)
+            self._closed[fact.entity] = (first, fact.time_ns)
+            self._said[fact.entity] = self._last_said(first)
+            self.timers.set(fact.entity, fact.time_ns + 24 * 60 * MINUTE)
         elif fact.entity in self._closed and fact.more.get("status") != "closed":
             first = self._closed[fact.entity][0]  # reopened: somebody has noticed
             self._forget(fact.entity)
@@ -269,6 +282,8 @@ class FalseClosing(_BesideReports):
 
     def _await(self, first: Fact) -> None:
         """A report is open: whoever it speaks of stands there, for all that a camera has seen."""
+        if first.what not in _ROAD:
+            return  # nobody will ask for it
         self._open[first.entity] = first
         if first.what == "parking" and first.position is not None:
             for camera in self._evidence.witnesses(first.what, first.position):
@@ -281,7 +296,7 @@ class FalseClosing(_BesideReports):
         """Three in a row of a gauge, ten minutes of a camera, two reports: enough."""
         incident = self._incident(report)
         counts = self._count.setdefault(report, {})
-        name = "reports" if by.side == "report" else by.source
+        name = f"{_SAID_BY}{speaker(fact)}" if by.side == "report" else by.source
         if not wrong:
             counts.pop(name, None)
             if by.side == "sensor" and incident is None:
@@ -295,7 +310,8 @@ class FalseClosing(_BesideReports):
             if by.side not in incident.sides or by.side == "report":
                 self.support(incident, by)
             return
-        enough = {"sensor": len(times) >= 3, "report": len(times) >= 2}.get(by.side, times[-1] - times[0] >= _AFTER_NS)
+        voices = sum(who.startswith(_SAID_BY) for who in counts)
+        enough = {"sensor": len(times) >= 3, "report": voices >= 2}.get(by.side, times[-1] - times[0] >= _AFTER_NS)
         if enough:
             self.open_late(
                 _at_its_place(fact, first), report, [by], category=first.what, closed=True, detail="đề nghị mở lại"

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from pipelines.sectors import SectorSpec, SectorStep
 from smartstream.ingest.indicator_lines import IndicatorLines
 from smartstream.ingest.lines import file_source
-from smartstream.model.items import DeadLetter
+from smartstream.model.items import DeadLetter, Figure
 from smartstream.model.time import NS
 from smartstream.streams import indicators
 
@@ -102,6 +103,31 @@ def test_dead_letters_keep_their_place(tmp_path):
         ("bad_field", "line 1"),
         ("bad_field", "line 2"),
     ]
+
+
+def test_letters_of_one_record_are_told_apart(tmp_path):
+    record = {"time": T0, "record": "dvc.queue", "area": "1", "desk": "d", "waiting": 3, "counters_open": 2}
+    path = tmp_path / "i.ndjson"
+    path.write_text(2 * (json.dumps(record) + "\n"))
+    feed, step, ids = IndicatorLines(file_source("i", path, lateness_ns=NS)), SectorStep(SPEC), []
+    while not feed.ended:
+        figures = [item for item in feed.read() if type(item).__name__ == "Figures"]
+        ids += [event.id for event in step.on_batch(figures)[0] if ".dlq." in event.type]
+    assert len(set(ids)) == len(ids) == 2
+
+
+def test_what_is_owed_in_a_year_and_comes_every_second_fills_no_memory():
+    desk = indicators.Indicators("s", ZoneInfo("Asia/Ho_Chi_Minh"), 600 * NS)
+    for i in range(500):
+        at_ns = (T0 + i) * NS
+        desk.take([Figure(at_ns, at_ns, "i", i, "a", "1", float(i), "u", every_s=366 * 24 * HOUR)], at_ns)
+    assert len(desk.snapshot()["due"]) == 1
+
+
+def test_a_shorter_term_counts_at_once(tmp_path):
+    lines = [value(0, 1, every_s=100 * HOUR), value(1, 2, every_s=HOUR), value(4, 3, "2"), value(5, 4, "2")]
+    missing = [data["at"] if "at" in data else data["last"] for kind, data in tell(tmp_path, lines) if "opened" in kind]
+    assert len(missing) == 1
 
 
 def test_made_up_areas_fill_no_memory_and_silence_nobody_known(tmp_path, monkeypatch):

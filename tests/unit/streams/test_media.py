@@ -113,6 +113,25 @@ def test_a_burst_is_of_stories_not_of_copies(tmp_path):
     assert all(burst["since"] < "2026-09-21T22" for burst in late)  # what is always so is no burst any more
 
 
+def test_a_story_that_comes_late_makes_no_burst_of_the_hours_after_it(tmp_path):
+    """Six stories in half a day, and one from before them: they were taken for seven in its hour."""
+    slow = list(floods(12, 0, 120))
+    behind = {**next(floods(1, 500)), "time": T0 + 9 * 3600}
+    events = tell(tmp_path, [*slow, behind], turn_lines=1)
+    assert len(kinds(events, "media.cluster")) == 13
+    assert not kinds(events, "media.burst")
+
+
+def test_what_the_joins_tell_days_later_is_linked_all_the_same(tmp_path):
+    lines = [*floods(6), *(next(floods(1, 1440 * day)) for day in range(1, 7))]
+    told = [
+        {e.to_json() for e in tell(tmp_path, lines, NEAR, first=first) if ".link." in e.type}
+        for first in ("items", "happened")
+    ]
+    assert told[0] == told[1]
+    assert len(told[0]) == 2
+
+
 NEAR = [
     Happening("cl-1", "flood", "05443", (T0 - 3600) * NS),
     Happening("in-2", "flood", "", (T0 + 1500) * NS),
