@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from smartstream.errors import DataLossError, InvalidInputError, MissingExtraError, UnavailableError
+from smartstream import _core
+from smartstream.errors import DataLossError, InvalidInputError, MissingExtraError, SmartstreamError, UnavailableError
 from smartstream.evidence.canonical import canonical
 from smartstream.evidence.cases import StoredCase
 from smartstream.evidence.desk import Sample
@@ -18,6 +19,8 @@ from smartstream.model.time import parse_instant
 
 _CELLS: Final = 48
 """Of the picture's width: a face or a plate is less than one."""
+_FLAT: Final = 1.0
+"""A picture whose brightness deviates less shows nothing."""
 
 
 def export(case: StoredCase, folder: Path) -> list[Path]:
@@ -92,6 +95,8 @@ def redact_clip(source: Path, target: Path, samples: Sequence[Sample], *, first_
                 break
             at_ms = reader.get(cv2.CAP_PROP_POS_MSEC)
             start_ms = at_ms if start_ms is None else start_ms
+            if not frames and not _is_first(picture, source):
+                break
             box = box_at(samples, first_ns + round((at_ms - start_ms) * 1e6))
             writer.write(redact(picture, None if box is None else list(box)))
             frames += 1
@@ -102,6 +107,19 @@ def redact_clip(source: Path, target: Path, samples: Sequence[Sample], *, first_
         target.unlink(missing_ok=True)
         raise UnavailableError(f"{source.name}: this OpenCV cannot read the clip, or not write Motion JPEG")
     return frames
+
+
+def _is_first(picture: Rgb, source: Path) -> bool:
+    """Whether OpenCV shows what our own decoder does: of interlaced H.264 it gives what lay in memory."""
+    try:
+        luma = _core.still(str(source), 0.0).astype(np.float64)
+    except SmartstreamError:
+        return False
+    if luma.shape != picture.shape[:2]:
+        return False
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float64)
+    flat = luma.std() < _FLAT
+    return bool(flat if grey.std() < _FLAT else not flat and np.corrcoef(luma.ravel(), grey.ravel())[0, 1] > 0.5)
 
 
 def redact(picture: Rgb, box: list[float] | None) -> Rgb:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from smartstream.evidence.files import read_plain
 from smartstream.evidence.keys import KEYS, is_signed, public_key, published, require_cryptography
 from smartstream.evidence.lines import START, decoded, follow, head_of, is_canonical, is_whole, read_head
 from smartstream.evidence.store import MANIFEST, PACKAGES, SIGNATURE
+from smartstream.evidence.told import Told
 
 _FOLDERS: Final = frozenset({KEYS, PACKAGES, CHAINS})
 _LEFT: Final = "left by a writer that was stopped; the next one clears it"
@@ -42,27 +43,33 @@ class _Chains:
     Attributes:
         held: The link of every package that is to be there, by camera and id.
         known: Every package that ever was linked or taken back.
+        said: Every manifest that was linked and every suspicion that was taken back, as events tell them.
     """
 
     def __init__(self) -> None:
         self.held: dict[tuple[str, str], Link] = {}
         self.known: set[str] = set()
+        self.said: set[tuple[str, ...]] = set()
 
     def take(self, link: Link) -> None:
         """The next link."""
         self.known.add(link.evidence)
+        self.said.add((link.evidence, "evidence", link.manifest) if link.manifest else (link.evidence, "retracted"))
         if link.tombstone is not None:
             self.held.pop((link.camera, link.evidence), None)
         elif link.retracted is None:
             self.held[link.camera, link.evidence] = link
 
 
-def verify(folder: Path, *, trusted: frozenset[str] | None = None) -> tuple[int, list[Finding]]:
+def verify(
+    folder: Path, *, trusted: frozenset[str] | None = None, told: Iterable[Told] = ()
+) -> tuple[int, list[Finding]]:
     """Check a store; reads everything, changes nothing.
 
     Args:
         folder: The store.
         trusted: Ids of the keys that may have signed; ``None`` takes every key that lies in the store.
+        told: What events say of it: an older state of the whole store shows by nothing else.
 
     Returns:
         How many packages it holds, and what is wrong.
@@ -79,7 +86,14 @@ def verify(folder: Path, *, trusted: frozenset[str] | None = None) -> tuple[int,
         for where, entry in _lines(folder, log, keys, findings):
             if str(entry.get("evidence_id")) not in chains.known:
                 findings.append(Finding("missing", where, f"no chain knows its case {entry.get('evidence_id')}"))
+            chains.said.add(tuple(str(entry.get(name)) for name in ("evidence_id", "decision", "officer", "at")))
     findings += _strangers(folder, chains)
+    findings += [
+        Finding("missing", one.where, f"the store knows of no such event of {one.evidence}")
+        for one in told
+        if one.verb != "evidence" or one.hash is not None  # what the disk refused was never there
+        if (one.evidence, one.verb, *(said for said in (one.hash, one.officer, one.at) if said)) not in chains.said
+    ]
     return len(chains.held), findings
 
 

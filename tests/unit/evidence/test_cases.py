@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from datetime import date
 from hashlib import sha256
 
@@ -16,6 +17,7 @@ pytest.importorskip("cv2", reason="needs the extra draw")
 
 import cv2
 
+from smartstream import _core
 from smartstream.cli.recall import recall
 from smartstream.cli.review import review
 from smartstream.errors import DataLossError, InvalidInputError, UnavailableError
@@ -327,6 +329,38 @@ def test_a_redacted_clip_shows_the_accused_alone(tmp_path):
     assert all(outside < 20 for _, outside in contrast)
     assert all(inside > 80 for inside, _ in contrast[:20])
     assert all(inside < 20 for inside, _ in contrast[22:]), "nobody knows where it was: nothing can be recognised"
+
+
+def filmed(path, *options, picture="testsrc"):
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("needs ffmpeg")
+    source = ["-f", "lavfi", "-i", f"{picture}=size=320x240:rate=10:duration=2"]
+    subprocess.run(["ffmpeg", "-v", "error", *source, "-c:v", "libx264", *options, str(path)], check=True)
+    return path
+
+
+def test_a_clip_that_says_it_lies_on_its_side_is_redacted_as_it_was_coded(tmp_path):
+    """Boxes lie in the coded picture: OpenCV turned it, and what it left sharp was somebody else."""
+    filmed(tmp_path / "up.mp4", "-pix_fmt", "yuv420p")
+    source, copy = tmp_path / "in.mp4", ["-c", "copy", "-metadata:s:v", "rotate=90"]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(tmp_path / "up.mp4"), *copy, str(source)], check=True)
+    if cv2.VideoCapture(str(source)).get(cv2.CAP_PROP_ORIENTATION_META) == 0:
+        pytest.skip("this ffmpeg says it in another way")
+    assert redact_clip(source, tmp_path / "out.avi", [], first_ns=0) == 20
+    assert cv2.VideoCapture(str(tmp_path / "out.avi")).read()[1].shape == (240, 320, 3)
+
+
+def test_a_clip_that_opencv_cannot_show_is_told(tmp_path):
+    """Of interlaced pictures it gives whatever lay in memory."""
+    options = ("-pix_fmt", "yuv420p", "-flags", "+ildct+ilme", "-x264-params", "tff=1")
+    source = filmed(tmp_path / "in.mp4", *options, picture="testsrc2")
+    try:
+        redact_clip(source, tmp_path / "out.avi", [], first_ns=0)
+    except UnavailableError:
+        assert not (tmp_path / "out.avi").exists()
+        return
+    grey = cv2.cvtColor(cv2.VideoCapture(str(source)).read()[1], cv2.COLOR_BGR2GRAY)
+    assert np.corrcoef(grey.ravel(), _core.still(str(source), 0.0).ravel())[0, 1] > 0.9
 
 
 def test_the_accused_has_no_box_where_nobody_saw_it():

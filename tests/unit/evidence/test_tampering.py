@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 
@@ -12,13 +13,14 @@ pytest.importorskip("cryptography", reason="needs the extra evidence")
 
 from test_store import NS, drop, fill
 
-from smartstream.errors import DataLossError
+from smartstream.errors import DataLossError, InvalidInputError
 from smartstream.evidence import lines, store
 from smartstream.evidence.audit import ACCESS, REVIEWS, append
 from smartstream.evidence.canonical import canonical
 from smartstream.evidence.chain import Withdrawn
 from smartstream.evidence.keys import Signer, publish
 from smartstream.evidence.store import EvidenceStore
+from smartstream.evidence.told import told_by
 from smartstream.evidence.verify import verify
 
 FIRST = "packages/cam-0/00000002"
@@ -111,6 +113,34 @@ def test_a_case_that_only_the_logs_know_is_missed(ev):
         path.unlink()
     shutil.rmtree(ev / "packages/cam-0")
     assert {f.where for f in verify(ev)[1]} == {f"{log}:{n}" for log in (ACCESS, REVIEWS) for n in (1, 2)}
+
+
+def test_events_know_what_was_taken_with_all_that_told_of_it(ev, tmp_path):
+    """An older state of the store put back whole: every signature in it holds."""
+    events = tmp_path / "events"
+    links = [json.loads(line) for line in (ev / "chain/cam-0.ndjson").read_text().splitlines()]
+    told = [("evidence", link["evidence"], {"hash": link["manifest"]}) for link in links[:5]]
+    told += [("evidence", "beef", {"hash": None, "why": "disk_full"}), ("retracted", f"{2:08x}", {"retracts": "v"})]
+    shutil.copytree(ev, tmp_path / "old")
+    made, (package,) = fill(ev, 11)[0], fill(ev, 11)[1][-1:]
+    by = {"officer": "a", "at": "2026-09-21T14:13:32.040Z"}
+    append(ev, REVIEWS, {"evidence_id": package.evidence, "decision": "confirmed", **by}, made._signer)
+    told += [("evidence", package.evidence, {"hash": package.manifest}), ("confirmed", package.evidence, by)]
+    lines = [
+        {"type": f"vn.ioc.violation.red_light.{verb}.v1", "data": {"evidence_id": evidence, **data}}
+        for verb, evidence, data in told
+    ]
+    events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert verify(ev, told=told_by(events)) == (11, [])
+    assert verify(tmp_path / "old") == (10, [])
+    assert {f.where for f in verify(tmp_path / "old", told=told_by(events))[1]} == {"events:8", "events:9"}
+
+
+@pytest.mark.parametrize("line", [b"\xff", b"[" * 100_000, b"[]", b"{}", b'{"type":5}', b'{"type":"a","data":5}'])
+def test_what_is_no_event_is_told(line, tmp_path):
+    (tmp_path / "events").write_bytes(line + b"\n")
+    with pytest.raises(InvalidInputError, match="events, line 1: expected an event"):
+        told_by(tmp_path / "events")
 
 
 @pytest.mark.parametrize(
