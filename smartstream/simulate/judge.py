@@ -40,6 +40,8 @@ GRACE_S: Final = 0.3
 INCURSION_M: Final = 3.0
 MIN_STOP_S: Final = 2.0
 DILEMMA_MPS2: Final = 3.5
+_NOT_OF_BICYCLES: Final = ("u_turn", "box_blocking", "fail_to_yield_pedestrian")
+"""Acts that NĐ 168/2024 Điều 9 does not name."""
 _SEEN_AFTER_S: Final = 0.3
 _ASTRIDE: Final = "astride two lanes with different signals"
 
@@ -66,6 +68,7 @@ def judge(sightings: Sequence[Sighting], plan: SignalPlan) -> tuple[list[Finding
         findings += box_blocking(sighting, vehicles)
     findings += illegal_stops(vehicles)
     findings += failures_to_yield(vehicles, [s for s in sightings if s.mover.road_class == "pedestrian"])
+    findings = [f for f in findings if f.sighting.mover.road_class != "bicycle" or f.kind not in _NOT_OF_BICYCLES]
     return sorted(findings, key=lambda f: (f.t_s, f.kind, f.sighting.mover.id)), sorted(
         crossings, key=lambda c: (c.t_s, c.sighting.mover.id)
     )

@@ -25,6 +25,8 @@ use crate::verdict::doubt_reason;
 pub struct ArrowState {
     ways: Vec<Way>,
     exit: Option<Exit>,
+    /// Last frame before the crossing in which its front was still before the line.
+    front_before: Option<EventTime>,
     done: bool,
 }
 
@@ -57,16 +59,22 @@ impl LightRule {
     /// Take in an observation of a track and the lines it crossed with it.
     pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut ArrowState) -> Option<Candidate> {
         let crosses = || seen.crossed.iter().any(|(line, _)| *line == self.line);
-        if state.done || state.ways.is_empty() && !crosses() {
+        if state.done {
+            return None;
+        }
+        if state.ways.is_empty() && !crosses() {
+            if self.is_before(cx, seen) {
+                state.front_before = Some(seen.now);
+            }
             return None;
         }
         state.ways.resize_with(self.movements.len(), Way::default);
         for (way, &movement) in state.ways.iter_mut().zip(&self.movements) {
-            let found = self.observe_as(cx, seen, movement, &mut way.state);
+            let found = self.observe_as(cx, seen, (movement, state.front_before), &mut way.state);
             way.found = way.found.take().or(found);
         }
         if state.exit.is_none() && state.ways.iter().any(|w| w.state.is_over()) {
-            state.exit = exit(cx, seen);
+            state.exit = self.exit(cx, seen);
         }
         let way = agreed(&state.ways).or_else(|| self.by_exit(state))?;
         let told = state.ways[way].found.clone().map(|found| prove(seen.track, state, found));
@@ -98,11 +106,28 @@ impl LightRule {
         told
     }
 
+    /// The exit line that this observation has crossed.
+    fn exit(&self, cx: &Context<'_>, seen: &Seen<'_>) -> Option<Exit> {
+        let stop = &cx.layout.lines[usize::from(self.line)];
+        let ways = (stop.way_over(stop.lawful_rightward.unwrap_or(true)), seen.track.heading(2.0)?);
+        seen.crossed.iter().find_map(|(line, crossing)| {
+            let road = &cx.layout.lines[usize::from(*line)];
+            let movement = road.movement.filter(|_| road.kind == LineKind::Exit)?;
+            let shows = cx.layout.shows(movement, ways, seen.place.foot);
+            shows.then_some(Exit { movement, from: crossing.from, to: crossing.to })
+        })
+    }
+
     /// The way that the exit line shows, once the table is through with it.
     fn by_exit(&self, state: &ArrowState) -> Option<usize> {
         let went = state.exit?.movement;
-        let way = self.movements.iter().position(|m| *m == Some(went)).unwrap_or(0);
-        state.ways[way].state.done.then_some(way)
+        let of = |movement| self.movements.iter().position(|m| *m == Some(movement));
+        let (own, others) = (of(went), 0);
+        // Who may turn left may turn back, and where an arrow holds back the left alone, nobody is accused by it.
+        let left = of(Movement::Left).filter(|_| own.is_none() && went == Movement::UTurn);
+        let ways = [own.unwrap_or(others), left.unwrap_or(own.unwrap_or(others))];
+        let done = ways.iter().all(|&way| state.ways[way].state.done);
+        ways.into_iter().min_by_key(|&way| state.ways[way].found.is_some()).filter(|_| done)
     }
 }
 
@@ -114,15 +139,6 @@ fn prove(track: &TrackState, state: &ArrowState, mut found: Candidate) -> Candid
         found.explanation = found.explanation.interval("exit_line", exit.from, exit.to);
     }
     found
-}
-
-/// The exit line that this observation has crossed.
-fn exit(cx: &Context<'_>, seen: &Seen<'_>) -> Option<Exit> {
-    seen.crossed.iter().find_map(|(line, crossing)| {
-        let road = &cx.layout.lines[usize::from(*line)];
-        let movement = road.movement.filter(|_| road.kind == LineKind::Exit)?;
-        Some(Exit { movement, from: crossing.from, to: crossing.to })
-    })
 }
 
 /// The first way, when the table is through with all and says the same of each.

@@ -71,8 +71,36 @@ struct Watched {
     rules: Vec<RuleState>,
     /// Findings that wait until the track is believed.
     held: Vec<Finding>,
-    /// Proven acts: kind, first and last instant.
-    acts: Vec<(RuleKind, EventTime, EventTime)>,
+    /// Proven acts.
+    acts: Vec<Act>,
+    /// Lanes in which a meter has proved its speed.
+    metered: Vec<u16>,
+}
+
+/// What a track has been accused of.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Act {
+    kind: RuleKind,
+    from: EventTime,
+    to: EventTime,
+    /// Of an act against a light: its group, and when the phase began.
+    phase: Option<(u16, EventTime)>,
+}
+
+impl Act {
+    fn of(candidate: &Candidate) -> Self {
+        let against_light =
+            matches!(candidate.kind, RuleKind::RedLight | RuleKind::YellowLight | RuleKind::StopLine);
+        let phase = candidate.signal.filter(|_| against_light).map(|s| (s.group, s.phase.since));
+        Self { kind: candidate.kind, from: candidate.first(), to: candidate.last(), phase }
+    }
+
+    /// Whether it is the same conduct as `told`, under another rule or told by another line or zone of the same.
+    fn repeats(&self, told: &Self) -> bool {
+        let at_once = told.from <= self.to && self.from <= told.to;
+        at_once && is_part_of(self.kind, told.kind)
+            || self.kind == told.kind && (at_once || self.phase.is_some() && self.phase == told.phase)
+    }
 }
 
 /// What a certified meter measured.
@@ -174,7 +202,7 @@ impl Watch {
     /// A meter read the speed of a vehicle in a lane. Nobody is accused
     /// unless the lane is watched, the certificate holds and one vehicle
     /// only was there.
-    pub fn reading(&self, state: &CameraState, reading: &Reading) -> Option<Finding> {
+    pub fn reading(&self, state: &mut CameraState, reading: &Reading) -> Option<Finding> {
         let lane = self.layout.lanes.iter().position(|l| l.id == reading.lane)?;
         let (tolerance_kmh, limit_kmh) = self.rules.speed_limit(&self.layout, lane as u16)?;
         if reading.speed_kmh <= limit_kmh + tolerance_kmh {
@@ -184,18 +212,22 @@ impl Watch {
             let near = w.track.last_lane.filter(|m| usize::from(m.lane) == lane);
             near.is_some_and(|m| reading.time.seconds_since(m.time).abs() <= METER_S)
         };
-        let mut there = state.tracks.iter().filter(|(_, w)| was_there(w)).map(|(&id, w)| (id, w.track.class));
-        let vehicle = there.next().filter(|_| there.next().is_none());
+        let is_vehicle = |w: &&mut Watched| !w.track.on_foot && was_there(&&**w);
+        let mut there = state.tracks.iter_mut().map(|(&id, w)| (id, w)).filter(|(_, w)| is_vehicle(w));
+        let alone = there.next().filter(|_| there.next().is_none());
+        let vehicle = alone.filter(|(_, w)| w.track.is_confirmed());
         let mut doubts = Vec::new();
         if !reading.certified {
             doubts.push(Reason::CertificateInvalid);
         }
-        if vehicle.is_none() {
-            doubts.push(Reason::IdentityDoubt);
+        let since = reading.time.plus_seconds(-METER_S);
+        match &vehicle {
+            Some((_, w)) => doubts.extend(doubt_reason(w.track.doubt_since(since))),
+            None => doubts.push(Reason::IdentityDoubt),
         }
-        let (id, class) = vehicle.unwrap_or_default();
-        Some(Finding::Candidate(Candidate {
-            track: vehicle.map(|_| id),
+        let (id, class) = vehicle.as_ref().map(|(id, w)| (*id, w.track.class)).unwrap_or_default();
+        let mut candidate = Candidate {
+            track: vehicle.as_ref().map(|_| id),
             lane: Some(lane as u16),
             doubts,
             explanation: Explanation::default()
@@ -203,7 +235,13 @@ impl Watch {
                 .fact("limit_kmh", limit_kmh)
                 .threshold("tolerance_kmh", tolerance_kmh),
             ..Candidate::new(RuleKind::Speeding, reading.time, id, class)
-        }))
+        };
+        if let Some((_, w)) = vehicle.filter(|_| candidate.doubts.is_empty()) {
+            // A meter reads one passage several times.
+            candidate.duplicate = w.metered.contains(&(lane as u16));
+            w.metered.push(lane as u16);
+        }
+        Some(Finding::Candidate(candidate))
     }
 
     /// The lane in whose traffic a passage counts.
@@ -256,6 +294,7 @@ impl Watch {
                 rules: self.rules.single.iter().map(crate::rule::Rule::start).collect(),
                 held: Vec::new(),
                 acts: Vec::new(),
+                metered: Vec::new(),
             }
         });
         let seen = Observation {
@@ -281,7 +320,7 @@ impl Watch {
         (passed, counts): (&mut Passed, &mut CameraCounts),
         found: &mut Vec<Finding>,
     ) {
-        let Watched { track, placed, rules, held, acts } = watched;
+        let Watched { track, placed, rules, held, acts, .. } = watched;
         let is_outline = track.class_by_size;
         let mut pass = |line: u16, crossing: &Crossing, unseen: bool| {
             let is_open = |f: &Finding| matches!(f, Finding::Passage(p) if p.line == line && !p.unseen);
@@ -313,7 +352,7 @@ impl Watch {
         if track.class != VehicleClass::Pedestrian {
             let seen = Seen { id, track, now, place, crossed };
             for (rule, state) in self.rules.single.iter().zip(rules) {
-                if let Some(candidate) = rule.observe(cx, &seen, state) {
+                if let Some(candidate) = rule.observe(cx, &seen, state).filter(Candidate::is_named) {
                     held.push(weigh(candidate, acts));
                 }
             }
@@ -335,7 +374,9 @@ impl Watch {
         for (rule, conflict) in self.rules.conflicts.iter().zip(&mut state.conflicts) {
             let Some(watched) = state.tracks.get(&id) else { continue };
             let seen = Seen { id, track: &watched.track, now, place, crossed: &[] };
-            let Some(mut candidate) = rule.observe(&seen, conflict) else { continue };
+            let Some(mut candidate) = rule.observe(&seen, conflict).filter(Candidate::is_named) else {
+                continue;
+            };
             let vehicle =
                 candidate.track.and_then(|t| state.tracks.get(&t)).filter(|w| w.track.is_confirmed());
             if let Some(vehicle) = vehicle {
@@ -386,7 +427,9 @@ impl Watch {
         let Watched { track, rules, held, acts, .. } = watched;
         if track.class != VehicleClass::Pedestrian {
             for (rule, state) in self.rules.single.iter().zip(rules) {
-                held.extend(rule.end(cx, id, track, state).map(|c| weigh(c, acts)));
+                held.extend(
+                    rule.end(cx, id, track, state).filter(Candidate::is_named).map(|c| weigh(c, acts)),
+                );
             }
         }
         if track.is_confirmed() {
@@ -438,12 +481,11 @@ fn may_be_back(track: &TrackState, passage: &Passage) -> bool {
 
 /// A candidate beside the other acts of its track: what is part of a proven
 /// one is not held against the vehicle again.
-fn weigh(mut candidate: Candidate, acts: &mut Vec<(RuleKind, EventTime, EventTime)>) -> Finding {
-    let (first, last) = (candidate.first(), candidate.last());
-    candidate.duplicate =
-        acts.iter().any(|&(kind, from, to)| is_part_of(candidate.kind, kind) && from <= last && first <= to);
+fn weigh(mut candidate: Candidate, acts: &mut Vec<Act>) -> Finding {
+    let act = Act::of(&candidate);
+    candidate.duplicate = acts.iter().any(|told| act.repeats(told));
     if candidate.doubts.is_empty() && !candidate.duplicate {
-        acts.push((candidate.kind, first, last));
+        acts.push(act);
     }
     Finding::Candidate(candidate)
 }

@@ -93,6 +93,10 @@ struct Stay {
     /// Index of the lane, where there is one.
     lane: Option<u16>,
     since: EventTime,
+    /// Whether it came in the hours of the rule; `None` where a clock leaves that open.
+    came_in_hours: Option<bool>,
+    /// It has been there in them.
+    in_hours: bool,
     last: EventTime,
     start: Point,
     /// Where it was last.
@@ -107,10 +111,14 @@ struct Stay {
 }
 
 impl Stay {
-    fn new(lane: Option<u16>, seen: &Seen<'_>) -> Self {
+    fn new(rule: &DwellRule, cx: &Context<'_>, lane: Option<u16>, seen: &Seen<'_>) -> Self {
+        let clock = cx.layout.clock_s;
+        let (from, to) = (seen.now.plus_seconds(-clock), seen.now.plus_seconds(clock));
         Self {
             lane,
             since: seen.now,
+            came_in_hours: rule.window.surely_holds(cx.calendar, from, to),
+            in_hours: false,
             last: seen.now,
             start: seen.place.pos,
             here: seen.place.pos,
@@ -126,6 +134,7 @@ impl Stay {
     fn go_on(&mut self, rule: &DwellRule, cx: &Context<'_>, seen: &Seen<'_>, is_there: bool, crossed: bool) {
         if is_there {
             self.last = seen.now;
+            self.in_hours |= rule.window.holds(cx.calendar, seen.now);
             self.here = seen.place.pos;
             self.aloft = aloft(cx, seen);
             self.path_m = self.path_m.max((seen.place.pos - self.start).length() * seen.place.unit_m);
@@ -208,7 +217,7 @@ impl DwellState {
             self.sure = None;
         }
         if self.sure.is_none() && seen.track.doubt_since(seen.now).is_none() {
-            self.sure = here.map(|lane| Box::new(Stay::new(lane, seen)));
+            self.sure = here.map(|lane| Box::new(Stay::new(rule, cx, lane, seen)));
         }
         if let Some(sure) = &mut self.sure {
             sure.go_on(rule, cx, seen, here.is_some(), crossed);
@@ -229,8 +238,8 @@ impl DwellRule {
             (Some(stay), None) if seen.now > stay.last.plus_seconds(BRIEFLY_AWAY_S) && !crossed => {
                 return self.leave(seen.id, seen.track, state);
             }
-            (None, Some(lane)) if self.window.holds(cx.calendar, seen.now) => {
-                state.stay = Some(Box::new(Stay::new(lane, seen)));
+            (None, Some(lane)) => {
+                state.stay = Some(Box::new(Stay::new(self, cx, lane, seen)));
             }
             _ => {}
         }
@@ -293,8 +302,9 @@ impl DwellRule {
 
     fn leave(&self, id: u32, track: &TrackState, state: &mut DwellState) -> Option<Candidate> {
         let (stay, sure) = (state.stay.take()?, state.sure.take());
+        let came_in_hours = stay.came_in_hours; // whoever it was since
         let mut stay = sure.filter(|sure| stay.is_open() && sure.proof.is_some()).unwrap_or(stay);
-        let proof = stay.proof.take()?;
+        let proof = stay.proof.take().filter(|_| came_in_hours != Some(false) || stay.in_hours)?;
         state.done = true;
         let mut doubts = proof.doubts;
         // An accusation that rests on the class, or on where the sides of a vehicle are, needs more than an
@@ -308,6 +318,9 @@ impl DwellRule {
             }
             _ => !track.class_is_sure(),
         };
+        if came_in_hours != Some(true) {
+            doubts.push(Reason::HoursBoundary);
+        }
         if proof.class != track.class || rests_on_guess {
             doubts.push(Reason::ClassDoubt);
         }

@@ -26,7 +26,7 @@ use crate::traffic::Minute;
 use crate::verdict::judge;
 
 /// First byte of a snapshot.
-const SNAPSHOT_VERSION: u8 = 25;
+const SNAPSHOT_VERSION: u8 = 26;
 
 /// Judges one junction.
 #[derive(Debug)]
@@ -401,7 +401,7 @@ impl JunctionEngine {
             self.watch_signals(time, false, out)?;
             let Some((at, reading)) = self.state.readings.pop_front() else { break };
             let at = usize::from(at);
-            let found = self.cameras[at].reading(&self.state.cameras[at], &reading);
+            let found = self.cameras[at].reading(&mut self.state.cameras[at], &reading);
             self.publish(at, found.into_iter().collect(), out)?;
         }
         Ok(())

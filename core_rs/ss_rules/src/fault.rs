@@ -183,6 +183,9 @@ impl FaultMonitor {
         lane: Lane,
         out: &mut Vec<Notice>,
     ) {
+        if self.groups[usize::from(group)].has_run(time, lane.0) {
+            return;
+        }
         let at = self.runs.partition_point(|(t, _)| *t <= time);
         self.runs.insert(at, (time, onset));
         let newest = self.runs.back().map_or(time, |(t, _)| *t);

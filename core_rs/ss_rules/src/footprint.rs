@@ -9,6 +9,7 @@
 
 use ss_model::{Point, VehicleClass};
 
+use crate::context::length_m;
 use crate::place::{Place, View};
 
 /// Without calibration: a metre along the road is this much shorter in the
@@ -57,6 +58,22 @@ impl Footprint {
         [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)]
             .map(|(a, b)| self.middle + self.along.scale(a * share) + self.across.scale(b * share))
     }
+}
+
+/// How far the front of a vehicle that goes along `way` (unit vector, space of positions) lies ahead of the middle of
+/// its box's bottom, in metres: nothing where it comes towards the camera, its whole length where it drives away.
+pub fn front_ahead_m(view: &View, place: &Place, way: Point, class: VehicleClass) -> f64 {
+    let up = Point { x: place.foot.x, y: place.foot.y - 1e-4 };
+    let metre = if view.is_metric() { 1.0 } else { FORESHORTENED };
+    let away = view.position(up).map(|p| p - place.pos);
+    let share = away.map_or(1.0, |away| {
+        let cos = (way.dot(away) / away.length()).clamp(-1.0, 1.0);
+        let (sin2, from_behind) = (1.0 - cos * cos, cos > 0.0);
+        // The nearest corner is the bottom of the box, half of the width beside the middle of front or rear.
+        let corner = cos * sin2.sqrt() / lengths_per_width(class) / 2.0;
+        corner + if from_behind { 1.0 - sin2 / 2.0 } else { sin2 / 2.0 }
+    });
+    share.max(0.0) * length_m(class) * metre
 }
 
 /// Whether a box is as large as a road user of the class, seen from the side that its way shows.

@@ -91,6 +91,12 @@ impl Window {
         Self { hours, days }
     }
 
+    /// Whether an instant that is known within `[from, to]` lies in it: for certain, not at all, or `None`.
+    pub fn surely_holds(&self, calendar: &Calendar, from: EventTime, to: EventTime) -> Option<bool> {
+        let (first, last) = (self.holds(calendar, from), self.holds(calendar, to));
+        (first == last).then_some(first)
+    }
+
     /// Whether `time` lies in it.
     pub fn holds(&self, calendar: &Calendar, time: EventTime) -> bool {
         if self.hours.is_empty() && self.days.is_none() {

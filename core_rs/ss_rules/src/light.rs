@@ -14,7 +14,9 @@
 //! The crossing is known only within the interval between two frames, widened
 //! by the uncertainty of the clock. Where that interval meets more than one
 //! row of the table, or a light changes in it, nothing is held against
-//! anybody. Unknown, dark and flashing lights are no red and no amber.
+//! anybody. The law asks for the front of the vehicle, and a camera that looks
+//! after it sees its rear: the interval then begins when its front was last
+//! before the line. Unknown, dark and flashing lights are no red and no amber.
 //!
 //! Source: Luật 36/2024/QH15 Điều 11.4.b; QCVN 41:2024/BGTVT vạch 7.1.
 
@@ -24,6 +26,7 @@ use ss_model::{EventTime, SignalState};
 use crate::config::Movement;
 use crate::context::{Context, Seen};
 use crate::crossing::{Crossing, DEAD_BAND_M};
+use crate::footprint::front_ahead_m;
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind, SignalFact};
 use crate::outline::Outline;
 use crate::place::RoadLine;
@@ -38,6 +41,9 @@ const UNDER_WAY_S: f64 = 0.5;
 const ROLLS_S: f64 = 1.5;
 /// Who has stood past the line has gone on when seen further in for this long: the box of one who stands jumps, too.
 const GOES_ON_S: f64 = 0.5;
+
+/// Further from the line than any vehicle is long.
+const FAR_M: f64 = 15.0;
 
 /// The decision table at one stop line, with the kinds that publish.
 #[derive(Clone, Debug)]
@@ -77,6 +83,10 @@ impl LightState {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     crossing: Crossing,
+    /// When its front was last seen before the line.
+    began: EventTime,
+    /// Its front was over the line when it was first seen.
+    front_unseen: bool,
     lane: Option<u16>,
     /// Groups that may rule it; the first is that of its lane.
     groups: Vec<u16>,
@@ -109,6 +119,11 @@ impl Stop {
 }
 
 impl Entry {
+    /// Within which it crossed, by a clock that is off by no more than `clock_s`.
+    fn interval(&self, clock_s: f64) -> (EventTime, EventTime) {
+        self.outline.interval(&Crossing { from: self.began, ..self.crossing }, clock_s)
+    }
+
     /// Why the instant of the crossing does not prove what `sure` would.
     fn doubts_of_instant(&self, sure: Meanings) -> Vec<Reason> {
         let why = match (self.meanings.disputed, self.astride || self.beside) {
@@ -116,7 +131,9 @@ impl Entry {
             (false, true) => Reason::LaneAmbiguous,
             (false, false) => Reason::PhaseBoundary,
         };
-        if self.meanings == sure && !self.beside { Vec::new() } else { vec![why] }
+        let mut doubts = if self.meanings == sure && !self.beside { Vec::new() } else { vec![why] };
+        doubts.extend(self.front_unseen.then_some(Reason::AppearedAtLine));
+        doubts
     }
 }
 
@@ -126,12 +143,24 @@ impl LightRule {
         self.armed.contains(&candidate.kind)
     }
 
-    /// Take in an observation of a track and the lines it crossed with it, taken to go where `movement` says.
+    /// Whether the front of a vehicle that comes to the line is still before it.
+    pub fn is_before(&self, cx: &Context<'_>, seen: &Seen<'_>) -> bool {
+        let offset_m = seen.track.lines[usize::from(self.line)].offset_m().filter(|m| m.abs() > DEAD_BAND_M);
+        offset_m.is_some_and(|m| m.abs() >= FAR_M || m.abs() >= self.front_ahead_m(cx, seen, m < 0.0))
+    }
+
+    fn front_ahead_m(&self, cx: &Context<'_>, seen: &Seen<'_>, rightward: bool) -> f64 {
+        let way = cx.layout.lines[usize::from(self.line)].way_over(rightward);
+        front_ahead_m(&cx.layout.view, &seen.place, way, seen.track.class)
+    }
+
+    /// Take in an observation of a track and the lines it crossed with it, taken to go where `movement` says; its front
+    /// was last before the line at `front`.
     pub fn observe_as(
         &self,
         cx: &Context<'_>,
         seen: &Seen<'_>,
-        movement: Option<Movement>,
+        (movement, front): (Option<Movement>, Option<EventTime>),
         state: &mut LightState,
     ) -> Option<Candidate> {
         if state.done {
@@ -141,7 +170,7 @@ impl LightRule {
         let road = &cx.layout.lines[usize::from(self.line)];
         if state.entry.is_none() {
             let crossing = seen.crossed.iter().find(|(line, _)| *line == self.line).map(|(_, c)| *c)?;
-            let entry = self.enter(cx, road, track, (crossing, movement))?;
+            let entry = self.enter(cx, road, seen, (crossing, movement, front))?;
             if entry.meanings.red || entry.meanings.amber && entry.outline.is_one {
                 state.entry = Some(entry);
             } else {
@@ -183,9 +212,10 @@ impl LightRule {
         &self,
         cx: &Context<'_>,
         road: &RoadLine,
-        track: &TrackState,
-        (crossing, movement): (Crossing, Option<Movement>),
+        seen: &Seen<'_>,
+        (crossing, movement, front): (Crossing, Option<Movement>, Option<EventTime>),
     ) -> Option<Entry> {
+        let track = seen.track;
         let lanes = cx.layout.lanes_of_crossing(self.line, &crossing, track.lane_remembered(crossing.from));
         let lane = lanes.first().copied();
         if !road.is_forward(crossing.rightward, lane.map(|l| &cx.layout.lanes[usize::from(l)])) {
@@ -197,21 +227,37 @@ impl LightRule {
         }
         // Beside every lane it may have come from any of them.
         let all = road.lanes.iter().map(|s| s.lane).filter(|_| lane.is_none());
-        let mut groups: Vec<u16> = Vec::new();
-        for group in lanes.iter().copied().chain(all).filter_map(group_of) {
-            if !groups.contains(&group) {
-                groups.push(group);
+        let (mut groups, mut unlit): (Vec<u16>, bool) = (Vec::new(), false);
+        for l in lanes.iter().copied().chain(all) {
+            match group_of(l) {
+                Some(group) if !groups.contains(&group) => groups.push(group),
+                Some(_) => {}
+                None => unlit |= road.is_forward(crossing.rightward, Some(&cx.layout.lanes[usize::from(l)])),
             }
         }
-        let clock = cx.layout.clock_s;
-        let outline = Outline::new(&cx.layout.view, road, track, &crossing);
-        let (from, to) = outline.interval(&crossing, clock);
+        let from_behind = self.front_ahead_m(cx, seen, crossing.rightward) > DEAD_BAND_M;
+        let mut entry = Entry {
+            crossing,
+            began: if from_behind { front.unwrap_or(track.first).min(crossing.from) } else { crossing.from },
+            front_unseen: from_behind && front.is_none(),
+            lane,
+            groups: Vec::new(),
+            meanings: Meanings::default(),
+            astride: false,
+            beside: false,
+            deepest_m: 0.0,
+            stop: None,
+            outline: Outline::new(&cx.layout.view, road, track, &crossing),
+        };
+        let (from, to) = entry.interval(cx.layout.clock_s);
         let of = |g: &u16| cx.signals[usize::from(*g)].meanings(from, to, self.grace_s);
         let own = of(groups.first()?);
-        let meanings = groups.iter().map(of).fold(own, Meanings::or);
-        let astride = meanings != own;
-        let beside = lane.is_none() && groups.len() < cx.signals.len();
-        Some(Entry { crossing, lane, groups, meanings, astride, beside, deepest_m: 0.0, stop: None, outline })
+        let mut meanings = groups.iter().map(of).fold(own, Meanings::or);
+        meanings.free |= unlit; // no light rules the lane beside it
+        entry.astride = meanings != own;
+        entry.beside = lane.is_none() && groups.len() < cx.signals.len();
+        (entry.groups, entry.meanings) = (groups, meanings);
+        Some(entry)
     }
 
     /// One more frame of a crossing that may have been on red. Answers when
@@ -384,8 +430,7 @@ impl LightRule {
         let c = &entry.crossing;
         let group = entry.groups[0];
         let phase = cx.signals[usize::from(group)].as_of(c.time);
-        let clock = cx.layout.clock_s;
-        let (from, to) = entry.outline.interval(c, clock);
+        let (from, to) = entry.interval(cx.layout.clock_s);
         for doubt in entry.outline.doubts() {
             if !doubts.contains(&doubt) {
                 doubts.push(doubt);

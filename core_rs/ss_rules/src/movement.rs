@@ -59,6 +59,8 @@ struct Entry {
     line: u16,
     /// Lanes it may have come from; the first is the one by its foot point.
     lanes: Vec<u16>,
+    /// The way in.
+    way: Point,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -105,15 +107,19 @@ impl MovementRule {
         state: &mut MovementState,
     ) {
         let road = &cx.layout.lines[usize::from(line)];
+        let ways = state.entry.as_ref().map(|e| e.way).zip(seen.track.heading(2.0));
+        let shows = |movement| ways.is_none_or(|ways| cx.layout.shows(movement, ways, seen.place.foot));
         match (road.kind, road.movement) {
             (LineKind::Stop, _) if state.waiting.is_none() => {
                 let lanes =
                     cx.layout.lanes_of_crossing(line, crossing, seen.track.lane_remembered(crossing.from));
                 let lane = lanes.first().map(|&l| &cx.layout.lanes[usize::from(l)]);
                 if road.is_forward(crossing.rightward, lane) {
-                    state.entry = Some(Box::new(Entry { crossing: *crossing, line, lanes }));
+                    let way = lane.and_then(|l| l.direction).unwrap_or(road.way_over(crossing.rightward));
+                    state.entry = Some(Box::new(Entry { crossing: *crossing, line, lanes, way }));
                 }
             }
+            (LineKind::Exit, Some(movement)) if !shows(movement) => {}
             (LineKind::Exit, Some(Movement::UTurn)) if matches!(self.forbids, Forbids::ByArrow(_)) => {
                 // A U-turn is not also a wrong arrow.
                 *state = MovementState { done: state.waiting.is_some(), ..MovementState::default() };
@@ -172,7 +178,10 @@ impl MovementRule {
         state: &MovementState,
     ) -> Option<Candidate> {
         let concerned = classes.is_empty() || classes.contains(&seen.track.class);
-        if !concerned || !self.window.holds(cx.calendar, crossing.time) {
+        let clock = cx.layout.clock_s;
+        let (from, to) = (crossing.from.plus_seconds(-clock), crossing.to.plus_seconds(clock));
+        let in_hours = self.window.surely_holds(cx.calendar, from, to);
+        if !concerned || in_hours == Some(false) {
             return None;
         }
         let is_guess = !classes.is_empty() && !seen.track.class_is_sure();
@@ -181,14 +190,16 @@ impl MovementRule {
             // Where the camera sees no stop line, the exit alone tells.
             None if cx.layout.lines.iter().all(|l| l.kind != LineKind::Stop) => {
                 let road = &cx.layout.lines[usize::from(line)];
-                let entry = Entry { crossing: *crossing, line, lanes: Vec::new() };
+                let way = road.way_over(crossing.rightward);
+                let entry = Entry { crossing: *crossing, line, lanes: Vec::new(), way };
                 road.is_forward(crossing.rightward, None)
                     .then(|| self.candidate(seen, line, crossing, &entry))
             }
             None => None,
         };
-        if let Some(found) = found.as_mut().filter(|_| is_guess) {
-            found.doubts.push(Reason::ClassDoubt);
+        if let Some(found) = &mut found {
+            found.doubts.extend(is_guess.then_some(Reason::ClassDoubt));
+            found.doubts.extend(in_hours.is_none().then_some(Reason::HoursBoundary));
         }
         found
     }
@@ -212,9 +223,7 @@ impl MovementRule {
     fn has_turned_back(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &MovementState) -> bool {
         let is_turn_back = matches!(&self.forbids, Forbids::ByExit(exit, _)
             if cx.layout.lines[usize::from(*exit)].movement == Some(Movement::UTurn));
-        let lane = state.entry.as_ref().and_then(|e| e.lanes.first());
-        let way_in = lane.and_then(|&l| cx.layout.lanes[usize::from(l)].direction);
-        let ways = way_in.zip(seen.track.heading(2.0));
+        let ways = state.entry.as_ref().map(|e| e.way).zip(seen.track.heading(2.0));
         !is_turn_back && ways.is_some_and(|(way_in, way_out)| way_in.dot(way_out) < BACK_COS)
     }
 }

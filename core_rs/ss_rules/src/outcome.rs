@@ -47,6 +47,14 @@ pub enum RuleKind {
     FailToYieldPedestrian,
 }
 
+impl RuleKind {
+    /// Whether the law names such an act for the class (Nghị định 168/2024/NĐ-CP Điều 9 for bicycles).
+    pub fn concerns(self, class: VehicleClass) -> bool {
+        let not_for_bicycles = [Self::UTurn, Self::BoxBlocking, Self::FailToYieldPedestrian];
+        class != VehicleClass::Bicycle || !not_for_bicycles.contains(&self)
+    }
+}
+
 /// What the engine concludes about a candidate. Only a person concludes that
 /// a violation took place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,12 +93,14 @@ pub enum Reason {
     TrackLost,
     /// One movement had to wait and another had not, and it was not seen where the vehicle went.
     MovementUnknown,
-    /// Not seen to come: its outline appeared at the line, or jumped over it.
+    /// Not seen to come: it appeared at the line or in the box, or its outline jumped over the line.
     AppearedAtLine,
     /// Stays so near the line that the error of its outline decides.
     NearLine,
     /// Slowly backwards after going forwards: it may be reversing.
     MaybeReversing,
+    /// At the very beginning or end of the hours on a sign, or there since before them.
+    HoursBoundary,
     /// Nothing stands ahead: it may be giving way to others.
     MayBeGivingWay,
     /// The same conduct as another act of the vehicle.
@@ -117,6 +127,7 @@ impl Reason {
             Self::AppearedAtLine => "appeared_at_line",
             Self::NearLine => "near_line",
             Self::MaybeReversing => "maybe_reversing",
+            Self::HoursBoundary => "hours_boundary",
             Self::MayBeGivingWay => "may_be_giving_way",
             Self::Duplicate => "duplicate",
             Self::CertificateInvalid => "certificate_invalid",
@@ -230,6 +241,11 @@ impl Candidate {
             duplicate: false,
             explanation: Explanation::default(),
         }
+    }
+
+    /// Whether the law names the act for the class.
+    pub fn is_named(&self) -> bool {
+        self.kind.concerns(self.class)
     }
 
     /// First instant of the act or of its proof.

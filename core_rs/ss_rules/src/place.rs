@@ -16,6 +16,9 @@ pub const ASTRIDE_M: f64 = 0.4;
 const TREMBLE: f64 = 0.1;
 /// Near the horizon that is any number of metres; more than this is not put down to it.
 pub const MOST_TREMBLE_M: f64 = 2.0;
+/// Ways that differ by more than this from what an exit line says are another approach's: lines lie askew, and a turn
+/// may not be over yet.
+const OTHER_WAY_DEG: f64 = 80.0;
 /// As many zones as a camera can have: one bit each.
 const MAX_ZONES: usize = 32;
 /// Positions further off than this are projections from near the horizon.
@@ -90,6 +93,14 @@ impl View {
         }
         let pos = map.apply(image);
         (pos.x.abs() < HORIZON_M && pos.y.abs() < HORIZON_M).then_some(pos)
+    }
+
+    /// 1 where positions turn as the picture does, -1 where they are mirrored.
+    fn handedness(&self, image: Point) -> f64 {
+        let step = 1e-4;
+        let at = |dx: f64, dy: f64| self.position(Point { x: image.x + dx, y: image.y + dy });
+        let ends = at(0.0, 0.0).zip(at(step, 0.0)).zip(at(0.0, step));
+        ends.map_or(1.0, |((p, a), b)| (a - p).cross(b - p).signum())
     }
 
     /// How tall an upright thing is that stands at `place` and fills its box, metres; `None` without
@@ -186,8 +197,12 @@ pub struct Lane {
 impl Lane {
     /// The group that a movement from it obeys; `None` as movement: any that has no arrow of its own.
     pub fn group_for(&self, movement: Option<Movement>) -> Option<u16> {
-        let arrow = self.arrows.iter().find(|(m, _)| Some(*m) == movement).map(|(_, group)| *group);
-        arrow.or(self.group)
+        movement.and_then(|m| self.arrow(m)).or(self.group)
+    }
+
+    /// The group of a movement that has an arrow of its own.
+    pub fn arrow(&self, movement: Movement) -> Option<u16> {
+        self.arrows.iter().find(|(m, _)| *m == movement).map(|(_, group)| *group)
     }
 }
 
@@ -280,6 +295,27 @@ impl Layout {
             return before;
         }
         self.lanes.iter().position(|l| l.area.contains(foot)).map(|i| i as u16)
+    }
+
+    /// Whether `foot`, in `lane`, lies in one of the opposite direction, too.
+    pub fn is_shared_with_opposite(&self, lane: u16, foot: Point) -> bool {
+        let own = self.lanes[usize::from(lane)].direction;
+        let opposite = |l: &Lane| own.zip(l.direction).is_some_and(|(a, b)| a.dot(b) < 0.0);
+        self.lanes.iter().any(|l| opposite(l) && l.area.contains(foot))
+    }
+
+    /// Whether an exit line shows to who comes along `way_in` and leaves along `way_out` (unit vectors) what it says: its
+    /// movement is that of one approach, and a camera may see several. `at` is where it leaves, in the picture.
+    pub fn shows(&self, movement: Movement, (way_in, way_out): (Point, Point), at: Point) -> bool {
+        let clockwise = way_in.cross(way_out) * self.view.handedness(at);
+        let turned_deg = clockwise.atan2(way_in.dot(way_out)).to_degrees();
+        let says_deg = match movement {
+            Movement::Left => -90.0,
+            Movement::Through => 0.0,
+            Movement::Right => 90.0,
+            Movement::UTurn => 180.0,
+        };
+        ((turned_deg - says_deg + 540.0).rem_euclid(360.0) - 180.0).abs() <= OTHER_WAY_DEG
     }
 
     /// Whether a vehicle leaves over an exit line although its foot point
@@ -417,6 +453,11 @@ impl RoadLine {
     pub fn lane_at(&self, station: f64, margin: f64, remembered: Option<u16>) -> Option<u16> {
         let by_memory = self.lanes.iter().find(|s| Some(s.lane) == remembered && s.reaches(station, margin));
         by_memory.or_else(|| self.lanes.iter().find(|s| s.reaches(station, 0.0))).map(|s| s.lane)
+    }
+
+    /// Unit vector straight over it.
+    pub fn way_over(&self, rightward: bool) -> Point {
+        self.line.right().scale(if rightward { 1.0 } else { -1.0 })
     }
 
     /// Whether `crossing` goes the lawful way of `lane`, else of the line,

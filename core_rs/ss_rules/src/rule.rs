@@ -24,6 +24,8 @@ use crate::wrong_way::{WrongWayRule, WrongWayState};
 const INCURSION_UNCALIBRATED_M: f64 = 0.75;
 /// A sign is passed, not touched.
 const BANNED_DWELL_S: f64 = 0.5;
+/// Driven there: who has stood since before he was seen may have come before the hours of the ban.
+const BANNED_PATH_M: f64 = 2.0;
 /// Crossing the pavement into a yard is shorter than this.
 const PAVEMENT_PATH_M: f64 = 4.0;
 
@@ -266,7 +268,11 @@ impl Rules {
     /// The rules that are one primitive with other data.
     fn dwell(&mut self, config: &RuleConfig, layout: &Layout) -> Result<()> {
         let mut add = |kind, place, concerns, min_dwell_s: f64, rest: (Window, bool)| {
-            let min_path_m = if kind == RuleKind::Sidewalk { PAVEMENT_PATH_M } else { 0.0 };
+            let min_path_m = match kind {
+                RuleKind::Sidewalk => PAVEMENT_PATH_M,
+                RuleKind::BannedClass => BANNED_PATH_M,
+                _ => 0.0,
+            };
             let (window, permits) = rest;
             let crossing_proves = kind == RuleKind::SolidLine;
             let min_dwell_s = not_negative("min_dwell_s", min_dwell_s)?;

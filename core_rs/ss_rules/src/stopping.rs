@@ -11,10 +11,12 @@ use ss_model::{EventTime, Point, SignalState};
 
 use crate::config::LineKind;
 use crate::context::{Context, Seen};
+use crate::crossing::Waypoint;
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind, SignalFact};
 use crate::outline::drove_up;
 use crate::track::TrackState;
 use crate::verdict::doubt_reason;
+use crate::way::Way;
 
 /// Not having moved for this long begins a stop.
 const STANDS_S: f64 = 1.0;
@@ -56,6 +58,8 @@ pub struct StopState {
 struct Halt {
     since: EventTime,
     anchor: Point,
+    unit_m: f64,
+    lane: Option<u16>,
     last: EventTime,
     /// It was seen to drive up, if it is an outline.
     came: bool,
@@ -149,13 +153,16 @@ impl StopRule {
     }
 
     fn leave(&self, id: u32, track: &TrackState, state: &mut StopState) -> Option<Candidate> {
-        let halt = state.halt.take()?;
-        let proof = halt.proof?;
+        let mut halt = state.halt.take()?;
+        let proof = halt.proof.take()?;
         state.done = true;
         let mut doubts = proof.doubts;
         let is_box = self.kind == RuleKind::BoxBlocking;
         if is_box && halt.blocked == Blocked::Never {
             doubts.push(Reason::MayBeGivingWay);
+        } else if is_box && halt.since < track.first.plus_seconds(STANDS_S) {
+            // It stood there when it was first seen: what stands ahead may have come to stand there after it had entered.
+            doubts.push(Reason::AppearedAtLine);
         }
         if !halt.came && !doubts.contains(&Reason::IdentityDoubt) {
             doubts.push(Reason::IdentityDoubt);
@@ -169,9 +176,10 @@ impl StopRule {
             .threshold("min_dwell_s", self.min_dwell_s);
         Some(Candidate {
             until: Some(halt.last),
-            lane: track.lane,
+            lane: halt.lane,
             zone: Some(self.zone),
             signal: halt.let_go_by,
+            way: Some(halt.way()),
             doubts,
             explanation,
             ..Candidate::new(self.kind, start, id, track.class)
@@ -180,10 +188,18 @@ impl StopRule {
 }
 
 impl Halt {
+    /// No way at all: where it stood.
+    fn way(&self) -> Way {
+        let at = |time| Waypoint { time, pos: self.anchor };
+        Way { from: at(self.since), to: at(self.last), unit_m: self.unit_m, aloft: Point { x: 0.0, y: 0.0 } }
+    }
+
     fn new(since: EventTime, seen: &Seen<'_>) -> Self {
         Self {
             since,
             anchor: seen.place.pos,
+            unit_m: seen.place.unit_m,
+            lane: seen.track.lane,
             last: seen.now,
             came: !seen.track.class_by_size || drove_up(seen.track, seen.place.pos, seen.place.unit_m),
             free_since: None,
@@ -215,11 +231,11 @@ fn watch_queue(cx: &Context<'_>, seen: &Seen<'_>, halt: &mut Halt) -> Option<Eve
             halt.free_since = None;
             return None;
         }
-        let light = light_ahead(cx, seen);
-        if light.is_some_and(|light| !lets_go(light, seen.now)) {
+        let lights = lights_ahead(cx, seen);
+        if lights.iter().any(|light| !lets_go(light, seen.now)) {
             halt.free_since = None;
         } else {
-            halt.let_go_by = light;
+            halt.let_go_by = lights.first().copied();
             // Free from the moment it came to rest, unless it was held before.
             let first = seen.now <= halt.since.plus_seconds(STANDS_S + 1.0);
             let free = *halt.free_since.get_or_insert(if first { halt.since } else { seen.now });
@@ -231,19 +247,21 @@ fn watch_queue(cx: &Context<'_>, seen: &Seen<'_>, halt: &mut Halt) -> Option<Eve
     halt.by_choice
 }
 
-/// The light at whose stop line the vehicle is the first of its lane.
-fn light_ahead(cx: &Context<'_>, seen: &Seen<'_>) -> Option<SignalFact> {
-    let lane = seen.track.lane?;
-    let group = cx.layout.lanes[usize::from(lane)].group?;
+/// The lights at whose stop line the vehicle is the first of its lane, or past which it waits: those of every movement,
+/// for nobody knows where it wants to go.
+fn lights_ahead(cx: &Context<'_>, seen: &Seen<'_>) -> Vec<SignalFact> {
+    let Some(lane) = seen.track.lane.or(seen.track.last_lane.map(|m| m.lane)) else { return Vec::new() };
     let to_line_m = |road: &crate::place::RoadLine| {
         let leads = road.kind == LineKind::Stop && road.lanes.iter().any(|s| s.lane == lane);
         leads.then(|| road.line.offset(seen.place.pos).abs() * seen.place.unit_m)
     };
     let at_head = cx.layout.lines.iter().filter_map(to_line_m).any(|m| m <= HEAD_M);
-    at_head.then(|| SignalFact { group, phase: cx.signals[usize::from(group)].as_of(seen.now) })
+    let own = &cx.layout.lanes[usize::from(lane)];
+    let groups = own.group.into_iter().chain(own.arrows.iter().map(|(_, group)| *group)).filter(|_| at_head);
+    groups.map(|group| SignalFact { group, phase: cx.signals[usize::from(group)].as_of(seen.now) }).collect()
 }
 
 /// Whether a light has let its queue go.
-fn lets_go(light: SignalFact, now: EventTime) -> bool {
+fn lets_go(light: &SignalFact, now: EventTime) -> bool {
     light.phase.state == SignalState::Green && now >= light.phase.since.plus_seconds(START_UP_S)
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point};
 
-use crate::config::LineKind;
+use crate::config::{LineKind, Movement};
 use crate::context::{Context, Seen};
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind};
 use crate::track::{GRIP_MPS2, TrackState};
@@ -43,6 +43,7 @@ pub struct TurnState {
 struct Way {
     /// Entered the zone, or crossed the stop line.
     since: EventTime,
+    lane: Option<u16>,
     start: Point,
     /// Heading on the way in, once known.
     inward: Option<Point>,
@@ -62,7 +63,9 @@ impl TurnRule {
         if state.done {
             return None;
         }
-        let by_line = self.line.filter(|l| seen.crossed.iter().any(|(line, _)| line == l));
+        let over = |l: &u16| seen.crossed.iter().any(|(line, _)| line == l);
+        let by_line =
+            self.line.filter(|l| over(l) && state.way.as_ref().is_some_and(|way| way.turns_back(cx, seen)));
         if let Some(line) = by_line {
             let mut way = state.way.take()?;
             way.advance(seen);
@@ -106,6 +109,7 @@ impl Way {
     fn new(seen: &Seen<'_>) -> Self {
         Self {
             since: seen.now,
+            lane: seen.track.lane_remembered(seen.now),
             start: seen.place.pos,
             inward: seen.track.heading(HEADING_M),
             turning: None,
@@ -130,6 +134,12 @@ impl Way {
         } else if self.turning.is_none() {
             self.turning = Some(seen.now);
         }
+    }
+
+    /// Whether it comes back: the exit line is also the way out of others, who came from elsewhere.
+    fn turns_back(&self, cx: &Context<'_>, seen: &Seen<'_>) -> bool {
+        let ways = self.inward.zip(seen.track.heading(HEADING_M));
+        ways.is_none_or(|ways| cx.layout.shows(Movement::UTurn, ways, seen.place.foot))
     }
 
     fn has_turned_back(&self) -> bool {
@@ -161,7 +171,7 @@ impl Way {
             .threshold("min_aside_m", ASIDE_M);
         Candidate {
             until: Some(self.last),
-            lane: track.lane_remembered(self.since),
+            lane: self.lane,
             line,
             zone,
             doubts,

@@ -10,7 +10,7 @@
 //! Source: Luật 36/2024/QH15; NĐ 168/2024 Điều 6.9.d, 7.7.a; reversing is another act (6.4.e).
 
 use serde::{Deserialize, Serialize};
-use ss_model::{EventTime, Point};
+use ss_model::{EventTime, Point, VehicleClass};
 
 use crate::context::{Context, Seen};
 use crate::crossing::Waypoint;
@@ -33,7 +33,7 @@ const SPEED_MPS: std::ops::RangeInclusive<f64> = 1.0..=30.0;
 const LARGEST_STEP: f64 = 0.25;
 /// Nobody goes the wrong way for less than this.
 const SHORTEST_S: f64 = 0.8;
-/// Reversing is slow.
+/// Reversing is slow. What has four wheels and more may do it without having gone forwards before.
 const REVERSING_MPS: f64 = 3.0;
 
 /// The rule with its parameters.
@@ -97,7 +97,9 @@ impl WrongWayRule {
         }
         let (id, track) = (seen.id, seen.track);
         let here = Waypoint { time: seen.now, pos: seen.place.pos };
-        let lane = track.lane.filter(|&l| self.lanes[usize::from(l)]);
+        // Where lanes are drawn one over the other it may drive in either.
+        let lawful = |l: u16| cx.layout.is_shared_with_opposite(l, seen.place.foot);
+        let lane = track.lane.filter(|&l| self.lanes[usize::from(l)] && !lawful(l));
         let Some(lane) = lane else {
             return self.leave(id, track, state);
         };
@@ -168,7 +170,9 @@ impl WrongWayRule {
         }
         let mut doubts: Vec<Reason> =
             doubt_reason(seen.track.doubt_since(run.start.time)).into_iter().collect();
-        if went_with && speed_mps < REVERSING_MPS {
+        let reverses = !matches!(seen.track.class, VehicleClass::Motorcycle | VehicleClass::Bicycle);
+        let now_mps = seen.track.velocity_mps().map_or(0.0, Point::length);
+        if (went_with || reverses) && speed_mps.max(now_mps) < REVERSING_MPS {
             doubts.push(Reason::MaybeReversing);
         }
         Some(Box::new(Proof {

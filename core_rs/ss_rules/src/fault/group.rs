@@ -14,6 +14,8 @@ const PLATOON: usize = 6;
 const PLATOON_S: f64 = 20.0;
 /// … with no longer gap than this, and five times the spread above the usual.
 const HEADWAY_S: f64 = 5.0;
+/// Two cameras that look at one vehicle see it cross within this time.
+const SAME_S: f64 = 1.0;
 /// Controller and lamps may differ for so long: by their clocks, and by how lamps fade.
 const DIFFER_S: f64 = 2.0;
 
@@ -140,6 +142,11 @@ impl GroupWatch {
             self.last_good = time;
         }
         None
+    }
+
+    /// Whether another camera saw a vehicle run the red at that moment: it may have been the same.
+    pub fn has_run(&self, time: EventTime, camera: u16) -> bool {
+        self.runs.iter().any(|(t, lane)| lane.0 != camera && t.seconds_since(time).abs() <= SAME_S)
     }
 
     /// One more vehicle ran the red; answers whether they are a column. What
