@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -47,7 +48,8 @@ def signer_of(folder: Path, key_file: Path | None) -> Signer:
         InvalidInputError: It cannot be read, or cannot be made.
         MissingExtraError: The library that signs is missing.
     """
-    return Signer.load(Path(f"{folder}.key.pem") if key_file is None else key_file, create=key_file is None)
+    beside = Path(f"{os.path.abspath(folder)}.key.pem")  # also of `.`
+    return Signer.load(beside if key_file is None else key_file, create=key_file is None)
 
 
 def deciding(command: F) -> F:

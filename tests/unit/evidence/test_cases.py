@@ -110,6 +110,13 @@ def test_of_two_officers_at_once_one_decides(store, tmp_path):
         decide(store, one, "retracted", signer, officer="C", reason="z", at_ns=T0 * NS)
 
 
+def test_the_log_is_signed_with_the_key_beside_the_store_wherever_one_stands(store, monkeypatch):
+    monkeypatch.chdir(store)
+    call(review, "show", ".", "0", "--officer", "B")
+    assert (store.parent / "ev.key.pem").exists()
+    assert verify(store) == (4, [])
+
+
 def test_what_the_run_took_back_is_confirmed_by_nobody(store, tmp_path):
     """The light was stuck: the events said so, and the officer saw a case as good as any."""
     made = EvidenceStore(store, Signer.load(tmp_path / "key.pem"))

@@ -203,6 +203,13 @@ def test_what_could_not_be_deleted_at_once_is_deleted_later(ev, monkeypatch):
     assert packages == len(list(ev.glob("packages/*/*"))) < 10
 
 
+def test_a_new_key_goes_on_where_the_old_one_ended(ev):
+    ev.with_suffix(".pem").unlink()
+    fill(ev, 12)
+    assert len(list((ev / "keys").iterdir())) == 2
+    assert verify(ev) == (12, [])
+
+
 def test_what_was_deleted_and_comes_again_is_deleted_again(tmp_path):
     """A file run again without recovery: the store grew beyond its bound by what no chain counted."""
     fill(tmp_path / "ev", 20, max_bytes=5000)
