@@ -395,11 +395,12 @@ impl Watch {
             .lanes_of_crossing(line, crossing, track.lane_remembered(crossing.from))
             .first()
             .copied();
+        let way = lane.and_then(|l| self.layout.lanes[usize::from(l)].direction);
         Passage {
             time: crossing.time,
             interval: [crossing.from, crossing.to],
             track: id,
-            class: track.class_seen(),
+            class: if way.is_some_and(|way| track.may_ride(way)) { track.class } else { track.class_seen() },
             lane,
             line,
             unseen: false,

@@ -31,6 +31,10 @@ const RUN_S: f64 = 1.0;
 const LONGEST_STEP: f64 = 0.4;
 /// A heading is that of this way: shorter ones are tremble.
 const HEADING_M: f64 = 2.0;
+/// Cosine of the angle to a lane within which somebody goes along it: 30 degrees. Over a crosswalk one goes across.
+const ALONG: f64 = 0.87;
+/// Nobody walks faster.
+const WALKING_MPS: f64 = 2.0;
 /// How long an outline is looked at, to tell whether it is a whole vehicle.
 const WHOLE_S: f64 = 0.5;
 /// A velocity is that of this long.
@@ -235,6 +239,14 @@ impl TrackState {
     /// An outline as slow as somebody on foot: two of them side by side are as large as a motorcycle.
     pub fn may_walk(&self) -> bool {
         self.class_by_size && !self.outran
+    }
+
+    /// An outline as small as somebody on foot that goes along a lane, whose `direction` is a unit vector, and does not
+    /// walk: a rider, more often than not, of whom the rest was not told from the street.
+    pub fn may_ride(&self, direction: Point) -> bool {
+        self.class_by_size
+            && self.heading(HEADING_M).is_some_and(|way| way.dot(direction).abs() > ALONG)
+            && self.velocity_mps().is_some_and(|mps| mps.length() > WALKING_MPS)
     }
 
     /// Whether the track has been seen enough to be believed.

@@ -488,7 +488,8 @@ class TestPedestriansBySize:
 
     def test_who_walks_or_runs_is_not_accused_of_driving(self):
         assert self.judge(50, flags=4) == ([], {"pedestrian"})
-        assert self.judge(20, flags=4) == ([], {"pedestrian"})
+        # Along a lane at 3 m/s he may be riding: counted as of no known class.
+        assert self.judge(20, flags=4) == ([], {"unknown"})
 
     def test_a_detector_that_knows_people_is_believed(self):
         assert self.judge(9) == ([], {"pedestrian"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from rules_street import NS, T0, Vehicle, batch_of, camera, config, engine_of, image, rectangle, rows_of
 
+from smartstream.model.tracks import CLASS_BY_SIZE
 from smartstream.rules.outcome import Flow, decode_outcomes
 
 LANE = {"id": "A", "polygon": rectangle(0, -40, 3.5, 0), "direction": [0, 1]}
@@ -55,6 +56,15 @@ def test_a_lane_without_a_line_counts_who_stays_in_it():
 def test_people_on_foot_are_no_traffic():
     (flow,) = minutes([Vehicle([(1.7, -30, 18), (1.7, 2, 0)], kind="pedestrian")])
     assert (flow.counts, flow.queue, flow.mean_speed_mps) == ({}, 0, None)
+
+
+def test_an_outline_as_small_as_a_walker_that_goes_along_a_lane_is_traffic_of_no_known_class():
+    """Of a rider who sets off in a queue a detector of motion sees as little; on a crosswalk people go across."""
+    on_foot = {"kind": "pedestrian", "width_m": 0.5, "flags": CLASS_BY_SIZE}
+    (flow,) = minutes([Vehicle([(1.7, -12, 6), (1.7, 6, 0)], **on_foot)])
+    assert flow.counts == {"unknown": 1}
+    (flow,) = minutes([Vehicle([(-3, -1.5, 6), (6, 1.5, 0)], **on_foot)])
+    assert flow.counts == {}
 
 
 def test_how_the_input_is_cut_changes_nothing():
