@@ -43,6 +43,7 @@ class AheadGuard(Generic[T]):
         self.last_ns: int | None = known.get("last_ns")
         self.held: list[tuple[int, T]] = list(known.get("held", ()))
         self._against: int = known.get("against", 0)  # lines that speak against those that are held
+        self._doubted: list[str] = list(known.get("doubted", ()))  # voices whose lines were refused last
 
     def push(self, at_ns: int, item: T, told_ns: int = MAX_NS) -> Iterator[tuple[bool, int, T]]:
         """Take one item; yield (believed, its time, item) for every item that is decided now.
@@ -65,7 +66,7 @@ class AheadGuard(Generic[T]):
             self._against = max(self._against, at_ns > told_ns) if self.held else int(at_ns > told_ns)
             self.held.append((at_ns, item))
             if len(self.held) > _LINES:
-                yield (False, *self.held.pop(0))
+                yield self._refuse(*self.held.pop(0))
 
     def pause(self) -> Iterator[tuple[bool, int, T]]:
         """The feed is silent: what is held stands if nothing speaks against it, and waits where it is far away."""
@@ -80,7 +81,8 @@ class AheadGuard(Generic[T]):
 
     def snapshot(self) -> dict[str, Any]:
         """A copy of the state."""
-        return {"last_ns": self.last_ns, "held": list(self.held), "against": self._against}
+        doubted = list(self._doubted)
+        return {"last_ns": self.last_ns, "held": list(self.held), "against": self._against, "doubted": doubted}
 
     def _is_near(self, at_ns: int) -> bool:
         return self.last_ns is not None and at_ns <= self.last_ns + self._step
@@ -90,8 +92,11 @@ class AheadGuard(Generic[T]):
         return self.last_ns is not None and newest - self.last_ns > self._jump
 
     def _is_another(self, one: tuple[int, T], at_ns: int, item: T) -> bool:
-        """Whether a line bears another out: no repetition does, and nobody himself once he is contradicted."""
-        return self._voice(one[1]) != self._voice(item) or (one[0] != at_ns and not self._against)
+        """Whether a line bears another out: no repetition does, and nobody himself once he was contradicted."""
+        voice = self._voice(item)
+        if self._voice(one[1]) != voice:
+            return True
+        return one[0] != at_ns and not self._against and voice not in self._doubted
 
     def _weigh(self) -> Iterator[tuple[bool, int, T]]:
         """What is held, after a line that has not come as far."""
@@ -105,6 +110,8 @@ class AheadGuard(Generic[T]):
 
     def _believe(self, at_ns: int, item: T) -> tuple[bool, int, T]:
         self.last_ns = at_ns if self.last_ns is None else max(self.last_ns, at_ns)
+        if self._doubted and (voice := self._voice(item)) in self._doubted:
+            self._doubted.remove(voice)
         return True, at_ns, item
 
     def _release(self) -> Iterator[tuple[bool, int, T]]:
@@ -114,4 +121,10 @@ class AheadGuard(Generic[T]):
 
     def _drop(self) -> Iterator[tuple[bool, int, T]]:
         decided, self.held = self.held, []
-        yield from ((False, *one) for one in decided)
+        for one in decided:
+            yield self._refuse(*one)
+
+    def _refuse(self, at_ns: int, item: T) -> tuple[bool, int, T]:
+        if (voice := self._voice(item)) not in self._doubted:
+            self._doubted = [*self._doubted[1 - _LINES :], voice]
+        return False, at_ns, item

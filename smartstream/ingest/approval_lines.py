@@ -25,7 +25,7 @@ class ApprovalLines(LineFeed[Approval]):
     """Reads the lines of an approval feed; who decided must be named."""
 
     jump_ns: ClassVar[int] = 7 * 86_400 * NS
-    step_ns: ClassVar[int] = 3600 * NS
+    step_ns: ClassVar[int | None] = 0
 
     def _parse(self, line_no: int, line: bytes) -> tuple[int, Approval]:  # of the base
         parsed = decode_line(_decoder, line)

@@ -20,7 +20,7 @@ from smartstream.model.time import MIN_NS, NS, parse_instant
 
 T = TypeVar("T")
 _Line = tuple[int, str, T]  # its number, what a dead letter shows of it, what it says
-_VERSION: Final = 2
+_VERSION: Final = 3
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _ANY_NS: Final = 10_000 * 366 * 86_400 * NS // 2  # more than lies between any two instants
 
@@ -51,9 +51,9 @@ class LineFeed(ABC, Generic[T]):
     """A line more than this behind the newest is too late to be used at all, if its lateness is not longer still."""
     jump_ns: ClassVar[int]
     """A jump ahead that needs no second line to be believed."""
-    step_ns: ClassVar[int] = 0
-    """Where nobody can speak of the time to come: a line further ahead than this waits until another has come as far.
-    0: only ``jump_ns`` counts."""
+    step_ns: ClassVar[int | None] = None
+    """Where nobody can speak of the time to come: a line further ahead than this, and than its feed's lateness, waits
+    until another has come as far. ``None``: only ``jump_ns`` counts."""
 
     def __init__(self, source: LineSource, resume: dict[str, Any] | None = None) -> None:
         state = resume or {}
@@ -67,7 +67,7 @@ class LineFeed(ABC, Generic[T]):
         limit = _ANY_NS if in_order else self.jump_ns
         guarded: dict[str, Any] = {"lateness_ns": source.lateness_ns, "state": state.get("guard")}
         self._guard: JumpGuard[_Line[T]] | AheadGuard[_Line[T]]
-        if self.step_ns and not in_order:
+        if self.step_ns is not None and not in_order:
             self._guard = AheadGuard(
                 step_ns=self.step_ns, jump_ns=limit, voice=lambda line: self._voice(line[2]), **guarded
             )

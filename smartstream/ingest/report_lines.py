@@ -82,7 +82,7 @@ class ReportLines(LineFeed[Report]):
 
     horizon_ns = HORIZON_NS
     jump_ns = 31 * 86_400 * NS  # a small town is silent for weeks
-    step_ns = 3600 * NS
+    step_ns = 0
 
     def __init__(self, source: LineSource, *, site: str, resume: dict[str, Any] | None = None) -> None:
         super().__init__(source, resume)

@@ -110,6 +110,7 @@ class ReadingFeed(LineFeed[Reading]):
 
     horizon_ns = HORIZON_NS
     jump_ns = 6 * 3600 * NS  # stations are silent for hours; their clocks are wrong by years
+    step_ns = 3600 * NS  # many speak once an hour
 
     def __init__(self, source: LineSource, resume: dict[str, Any] | None = None) -> None:
         super().__init__(source, resume)

@@ -10,6 +10,7 @@ from smartstream.ingest.indicator_lines import IndicatorLines
 from smartstream.ingest.lines import file_source
 from smartstream.ingest.media_lines import MediaLines
 from smartstream.ingest.report_lines import ReportLines
+from smartstream.ingest.sensor_lines import SensorLines
 from smartstream.model.items import DeadLetter
 from smartstream.model.time import MAX_NS, NS
 
@@ -89,6 +90,7 @@ FEEDS = {
         lambda source: ReportLines(source, site="s"),
         lambda i: {"report": f"r{i}", "service_code": "flood", "description": "ngập"},
     ),
+    "sensors": (SensorLines, lambda i: {"sensor": f"s{i}", "kind": "pm25", "unit": "µg/m³", "value": 20}),
     "media": (MediaLines, lambda i: {"media": f"m{i}", "source": "press", "title": "Ngập"}),
     "indicators": (IndicatorLines, lambda i: {"indicator": "a.b", "area": f"x{i}", "value": i, "unit": "u"}),
     "approvals": (ApprovalLines, lambda i: {"warning": f"w{i}", "decision": "approve", "by": f"p{i % 3}"}),
@@ -98,9 +100,8 @@ FEEDS = {
 @pytest.mark.parametrize("name", FEEDS)
 def test_one_line_of_next_week_makes_no_other_late(tmp_path, name):
     opened, said = FEEDS[name]
-    lines = [{"time": T0 + 60 * i + (40 * AHEAD if i == 9 else 0), **said(i)} for i in range(100)]
-    if name in ("media", "approvals"):
-        lines[9]["time"] = T0 + AHEAD
+    lines = [{"time": T0 + 60 * i, **said(i)} for i in range(100)]
+    lines[9]["time"] = T0 + {"sensors": 4 * 3600, "media": AHEAD, "approvals": AHEAD}.get(name, 40 * AHEAD)
     path = tmp_path / "f.ndjson"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     feed, items = opened(file_source("f", path, lateness_ns=300 * NS)), []

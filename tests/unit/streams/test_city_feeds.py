@@ -36,7 +36,17 @@ def items(folder, lines, turn_lines=256):
 
 
 def test_a_line_sent_twice_is_one_reading(tmp_path):
-    lines = [reading(0), reading(0), reading(5), reading(4), reading(0), reading(20), reading(5), reading(20)]
+    lines = [
+        reading(0),
+        reading(0),
+        reading(5),
+        reading(4),
+        reading(0),
+        reading(20),
+        reading(21),
+        reading(5),
+        reading(20),
+    ]
     for turn_lines in (256, 1):
         feeds, facts, late = CityFeeds({SIDE: 600 * NS}), [], []
         for item in items(tmp_path, lines, turn_lines):
@@ -46,8 +56,8 @@ def test_a_line_sent_twice_is_one_reading(tmp_path):
             state = pickle.loads(pickle.dumps(feeds.snapshot()))
             feeds = CityFeeds({SIDE: 600 * NS})
             feeds.restore(state)
-        assert sorted((fact.time_ns // NS - T0) // 60 for fact in facts) == [0, 4, 5, 20]
-        assert [letter.place for letter in late] == ["line 7"]
+        assert sorted((fact.time_ns // NS - T0) // 60 for fact in facts) == [0, 4, 5, 20, 21]
+        assert [letter.place for letter in late] == ["line 8"]
         assert len(feeds.snapshot()["heard"][SIDE]) == 0  # the feed has ended
 
 
@@ -63,9 +73,13 @@ def test_a_reading_said_twice_makes_no_flood_before_the_junctions(tmp_path):
 
 def test_letters_of_late_lines_are_told_apart(tmp_path):
     old = [reading(0, "pm25"), reading(0, "pm10"), reading(0, "pm25", 7.0)]
-    lines = [reading(0, "pm25", sensor="x"), reading(0, "pm10", sensor="x"), reading(60, "pm25", sensor="x"), *old]
+    lines = [
+        reading(0, "pm25", sensor="x"),
+        reading(0, "pm10", sensor="x"),
+        *(reading(m, "pm25", sensor="x") for m in (60, 61)),
+    ]
     feeds = CityFeeds({SIDE: 600 * NS})
-    letters = [letter for item in items(tmp_path, lines) for letter in feeds.facts(item)[1]]
+    letters = [letter for item in items(tmp_path, [*lines, *old]) for letter in feeds.facts(item)[1]]
     assert len({dead_letter_event("s", letter).id for letter in letters}) == len(letters) == 3
 
 
