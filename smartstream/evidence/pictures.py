@@ -36,6 +36,8 @@ _APART_NS: Final = 10 * NS
 """Stills of something that stands: at least so far apart where it stood so long (GA/T 832)."""
 _HELD_NS: Final = NS // 10
 """A box still holds so long after or before its picture: a few of a camera's pictures."""
+_LONGEST_CLIP_NS: Final = 300 * NS
+"""The packet ring cuts no longer one."""
 _ACCUSED: Final = (235, 40, 40)
 _LINE: Final = (255, 220, 40)
 _LAMPS: Final = {
@@ -98,8 +100,10 @@ def take_pictures(case: Case, camera: Camera, ring: Ring | None, *, place: str, 
             out.missing[f"still {role}"] = str(e)
             continue
         _still(out, case, camera, role, still, place, timezone)
+    from_ns, to_ns = case.first_ns - CLIP_NS, case.last_ns + CLIP_NS
     try:
-        clip = ring.clip(case.first_ns - CLIP_NS, case.last_ns + CLIP_NS)
+        # Who parks for an hour is shown as he leaves: that is what is told, and what a live camera still holds.
+        clip = ring.clip(max(from_ns, to_ns - _LONGEST_CLIP_NS), to_ns)
     except SmartstreamError as e:
         out.missing["clip"] = str(e)
         return out
@@ -113,7 +117,9 @@ def take_pictures(case: Case, camera: Camera, ring: Ring | None, *, place: str, 
         "frames": clip["frames"],
         "reencoded": False,
     }
-    if clip["truncated"]:
+    if to_ns - from_ns > _LONGEST_CLIP_NS:
+        out.missing["whole clip"] = "the act lasted longer than a clip: its last five minutes"
+    elif clip["truncated"]:
         out.missing["whole clip"] = "the video does not show all of six seconds before to six seconds after"
     return out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from smartstream.errors import UnavailableError
 from smartstream.evidence.desk import Case, Sample
 from smartstream.evidence.keys import Signer
 from smartstream.evidence.package import Packer
+from smartstream.evidence.pictures import take_pictures
 from smartstream.evidence.store import EvidenceStore
 from smartstream.model.event import make_event
 from smartstream.testing.street import write_street
@@ -27,6 +29,7 @@ class Held:
         return {"time_ns": at_ns, "rgb": np.zeros((48, 64, 3), np.uint8)}
 
     def clip(self, from_ns, to_ns):
+        assert to_ns - from_ns <= 300 * NS, "the core refuses it"
         about = {"container": "mp4", "codec": "h264", "frames": 1, "truncated": False}
         return {"data": b"video", "first_ns": from_ns, "last_ns": to_ns, **about}
 
@@ -50,6 +53,16 @@ def case():
     return Case(
         junction="j1", camera="cam", evidence="e" * 32, event=event, at_ns=AT, first_ns=AT, last_ns=AT, samples=samples
     )
+
+
+def test_of_an_act_longer_than_a_clip_the_end_is_shown(case, tmp_path):
+    """Who had parked for more than five minutes was accused without any clip."""
+    (camera,) = load_site(write_street(tmp_path, seconds=1.0, seed=1)).camera
+    act = msgspec.structs.replace(case, first_ns=AT - 3600 * NS, at_ns=AT - 3600 * NS)
+    taken = take_pictures(act, camera, Held(), place="?", timezone="Asia/Ho_Chi_Minh")
+    assert taken.clip["last"].startswith("2026-09-21T14:13:56")
+    assert taken.clip["first"].startswith("2026-09-21T14:08:56")
+    assert "five minutes" in taken.missing["whole clip"]
 
 
 def test_a_case_that_comes_again_is_told_as_it_lies_in_the_store(case, tmp_path):
