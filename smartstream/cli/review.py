@@ -131,6 +131,7 @@ def export(folder: Path, case: str, out: Path, officer: str, purpose: str, key_f
     """
     one = desk.case(folder, case)
     signer = signer_of(folder, key_file)
+    desk.require_untouched(folder, one, "exported")
     desk.look(folder, one, signer, officer=officer, purpose=f"export: {purpose}", at_ns=now_ns())
     for path in export_case(one, out):
         click.echo(path)

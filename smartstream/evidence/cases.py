@@ -39,14 +39,48 @@ class _Clocks(msgspec.Struct):
     proof: tuple[str, str]
 
 
+class _Junction(msgspec.Struct):
+    id: str
+    name: str
+
+
+class _Signal(msgspec.Struct):
+    shown: dict[str, Any] | None
+
+
+class _Explanation(msgspec.Struct):
+    facts: dict[str, Any]
+
+
+class _Clause(msgspec.Struct):
+    clause: str
+    mark: str
+
+
+_Box = tuple[float, float, float, float]
+
+
+class _Still(msgspec.Struct):
+    role: str
+    time: str
+    file: str
+    overlay: str | None = None
+    box: _Box | None = None
+
+
+class _Clip(msgspec.Struct):
+    file: str
+    first: str
+
+
 class _Manifest(msgspec.Struct):
-    """What the desk needs of a manifest."""
+    """What the desk needs of a manifest; one that says something else does not read."""
 
     evidence_id: str
     violation: _Violation
     kind: str
     site: str
-    junction: dict[str, str | None]
+    junction: _Junction
     camera: str
     class_: str | None = msgspec.field(name="class")
     lane: str | None
@@ -56,6 +90,13 @@ class _Manifest(msgspec.Struct):
     completeness: float
     clocks: _Clocks
     hashes: _Hashes
+    signal: _Signal
+    explanation: _Explanation
+    clauses: list[_Clause]
+    missing: dict[str, str]
+    stills: list[_Still]
+    clip: _Clip | None
+    trajectory: list[tuple[str, int, _Box]]
 
 
 _manifest: Final = msgspec.json.Decoder(_Manifest)
@@ -148,6 +189,17 @@ def touched(store: Path, one: StoredCase) -> str | None:
     return f"{found[0].what}: {found[0].where}: {found[0].detail}" if found else None
 
 
+def require_untouched(store: Path, one: StoredCase, done: str) -> None:
+    """Nothing is to be done upon a case that is not as it was written.
+
+    Raises:
+        DataLossError: It is not.
+    """
+    if (why := touched(store, one)) is not None:
+        name = one.manifest["evidence_id"]
+        raise DataLossError(f"case {name}: cannot be {done}, it is not as it was written ({why})")
+
+
 def look(store: Path, one: StoredCase, signer: Signer, *, officer: str, purpose: str, at_ns: int) -> None:
     """Write down who opens a case, and what for, before it is shown.
 
@@ -174,8 +226,8 @@ def decide(
     """
     name = one.manifest["evidence_id"]
     _said(name, officer=officer, reason=reason)
-    if decision == "confirmed" and (why := touched(store, one)) is not None:
-        raise DataLossError(f"case {name}: cannot be confirmed, it is not as it was written ({why})")
+    if decision == "confirmed":
+        require_untouched(store, one, decision)
 
     def undecided(log: list[dict[str, Any]]) -> None:
         state = "retracted" if one.state == "retracted" else _states(log).get(name, SUSPECTED)

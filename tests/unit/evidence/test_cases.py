@@ -67,6 +67,7 @@ def store(tmp_path):
             "hashes": {"model": "abc" if n < 2 else "def", "configuration": "c0ffee", "calibration": None},
             "stills": [{"role": "at", "time": "t", "file": name, "box": [0.25, 0.25, 0.5, 0.75]}],
             "clip": None,
+            "trajectory": [],
             "files": [{"name": name, "sha256": sha256(picture).hexdigest(), "bytes": len(picture)}],
         }
         packed.append(made.put("cam", f"{n}" * 32, manifest, {name: picture}, (T0 + n) * NS))
@@ -213,6 +214,35 @@ def test_what_does_not_read_is_named_and_the_rest_goes_on(text, store, capsys):
     with pytest.raises(DataLossError, match="does not read"):
         call(recall, store, "--config", "c0ffee", *BY)
     assert [e["decision"] for e in entries(store, REVIEWS)] == ["confirmed", *["retracted"] * 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("explanation", None),
+        ("signal", []),
+        ("clauses", [5]),
+        ("missing", 5),
+        ("stills", [{}]),
+        ("stills", [{"role": "at", "time": "t", "file": "0.jpg", "box": ["x"]}]),
+        ("clip", 5),
+        ("trajectory", [[5]]),
+        ("track", {}),
+    ],
+)
+def test_a_manifest_that_says_something_else_is_none(name, value, store):
+    path = store / f"packages/cam/{'0' * 32}/manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(InvalidInputError, match=r"found 0 in .* and 1 packages that do not read"):
+        call(review, "show", store, "0", "--officer", "B")
+
+
+def test_what_was_touched_is_not_exported(store, tmp_path):
+    """A box that was moved shows whom the copy is to hide; a path, whatever lies there."""
+    rewrite(store / f"packages/cam/{'0' * 32}/manifest.json", b"0.25,0.25,0.5", b"0.00,0.25,0.5")
+    with pytest.raises(DataLossError, match="cannot be exported, it is not as it was written"):
+        call(review, "export", store, "0", tmp_path / "out", "--officer", "B")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_package_in_anothers_place_is_no_case(store):
