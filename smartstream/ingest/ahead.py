@@ -43,6 +43,7 @@ class AheadGuard(Generic[T]):
         self.last_ns: int | None = known.get("last_ns")
         self.held: list[tuple[int, T]] = list(known.get("held", ()))
         self._against: int = known.get("against", 0)  # lines that speak against those that are held
+        self._voices: list[str] = list(known.get("voices", ()))  # the first two: more than one is all that counts
         self._doubted: list[str] = list(known.get("doubted", ()))  # voices whose lines were refused last
 
     def push(self, at_ns: int, item: T, told_ns: int = MAX_NS) -> Iterator[tuple[bool, int, T]]:
@@ -81,8 +82,13 @@ class AheadGuard(Generic[T]):
 
     def snapshot(self) -> dict[str, Any]:
         """A copy of the state."""
-        doubted = list(self._doubted)
-        return {"last_ns": self.last_ns, "held": list(self.held), "against": self._against, "doubted": doubted}
+        return {
+            "last_ns": self.last_ns,
+            "held": list(self.held),
+            "against": self._against,
+            "voices": list(self._voices),
+            "doubted": list(self._doubted),
+        }
 
     def _is_near(self, at_ns: int) -> bool:
         return self.last_ns is not None and at_ns <= self.last_ns + self._step
@@ -92,11 +98,16 @@ class AheadGuard(Generic[T]):
         return self.last_ns is not None and newest - self.last_ns > self._jump
 
     def _is_another(self, one: tuple[int, T], at_ns: int, item: T) -> bool:
-        """Whether a line bears another out: no repetition does, and nobody himself once he was contradicted."""
+        """Whether a line bears another out.
+
+        No repetition does; and nobody himself once he was contradicted, or where others have been heard, unless he
+        speaks alone for so long that they must be dead.
+        """
         voice = self._voice(item)
         if self._voice(one[1]) != voice:
             return True
-        return one[0] != at_ns and not self._against and voice not in self._doubted
+        alone = len(self._voices) < 2 or len(self.held) >= _LINES
+        return one[0] != at_ns and alone and not self._against and voice not in self._doubted
 
     def _weigh(self) -> Iterator[tuple[bool, int, T]]:
         """What is held, after a line that has not come as far."""
@@ -110,8 +121,11 @@ class AheadGuard(Generic[T]):
 
     def _believe(self, at_ns: int, item: T) -> tuple[bool, int, T]:
         self.last_ns = at_ns if self.last_ns is None else max(self.last_ns, at_ns)
-        if self._doubted and (voice := self._voice(item)) in self._doubted:
+        voice = self._voice(item)
+        if voice in self._doubted:
             self._doubted.remove(voice)
+        if len(self._voices) < 2 and voice not in self._voices:
+            self._voices.append(voice)
         return True, at_ns, item
 
     def _release(self) -> Iterator[tuple[bool, int, T]]:

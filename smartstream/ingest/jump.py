@@ -1,30 +1,28 @@
 """Telling a feed's real pause from a broken clock, by the feed's own lines alone.
 
 One line with a year typed wrong must not move the watermark, or every honest line after it would be late. So a
-jump ahead of more than ``limit_ns`` is believed only when a line confirms it: of another voice (device, station)
-where a feed has several, for a device whose clock is wrong confirms itself. The decision reads nothing but the feed,
-hence a replay decides alike.
+jump ahead of more than ``limit_ns`` is believed only when another line confirms it. The decision reads nothing but the
+feed, hence a replay decides alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final, Generic, TypeVar
 
-from smartstream.model.time import MAX_NS, NS
+from smartstream.model.time import NS
 
 T = TypeVar("T")
-_ALONE: Final = 64  # lines in a row that one voice needs where others have been heard: they must be dead, then
+_MOST: Final = 64  # lines that are held back
 
 
 class JumpGuard(Generic[T]):
-    """Passes items on in order, holding back those that jumped ahead, ``_ALONE`` at most.
+    """Passes items on in order, holding back those that jumped ahead, ``_MOST`` at most.
 
     Args:
         limit_ns: A jump ahead that needs no witness.
         lateness_ns: How far back a witness may lie.
-        voice: Who says an item; one clock each.
         state: What ``snapshot`` returned.
     """
 
@@ -33,16 +31,14 @@ class JumpGuard(Generic[T]):
         *,
         limit_ns: int = 3600 * NS,
         lateness_ns: int = NS,
-        voice: Callable[[T], str] = lambda _: "",
         state: dict[str, Any] | None = None,
     ) -> None:
         known = state or {}
-        self._limit, self._lateness, self._voice = limit_ns, lateness_ns, voice
+        self._limit, self._lateness = limit_ns, lateness_ns
         self.last_ns: int | None = known.get("last_ns")
         self.held: list[tuple[int, T]] = list(known.get("held", ()))
-        self._voices: list[str] = list(known.get("voices", ()))  # the first two: more than one is all that counts
 
-    def push(self, at_ns: int, item: T, _told_ns: int = MAX_NS) -> Iterator[tuple[bool, int, T]]:
+    def push(self, at_ns: int, item: T) -> Iterator[tuple[bool, int, T]]:
         """Take one item; yield (believed, its time, item) for every item that is decided now."""
         if self.last_ns is not None and at_ns <= self.last_ns + self._limit:
             yield from self._drop()
@@ -50,15 +46,15 @@ class JumpGuard(Generic[T]):
             return
         near = [one for one in self.held if self._agree(one[0], at_ns)]
         self.held.append((at_ns, item))
-        if near and self._witnessed(near, item):
+        if near:
             decided, self.held = self.held, []
             for one in near:
                 yield self._believe(*one)
             yield from ((False, *one) for one in decided[:-1] if one not in near)
             yield self._believe(at_ns, item)
-        elif len(self.held) > _ALONE:
+        elif len(self.held) > _MOST:
             yield from self.pause()
-            if len(self.held) > _ALONE:
+            if len(self.held) > _MOST:
                 yield (False, *self.held.pop(0))
 
     def pause(self) -> Iterator[tuple[bool, int, T]]:
@@ -75,7 +71,7 @@ class JumpGuard(Generic[T]):
 
     def snapshot(self) -> dict[str, Any]:
         """A copy of the state."""
-        return {"last_ns": self.last_ns, "held": list(self.held), "voices": list(self._voices)}
+        return {"last_ns": self.last_ns, "held": list(self.held)}
 
     def _goes_on(self) -> int:
         """How many of the held ones go on from what is believed, step by step, as of a feed that speaks seldom."""
@@ -89,14 +85,8 @@ class JumpGuard(Generic[T]):
     def _agree(self, held_ns: int, at_ns: int) -> bool:
         return -self._lateness <= at_ns - held_ns <= self._limit
 
-    def _witnessed(self, near: list[tuple[int, T]], item: T) -> bool:
-        voice = self._voice(item)
-        return len(self._voices) < 2 or len(near) >= _ALONE or any(self._voice(one) != voice for _, one in near)
-
     def _believe(self, at_ns: int, item: T) -> tuple[bool, int, T]:
         self.last_ns = at_ns if self.last_ns is None else max(self.last_ns, at_ns)
-        if len(self._voices) < 2 and (voice := self._voice(item)) not in self._voices:
-            self._voices.append(voice)
         return True, at_ns, item
 
     def _drop(self) -> Iterator[tuple[bool, int, T]]:

@@ -20,8 +20,9 @@ from smartstream.model.time import MIN_NS, NS, parse_instant
 
 T = TypeVar("T")
 _Line = tuple[int, str, T]  # its number, what a dead letter shows of it, what it says
-_VERSION: Final = 3
+_VERSION: Final = 4
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_APART_NS: Final = 1_000_000  # events are told by the millisecond
 _ANY_NS: Final = 10_000 * 366 * 86_400 * NS // 2  # more than lies between any two instants
 
 
@@ -72,8 +73,9 @@ class LineFeed(ABC, Generic[T]):
                 step_ns=self.step_ns, jump_ns=limit, voice=lambda line: self._voice(line[2]), **guarded
             )
         else:
-            self._guard = JumpGuard(limit_ns=limit, voice=lambda line: self._voice(line[2]), **guarded)
+            self._guard = JumpGuard(limit_ns=limit, **guarded)
         self._quiet_ns: int = state.get("quiet_ns", MIN_NS)
+        self._told_ns: int = state.get("told_ns", -_APART_NS)  # of the newest health event
         self.counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "dead": 0}))
         self.ended: bool = state.get("ended", False)
 
@@ -111,12 +113,14 @@ class LineFeed(ABC, Generic[T]):
                     known = self.newest_ns != MIN_NS
                     self._quiet_ns = max(self._quiet_ns, self.newest_ns + silent_ns if known else until_ns)
                 case Trouble(verb, detail):
-                    out.append(Health(self.side, "lost", verb, max(self.position_ns, 0), detail))
+                    # A way may break again before any line comes: another trouble, which needs an instant of its own.
+                    self._told_ns = max(self.position_ns, 0, self._told_ns + _APART_NS)
+                    out.append(Health(self.side, "lost", verb, self._told_ns, detail))
                     if verb == "opened":
                         values.extend(self._cut_off())
                 case Lost(count, detail):
                     self.counts["lines"] += count
-                    place = f"before {self._lines.unit} {self._lines.snapshot().get('line_no', '')}".strip()
+                    place = f"before {self._lines.unit} {self.counts['lines'] + 1}"
                     out.append(self._dead("lost_upstream", place, detail, "", count=count))
                     values.extend(self._cut_off())
                 case line_no, line:
@@ -187,8 +191,13 @@ class LineFeed(ABC, Generic[T]):
             if e.reason == "broken_json" and self._lines.unit == "line" and not line.endswith(b"\n"):
                 values.extend(self._cut_off())  # whoever wrote the file was stopped within its last line
             return
-        for decided in self._guard.push(at_ns, (line_no, self._payload(line), value), self._lines.told_ns):
-            self._take(decided, values, out)
+        said = (line_no, self._payload(line), value)
+        if isinstance(self._guard, AheadGuard):
+            decided = self._guard.push(at_ns, said, self._lines.told_ns)
+        else:
+            decided = self._guard.push(at_ns, said)
+        for one in decided:
+            self._take(one, values, out)
 
     def _place(self, line_no: int) -> str:
         return f"{self._lines.unit} {line_no}"
@@ -232,6 +241,7 @@ class LineFeed(ABC, Generic[T]):
             "lines": self._lines.snapshot(),
             "guard": self._guard.snapshot(),
             "quiet_ns": self._quiet_ns,
+            "told_ns": self._told_ns,
             "counts": dict(self.counts),
             "ended": self.ended,
         }

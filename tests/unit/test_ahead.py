@@ -64,6 +64,26 @@ def test_who_has_been_contradicted_bears_himself_out_no_more():
     assert decide(mixed) == ([h for h, _ in FLOW], [h for h, _ in wrong])
 
 
+def voices(lines):
+    """Refused instants of (voice, instant) lines."""
+    guard = AheadGuard(step_ns=H, jump_ns=6 * H, lateness_ns=600 * NS, voice=lambda line: line[0])
+    decided = [x for line in lines for x in guard.push(line[1], line)] + list(guard.end())
+    assert sorted(line for _, _, line in decided) == sorted(lines)
+    return [line for ok, _, line in decided if not ok]
+
+
+def test_a_device_with_a_wrong_clock_is_no_witness_of_itself():
+    honest = [(who, 10 * H + i * NS) for i in range(4) for who in "ab"]
+    wrong = [("a", 20_000 * H + i) for i in range(10)]  # years ahead, ten quantities at a time
+    assert voices([*honest, *wrong, ("b", 10 * H + 9 * NS)]) == wrong
+
+
+def test_after_a_long_pause_the_first_voice_waits_for_the_second_and_loses_nothing():
+    honest = [("a", 10 * H), ("b", 10 * H)]
+    assert voices([*honest, *(("a", 90 * H + i) for i in range(30)), ("b", 90 * H)]) == []
+    assert voices([*honest, *(("a", 90 * H + i) for i in range(200))]) == []  # the other one is dead
+
+
 def test_the_log_of_a_live_feed_knows_what_time_it_is():
     one = guard()
     said = [

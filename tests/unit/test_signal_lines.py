@@ -3,10 +3,11 @@ import json
 
 import pytest
 
+from pipelines.beside import beside_events
 from smartstream.errors import InvalidInputError
 from smartstream.ingest.lines import LineSource, Lost, Quiet, Trouble, file_source
 from smartstream.ingest.signal_lines import SignalLines
-from smartstream.model.items import DeadLetter, SignalChange, Signals
+from smartstream.model.items import DeadLetter, Health, SignalChange, Signals
 from smartstream.model.time import MAX_NS, NS
 
 T0 = 1_790_000_000
@@ -179,3 +180,11 @@ def test_after_the_last_line_of_a_file_that_is_not_whole_nobody_knows_the_light(
     assert states(open_file(path))[-1] == ("S", "red")
     path.write_bytes(gzip.compress(lines[:-1]) if suffix else lines[:-1])  # no line end, and nothing is missing
     assert states(open_file(path))[-1] == ("S", "red")
+
+
+def test_a_way_that_breaks_twice_is_told_twice():
+    words = [Trouble("opened", "no answer"), Trouble("closed", ""), Trouble("opened", "refused"), Trouble("closed", "")]
+    lines = Spoken([(1, line(T0)), *words, (2, line(T0 + 20))])
+    items = read_all(SignalLines(LineSource("signals/j1/0", lambda _: lines, NS), groups=frozenset({"S"})))
+    told = [event for item in items if isinstance(item, Health) for event in beside_events("s", item)]
+    assert len({event.id for event in told}) == len(told) == 4
