@@ -171,7 +171,9 @@ impl WrongWayRule {
         let mut doubts: Vec<Reason> =
             doubt_reason(seen.track.doubt_since(run.start.time)).into_iter().collect();
         let reverses = !matches!(seen.track.class, VehicleClass::Motorcycle | VehicleClass::Bicycle);
-        let now_mps = seen.track.velocity_mps().map_or(0.0, Point::length);
+        // The box of an outline jumps: what it did in half a second proves nothing.
+        let velocity = if seen.track.class_by_size { None } else { seen.track.velocity_mps() };
+        let now_mps = velocity.map_or(0.0, Point::length);
         if (went_with || reverses) && speed_mps.max(now_mps) < REVERSING_MPS {
             doubts.push(Reason::MaybeReversing);
         }

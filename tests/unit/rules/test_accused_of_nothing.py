@@ -21,6 +21,7 @@ from test_rule_kinds import (
 )
 
 from smartstream.model.classes import STATE_CODE
+from smartstream.model.tracks import CLASS_BY_SIZE
 
 U_TURN = list(TestMovements.U_TURN)
 GREEN = [(0, "green")]
@@ -167,6 +168,15 @@ def test_what_has_four_wheels_and_goes_back_slowly_may_be_reversing():
 
     assert judged("car", 8) == [("wrong_way", "undecided", "maybe_reversing")]
     assert judged("car", 4) == judged("motorcycle", 8) == [("wrong_way", "suspected")]
+
+
+def test_the_box_of_an_outline_that_jumps_does_not_show_that_it_drives():
+    def judged(flags):
+        back = [(1.7, -35, 3), (1.7, -20, 2), (1.7, -20, 6.3), (1.7, -26.5, 0.5), (1.7, -29, 1), (1.7, -29.5, 0)]
+        return verdicts(site({"kind": "wrong_way"}), [Vehicle(back, flags=flags)])
+
+    assert judged(CLASS_BY_SIZE) == [("wrong_way", "undecided", "maybe_reversing")]
+    assert judged(0) == [("wrong_way", "suspected")]
 
 
 @pytest.mark.parametrize(
