@@ -66,7 +66,7 @@ def show(folder: Path, case: str, officer: str, purpose: str, key_file: Path | N
     desk.look(folder, one, signer_of(folder, key_file), officer=officer, purpose=purpose, at_ns=now_ns())
     m = one.manifest
     rows: dict[str, Any] = {
-        "case": f"{m['evidence_id']} ({one.state})",
+        "case": f"{m['evidence_id']} ({one.state}{f': {one.why}' if one.why else ''})",
         "act": f"{m['kind']} by {m['class']}, {m['track']}",
         "place": f"{m['junction']['name']}, camera {m['camera']}, lane {m['lane']}",
         "time": f"{m['clocks']['act']}, proof {' … '.join(m['clocks']['proof'])}",

@@ -9,7 +9,7 @@ import click
 
 from smartstream.errors import InvalidInputError
 from smartstream.evidence.chain import CHAINS
-from smartstream.evidence.keys import KEYS
+from smartstream.evidence.keys import KEYS, published
 from smartstream.evidence.store import PACKAGES, is_written
 from smartstream.evidence.told import told_by
 from smartstream.evidence.verify import verify as check
@@ -39,6 +39,8 @@ def verify(folder: Path, keys: tuple[str, ...], files: tuple[Path, ...]) -> None
         raise InvalidInputError(f"{folder}: expected an evidence store, found none of its folders in it")
     if is_written(folder):
         click.echo("a run writes here: what it has not committed yet is told as unlinked", err=True)
+    if not keys and len(found := published(folder)) > 1:
+        click.echo(f"every key in it is believed ({', '.join(sorted(found))}): name yours with --key", err=True)
     told = [one for file in files for one in told_by(file)]
     packages, findings = check(folder, trusted=frozenset(keys) or None, told=told)
     for finding in findings:

@@ -112,11 +112,13 @@ class StoredCase(msgspec.Struct, frozen=True):
     Attributes:
         state: ``suspected``, or the last decision; ``retracted`` whatever was decided, where the run took it back.
         folder: Where its files are.
+        why: The reasons of the run, where it took the suspicion back.
     """
 
     manifest: dict[str, Any]
     state: str
     folder: Path
+    why: str = ""
 
     @property
     def at_ns(self) -> int:
@@ -140,7 +142,7 @@ def cases(store: Path) -> tuple[list[StoredCase], list[str]]:
     """
     if not (store / PACKAGES).is_dir():
         raise InvalidInputError(f"{store}: expected an evidence store, found no folder {PACKAGES} in it")
-    state = _states(entries(store, REVIEWS)) | dict.fromkeys(retractions(store), "retracted")
+    state, taken_back = _states(entries(store, REVIEWS)), retractions(store)
     found, wrong = [], []
     for folder in store.glob(f"{PACKAGES}/[!.]*/[!.]*"):
         if not folder.is_dir():
@@ -151,7 +153,9 @@ def cases(store: Path) -> tuple[list[StoredCase], list[str]]:
             if folder.is_dir():
                 wrong.append(f"{folder / MANIFEST}: does not read ({e}); run smartstream verify")
             continue
-        found.append(StoredCase(manifest, state.get(manifest["evidence_id"], SUSPECTED), folder))
+        name = manifest["evidence_id"]
+        stands = "retracted" if name in taken_back else state.get(name, SUSPECTED)
+        found.append(StoredCase(manifest, stands, folder, taken_back.get(name, "")))
     return sorted(found, key=lambda case: (case.at_ns, case.manifest["evidence_id"])), sorted(wrong)
 
 

@@ -47,7 +47,11 @@ def publish(store: Path, signer: Signer) -> None:
     (store / KEYS).mkdir(parents=True, exist_ok=True, mode=0o700)
     public = store / KEYS / f"{signer.key}.pub"
     if not public.exists():
-        replace(public, signer.public.hex().encode())
+        try:
+            replace(public, signer.public.hex().encode())
+        except (FileExistsError, FileNotFoundError):  # another process does the same
+            if not public.exists():
+                raise
 
 
 def published(store: Path) -> dict[str, bytes]:

@@ -126,6 +126,7 @@ def test_what_the_run_took_back_is_confirmed_by_nobody(store, tmp_path):
     made.commit([taken])
     made.commit([taken])
     assert call(review, "list", store, "--state", "retracted").count("retracted") == 1
+    assert f"{'0' * 32} (retracted: signal_fault)" in call(review, "show", store, "0", "--officer", "B")
     for decision in ("confirm", "reject"):
         with pytest.raises(InvalidInputError, match="found it retracted"):
             call(review, decision, store, "0000", *BY)
