@@ -54,6 +54,9 @@ class AheadGuard(Generic[T]):
             item: What it is.
             told_ns: When it was told; ``MAX_NS`` where nobody knows.
         """
+        if not self.held and self._is_near(at_ns):  # as nearly all do
+            yield self._believe(at_ns, item)
+            return
         others = [] if self._is_near(at_ns) else [one for one in self.held if self._is_another(one, at_ns, item)]
         reached = [one for one in others if one[0] <= at_ns + self._lateness]
         self.held = [one for one in self.held if one not in reached]
@@ -121,12 +124,15 @@ class AheadGuard(Generic[T]):
 
     def _believe(self, at_ns: int, item: T) -> tuple[bool, int, T]:
         self.last_ns = at_ns if self.last_ns is None else max(self.last_ns, at_ns)
-        voice = self._voice(item)
+        if self._doubted or len(self._voices) < 2:
+            self._hear(self._voice(item))
+        return True, at_ns, item
+
+    def _hear(self, voice: str) -> None:
         if voice in self._doubted:
             self._doubted.remove(voice)
         if len(self._voices) < 2 and voice not in self._voices:
             self._voices.append(voice)
-        return True, at_ns, item
 
     def _release(self) -> Iterator[tuple[bool, int, T]]:
         decided, self.held = self.held, []
