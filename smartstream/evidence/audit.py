@@ -47,7 +47,12 @@ def append(
             if check is not None:
                 check(before)
             lines.append(entry)
-            lines.sync()
+            try:
+                lines.sync()
+            except OSError:
+                if lines.is_waiting:
+                    raise
+                # It stands in the log, so it counts; the head follows with the next one.
     except OSError as e:
         raise InvalidInputError(f"{store / log}: cannot be written: {e.strerror}") from None
 

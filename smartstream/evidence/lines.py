@@ -78,7 +78,12 @@ class SignedLines:
     @property
     def is_ahead(self) -> bool:
         """Something is not on the disk yet, or its head does not tell of it."""
-        return bool(self._new) or self._seq != (self._told or 0)
+        return self.is_waiting or self._seq != (self._told or 0)
+
+    @property
+    def is_waiting(self) -> bool:
+        """A line is not on the disk yet."""
+        return bool(self._new)
 
     def append(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """A line that follows; on the disk after ``sync``."""

@@ -15,7 +15,7 @@ from test_store import NS, drop, fill
 
 from smartstream.errors import DataLossError, InvalidInputError
 from smartstream.evidence import lines, store
-from smartstream.evidence.audit import ACCESS, REVIEWS, append
+from smartstream.evidence.audit import ACCESS, REVIEWS, append, entries
 from smartstream.evidence.canonical import canonical
 from smartstream.evidence.chain import Withdrawn
 from smartstream.evidence.keys import Signer, publish
@@ -185,6 +185,21 @@ def test_a_head_that_found_no_room_is_written_at_the_next_commit(ev, monkeypatch
 
 def no_room(*_):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_decision_that_stands_in_the_log_counts(ev, monkeypatch):
+    """The disk took the line and not its head: the officer was told that nothing was decided, and it was."""
+    signer = Signer.load(ev.with_suffix(".pem"))
+    with monkeypatch.context() as m:
+        m.setattr(lines, "replace", no_room)
+        append(ev, REVIEWS, {"evidence_id": f"{6:08x}"}, signer)
+        with monkeypatch.context() as full:
+            full.setattr(lines.os, "fsync", no_room)
+            with pytest.raises(InvalidInputError, match="No space"):
+                append(ev, REVIEWS, {"evidence_id": f"{8:08x}"}, signer)
+    assert [entry["evidence_id"] for entry in entries(ev, REVIEWS)] == [f"{n:08x}" for n in (2, 4, 6)]
+    append(ev, REVIEWS, {"evidence_id": f"{8:08x}"}, signer)
+    assert verify(ev) == (10, [])
 
 
 def test_what_could_not_be_deleted_at_once_is_deleted_later(ev, monkeypatch):
