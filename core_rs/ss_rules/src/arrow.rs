@@ -10,11 +10,12 @@
 //! Source: Luật 36/2024/QH15 Điều 11.4; QCVN 41:2024/BGTVT, arrow lights.
 
 use serde::{Deserialize, Serialize};
-use ss_model::EventTime;
+use ss_model::{EventTime, Point};
 
 use crate::config::{LineKind, Movement};
 use crate::context::{Context, Seen};
 use crate::light::{LightRule, LightState};
+use crate::movement::{GONE_M, GONE_S};
 use crate::outcome::{Candidate, Reason};
 use crate::place::Layout;
 use crate::track::TrackState;
@@ -43,6 +44,8 @@ struct Exit {
     movement: Movement,
     from: EventTime,
     to: EventTime,
+    /// Where its foot passed beside the end of the exit line: it may yet go another way.
+    unsure_at: Option<Point>,
 }
 
 /// Movements by which a vehicle over `line` may be judged: those with an arrow, and first of all any other.
@@ -73,8 +76,8 @@ impl LightRule {
             let found = self.observe_as(cx, seen, (movement, state.front_before), &mut way.state);
             way.found = way.found.take().or(found);
         }
-        if state.exit.is_none() && state.ways.iter().any(|w| w.state.is_over()) {
-            state.exit = self.exit(cx, seen);
+        if state.ways.iter().any(|w| w.state.is_over()) {
+            self.leave(cx, seen, state);
         }
         let way = agreed(&state.ways).or_else(|| self.by_exit(state))?;
         let told = state.ways[way].found.clone().map(|found| prove(seen.track, state, found));
@@ -95,6 +98,12 @@ impl LightRule {
             way.found = way.found.take().or(found);
             way.state.done = true;
         }
+        let ways = track.heading(2.0).map(|out| (self.way_in(cx), out));
+        let has_turned = |m| ways.is_some_and(|ways| cx.layout.has_turned(m, ways, track.place().foot));
+        state.exit = state.exit.filter(|exit| exit.unsure_at.is_none() || has_turned(exit.movement));
+        if let Some(exit) = &mut state.exit {
+            exit.unsure_at = None;
+        }
         let told = match agreed(&state.ways).or_else(|| self.by_exit(state)) {
             Some(way) => state.ways[way].found.clone().map(|found| prove(track, state, found)),
             None => state.ways.iter().find_map(|w| w.found.clone()).map(|mut found| {
@@ -106,21 +115,46 @@ impl LightRule {
         told
     }
 
+    /// Where it leaves, as far as this observation tells.
+    fn leave(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut ArrowState) {
+        if state.exit.is_none_or(|exit| exit.unsure_at.is_some()) {
+            let crossed = self.exit(cx, seen).filter(|new| state.exit.is_none() || new.unsure_at.is_none());
+            state.exit = crossed.or(state.exit);
+        }
+        let Some((exit, at)) = state.exit.and_then(|exit| Some((exit, exit.unsure_at?))) else { return };
+        let gone_m = (seen.place.pos - at).length() * seen.place.unit_m;
+        if gone_m >= GONE_M || seen.now >= exit.to.plus_seconds(GONE_S) {
+            let shows =
+                self.ways(cx, seen).is_some_and(|w| cx.layout.shows(exit.movement, w, seen.place.foot));
+            state.exit = Some(Exit { unsure_at: None, ..exit }).filter(|_| shows);
+        }
+    }
+
+    /// The way over the stop line and the way it heads now.
+    fn ways(&self, cx: &Context<'_>, seen: &Seen<'_>) -> Option<(Point, Point)> {
+        seen.track.heading(2.0).map(|out| (self.way_in(cx), out))
+    }
+
+    fn way_in(&self, cx: &Context<'_>) -> Point {
+        let stop = &cx.layout.lines[usize::from(self.line)];
+        stop.way_over(stop.lawful_rightward.unwrap_or(true))
+    }
+
     /// The exit line that this observation has crossed.
     fn exit(&self, cx: &Context<'_>, seen: &Seen<'_>) -> Option<Exit> {
-        let stop = &cx.layout.lines[usize::from(self.line)];
-        let ways = (stop.way_over(stop.lawful_rightward.unwrap_or(true)), seen.track.heading(2.0)?);
+        let ways = self.ways(cx, seen)?;
         seen.crossed.iter().find_map(|(line, crossing)| {
             let road = &cx.layout.lines[usize::from(*line)];
             let movement = road.movement.filter(|_| road.kind == LineKind::Exit)?;
             let shows = cx.layout.shows(movement, ways, seen.place.foot);
-            shows.then_some(Exit { movement, from: crossing.from, to: crossing.to })
+            let unsure_at = (crossing.beyond > 0.0).then_some(seen.place.pos);
+            shows.then_some(Exit { movement, from: crossing.from, to: crossing.to, unsure_at })
         })
     }
 
     /// The way that the exit line shows, once the table is through with it.
     fn by_exit(&self, state: &ArrowState) -> Option<usize> {
-        let went = state.exit?.movement;
+        let went = state.exit.filter(|exit| exit.unsure_at.is_none())?.movement;
         let of = |movement| self.movements.iter().position(|m| *m == Some(movement));
         let (own, others) = (of(went), 0);
         // Who may turn left may turn back, and where an arrow holds back the left alone, nobody is accused by it.

@@ -17,9 +17,9 @@ use crate::track::TrackState;
 use crate::verdict::doubt_reason;
 
 /// Gone this far from the exit line, or …
-const GONE_M: f64 = 15.0;
+pub const GONE_M: f64 = 15.0;
 /// … this long past it, a vehicle has gone on its way.
-const GONE_S: f64 = 5.0;
+pub const GONE_S: f64 = 5.0;
 /// From here on the way out points back.
 const BACK_COS: f64 = -0.866;
 
@@ -68,6 +68,8 @@ struct Waiting {
     found: Candidate,
     at: Point,
     since: EventTime,
+    /// The movement, where its foot passed beside the end of the exit line: it may yet go another way.
+    unsure: Option<Movement>,
 }
 
 impl MovementRule {
@@ -88,13 +90,26 @@ impl MovementRule {
         if gone_m < GONE_M && seen.now < waiting.since.plus_seconds(GONE_S) {
             return None;
         }
-        Self::end(state)
+        let unsure = waiting.unsure;
+        let ways = state.entry.as_ref().map(|e| e.way).zip(seen.track.heading(2.0));
+        let went_another =
+            unsure.zip(ways).is_some_and(|(m, ways)| !cx.layout.shows(m, ways, seen.place.foot));
+        let found = state.waiting.take()?.found;
+        if went_another {
+            return None;
+        }
+        state.done = true;
+        Some(found)
     }
 
-    /// The track has ended: what was found stands.
-    pub fn end(state: &mut MovementState) -> Option<Candidate> {
-        let found = state.waiting.take()?.found;
+    /// The track has ended: what was found stands, where it had turned that way.
+    pub fn end(cx: &Context<'_>, track: &TrackState, state: &mut MovementState) -> Option<Candidate> {
+        let waiting = state.waiting.take()?;
         state.done = true;
+        let ways = state.entry.as_ref().map(|e| e.way).zip(track.heading(2.0));
+        let has_turned = |m| ways.is_some_and(|ways| cx.layout.has_turned(m, ways, track.place().foot));
+        let mut found = waiting.found;
+        found.doubts.extend(waiting.unsure.filter(|&m| !has_turned(m)).map(|_| Reason::MovementUnknown));
         Some(found)
     }
 
@@ -109,6 +124,8 @@ impl MovementRule {
         let road = &cx.layout.lines[usize::from(line)];
         let ways = state.entry.as_ref().map(|e| e.way).zip(seen.track.heading(2.0));
         let shows = |movement| ways.is_none_or(|ways| cx.layout.shows(movement, ways, seen.place.foot));
+        let is_between = crossing.beyond == 0.0;
+        let may_leave = state.waiting.as_ref().is_none_or(|w| w.unsure.is_some() && is_between);
         match (road.kind, road.movement) {
             (LineKind::Stop, _) if state.waiting.is_none() => {
                 let lanes =
@@ -124,7 +141,7 @@ impl MovementRule {
                 // A U-turn is not also a wrong arrow.
                 *state = MovementState { done: state.waiting.is_some(), ..MovementState::default() };
             }
-            (LineKind::Exit, movement) if state.waiting.is_none() => {
+            (LineKind::Exit, movement) if may_leave => {
                 let found = match &self.forbids {
                     Forbids::ByArrow(lanes) => {
                         self.by_arrow(cx, seen, line, crossing, movement, lanes, state)
@@ -134,8 +151,8 @@ impl MovementRule {
                     }
                     Forbids::ByExit(..) => None,
                 };
-                let waits = |found| Box::new(Waiting { found, at: seen.place.pos, since: seen.now });
-                state.waiting = found.map(waits);
+                let (at, since, unsure) = (seen.place.pos, seen.now, movement.filter(|_| !is_between));
+                state.waiting = found.map(|found| Box::new(Waiting { found, at, since, unsure }));
             }
             _ => {}
         }

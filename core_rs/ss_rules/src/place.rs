@@ -19,6 +19,8 @@ pub const MOST_TREMBLE_M: f64 = 2.0;
 /// Ways that differ by more than this from what an exit line says are another approach's: lines lie askew, and a turn
 /// may not be over yet.
 const OTHER_WAY_DEG: f64 = 80.0;
+/// Half of the way from one movement to the next.
+const SAME_WAY_DEG: f64 = 45.0;
 /// As many zones as a camera can have: one bit each.
 const MAX_ZONES: usize = 32;
 /// Positions further off than this are projections from near the horizon.
@@ -306,7 +308,17 @@ impl Layout {
 
     /// Whether an exit line shows to who comes along `way_in` and leaves along `way_out` (unit vectors) what it says: its
     /// movement is that of one approach, and a camera may see several. `at` is where it leaves, in the picture.
-    pub fn shows(&self, movement: Movement, (way_in, way_out): (Point, Point), at: Point) -> bool {
+    pub fn shows(&self, movement: Movement, ways: (Point, Point), at: Point) -> bool {
+        self.off_deg(movement, ways, at) <= OTHER_WAY_DEG
+    }
+
+    /// Whether the way out is a turn, and the one that the movement is.
+    pub fn has_turned(&self, movement: Movement, ways: (Point, Point), at: Point) -> bool {
+        movement != Movement::Through && self.off_deg(movement, ways, at) <= SAME_WAY_DEG
+    }
+
+    /// By how much the way out differs from what a movement says.
+    fn off_deg(&self, movement: Movement, (way_in, way_out): (Point, Point), at: Point) -> f64 {
         let clockwise = way_in.cross(way_out) * self.view.handedness(at);
         let turned_deg = clockwise.atan2(way_in.dot(way_out)).to_degrees();
         let says_deg = match movement {
@@ -315,7 +327,7 @@ impl Layout {
             Movement::Right => 90.0,
             Movement::UTurn => 180.0,
         };
-        ((turned_deg - says_deg + 540.0).rem_euclid(360.0) - 180.0).abs() <= OTHER_WAY_DEG
+        ((turned_deg - says_deg + 540.0).rem_euclid(360.0) - 180.0).abs()
     }
 
     /// Whether a vehicle leaves over an exit line although its foot point

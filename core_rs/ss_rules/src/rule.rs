@@ -116,7 +116,7 @@ impl Rule {
             }
             (Self::WrongWay(rule), RuleState::WrongWay(s)) => rule.end(id, track, s),
             (Self::Turn(rule), RuleState::Turn(s)) => rule.end(id, track, s),
-            (Self::Movement(_), RuleState::Movement(s)) => MovementRule::end(s),
+            (Self::Movement(_), RuleState::Movement(s)) => MovementRule::end(cx, track, s),
             (Self::Dwell(rule), RuleState::Dwell(s)) => rule.end(id, track, s),
             (Self::Stop(rule), RuleState::Stop(s)) => rule.end(id, track, s),
             (Self::Speed(rule), RuleState::Speed(s)) => rule.end(id, track, s),

@@ -202,3 +202,32 @@ def test_acts_that_the_law_does_not_name_for_bicycles():
     road = site(TestCrosswalk.RULE, zones=[TestCrosswalk.ZONE])
     assert verdicts(road, [walker, straight(1.7, at=4.6, kind="bicycle")]) == []
     assert verdicts(site({"kind": "u_turn", "zone": "box"}), [Vehicle(U_TURN, kind="bicycle")]) == []
+
+
+class TestBesideTheEndOfAnExitLine:
+    """The foot of a box seen from the side is half a length beside the wheels, so exit lines reach further."""
+
+    ON = {"id": "on", "kind": "exit", "movement": "through", "points": image((-12, 6), (0, 6))}
+    LEFT = Vehicle([(1.7, -30, 4), (1.7, 7.5, 1), (4.7, 10, 1.5), (25, 10, 0)], width_m=4.4)
+    LOST = Vehicle([(1.7, -30, 4), (1.7, 7.5, 1), (1.9, 8, 0)], width_m=4.4)
+
+    def test_who_turns_off_did_not_go_straight_on(self):
+        for lines in ([STOP, self.ON, EXIT], [STOP, self.ON]):
+            assert verdicts(site({"kind": "lane_arrow"}, lines=lines), [self.LEFT]) == []
+
+    def test_who_was_not_seen_to_go_on_is_undecided(self):
+        found = verdicts(site({"kind": "lane_arrow"}, lines=[STOP, self.ON]), [self.LOST])
+        assert found == [("lane_arrow", "undecided", "movement_unknown")]
+
+    def test_who_goes_on_went_straight_on(self):
+        on = Vehicle([(1.7, -30, 6), (1.7, 40, 0)], width_m=4.4)
+        assert verdicts(site({"kind": "lane_arrow"}, lines=[STOP, self.ON, EXIT]), [on]) == [
+            ("lane_arrow", "suspected")
+        ]
+
+    @pytest.mark.parametrize("lines", [[STOP, ON, EXIT], [STOP, ON]])
+    def test_who_turns_off_on_the_arrow_ran_no_red(self, lines):
+        road = site(*LIGHTS, lanes=[TestArrow.LANE], lines=lines) | {"groups": ["G", "arrow"]}
+        found = verdicts(road, [self.LEFT], before=show((0, 0, "red"), (0, 1, "green")))
+        assert [v for v in found if v[1] == "suspected"] == []
+        assert found == [] or EXIT not in lines
