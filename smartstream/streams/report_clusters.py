@@ -155,23 +155,23 @@ class Clusters:
 
     def _near(self, voice: Voice, category: Category, words: frozenset[str]) -> set[str]:
         """Every cluster of the category that may match; where place says nothing, those of like words."""
-        unplaced = self._speaking(category, _keys(words, voice.address, _SAME_TEXT))
+        alike = self._speaking(category, _keys(words, voice.address, _SAME_TEXT))
         if voice.position is None:
-            return unplaced
+            return set().union(*alike)
         lat, lon = voice.position
         row, column = _cell(lat, lon)
         wide = max(0.01, math.cos(math.radians(min(abs(lat) + 1, 89))))
         reach = 1 + int(category.radius_m / (_METRES_PER_DEG * wide * _CELL_DEG))
-        near = unplaced & self._unplaced
+        near = set().union(*(shelf & self._unplaced for shelf in alike))  # costs what the smaller of both holds
         spoken = self._speaking(category, _keys(words, voice.address, _least(category)))
         for i in (-1, 0, 1):
             for j in range(-reach, reach + 1):
                 there = self._cells.get((category.id, row + i, column + j), _NOBODY)
-                near |= there & spoken if category.id == _OTHER else there
+                near |= {name for name in there if category.id != _OTHER or any(name in shelf for shelf in spoken)}
         return near
 
-    def _speaking(self, category: Category, keys: list[str]) -> set[str]:
-        return set().union(*(self._spoken.get((category.id, key), _NOBODY) for key in keys))
+    def _speaking(self, category: Category, keys: list[str]) -> list[set[str]]:
+        return [shelf for key in keys if (shelf := self._spoken.get((category.id, key)))]
 
     def _found(self, voice: Voice) -> None:
         cluster = Cluster(
