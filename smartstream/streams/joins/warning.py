@@ -51,7 +51,9 @@ class Warnings:
         """An event of a join; a proposal when it is severe enough, a withdrawal when it is taken back."""
         _, _, _, kind, verb, _ = event.type.split(".")
         name, data, at_ns = event.data["incident"], event.data, parse_instant(event.time)
-        if verb in ("opened", "updated") and name not in self._proposed and _is_severe(kind, data):
+        known = self._proposed.get(name)  # by its own time, for when an old one is forgotten hangs on the slowest join
+        fresh = known is None or known[0] < at_ns - _KEPT_NS
+        if verb in ("opened", "updated") and fresh and _is_severe(kind, data):
             self._proposed[name] = (at_ns, kind, data, "proposed")
             return [self._event("proposed", name, at_ns, {"headline": self._headline(kind, data)})]
         if verb == "retracted":

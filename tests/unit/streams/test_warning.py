@@ -65,6 +65,18 @@ def test_what_is_bad_proposes_and_what_is_a_nuisance_does_not(kind, mild, severe
     assert gate_.incident(incident(kind, "updated", 30, **severe)) == []  # once
 
 
+def test_a_flood_of_days_proposes_the_same_however_far_the_other_joins_are():
+    hour, told = 3600, []
+    for slowest in (0, 47, 48.4):  # hours that every join has passed when the update comes
+        gate_ = gate()
+        gate_.incident(incident("flood", depth_m=0.4))
+        gate_.advance((T0 + round(slowest * hour)) * NS)
+        again = gate_.incident(incident("flood", "updated", round(48.5 * hour), depth_m=0.5))
+        told.append([event.id for event in again])
+    assert told[1:] == told[:-1]
+    assert len(told[0]) == 1
+
+
 @pytest.mark.parametrize(
     ("kind", "more"),
     [
