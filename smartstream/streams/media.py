@@ -18,7 +18,7 @@ import msgspec
 from smartstream.model.event import CloudEvent, make_event
 from smartstream.model.items import DeadLetter, MediaItem
 from smartstream.model.media_text import bands, clean, packed, same_shares, signature
-from smartstream.model.report_text import anonymous, fold
+from smartstream.model.report_text import anonymous, fold, words
 from smartstream.model.state import check_version
 from smartstream.model.time import NS, rfc3339
 from smartstream.streams.report_categories import CATEGORIES, categorise
@@ -91,7 +91,7 @@ class MediaDesk:
 
     def __init__(self, site: str, wards: dict[str, str], lateness_ns: int) -> None:
         self._site, self._lateness = site, lateness_ns
-        self._wards = sorted(((fold(name), code) for name, code in wards.items()), key=lambda w: (-len(w[0]), w))
+        self._wards = sorted(((_worded(name), code) for name, code in wards.items()), key=lambda w: (-len(w[0]), w))
         self._waiting: list[tuple[int, str, int, MediaItem]] = []
         self._count = 0
         self._clusters: dict[str, dict[str, Any]] = {}
@@ -178,8 +178,8 @@ class MediaDesk:
 
     def _ward(self, text: str) -> str:
         """The ward that a text names; the longest name wins, so that a part of another is none."""
-        folded = fold(text)
-        return next((code for name, code in self._wards if name in folded), "")
+        said = _worded(text)
+        return next((code for name, code in self._wards if name in said), "")
 
     def _burst(self, topic: str, ward: str, at_ns: int, out: list[CloudEvent | DeadLetter]) -> None:
         key = (topic, ward)
@@ -291,6 +291,11 @@ class MediaDesk:
         self._heard, self._bursts, self._told = state["heard"], state["bursts"], state["told"]
         self._happenings = state["happenings"]
         self._oldest_ns = min(self._seen.values(), default=None)
+
+
+def _worded(text: str) -> str:
+    """Folded words with a space around each: what is found in it is whole words."""
+    return f" {' '.join(words(fold(text)))} "
 
 
 def _add(names: list[str], name: str) -> None:

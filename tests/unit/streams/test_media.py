@@ -113,6 +113,14 @@ def test_a_burst_is_of_stories_not_of_copies(tmp_path):
     assert all(burst["since"] < "2026-09-21T22" for burst in late)  # what is always so is no burst any more
 
 
+@pytest.mark.parametrize(
+    ("text", "ward"),
+    [("ngập ở phường Tân An hôm nay", "1"), ("phường Tân Anh ngập", ""), ("PHƯỜNG TÂN AN: ngập", "1"), ("Tân An", "")],
+)
+def test_a_ward_is_named_by_whole_words(text, ward):
+    assert MediaDesk("s", {"Phường Tân An": "1"}, 300 * NS)._ward(text) == ward
+
+
 def test_a_story_that_comes_late_makes_no_burst_of_the_hours_after_it(tmp_path):
     """Six stories in half a day, and one from before them: they were taken for seven in its hour."""
     slow = list(floods(12, 0, 120))
