@@ -51,6 +51,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a line of a chain says.
 
     Attributes:
+        camera: The camera's id.
+        evidence: The package's id.
+        at_ns: Event time of the act, in digits: a reader of JSON may know no whole number so large.
         manifest: SHA-256 of the package's manifest; absent in a retraction.
         size: Bytes of the package; absent in a retraction.
         tombstone: Why the package was deleted; absent in the link that adds it.

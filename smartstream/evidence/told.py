@@ -16,8 +16,8 @@ class Told(msgspec.Struct, frozen=True):
     Attributes:
         where: Where it stands.
         evidence: Id of the package.
-        hash: SHA-256 of its manifest, of an ``evidence`` event.
         verb: ``evidence``, ``confirmed``, ``rejected`` or ``retracted``.
+        hash: SHA-256 of its manifest, of an ``evidence`` event.
         officer: Who decided; ``None`` where the run did.
         at: When that was.
     """
