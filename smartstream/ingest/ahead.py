@@ -1,20 +1,26 @@
 """A line that is dated ahead of its feed waits until another one has come as far.
 
 Nobody reports what happens tomorrow, yet telephones and clerks say so. Such a line must not move the feed's clock, or
-every honest line until tomorrow would be late. What one line says of the time another bears out by having come as far;
-the log of a live feed does, which knows when it took the line. The decision reads nothing but the feed, hence a replay
-decides alike.
+every honest line until tomorrow would be late. It is believed
+
+- once another line bears it out by having come as far, or the clock of the feed has,
+- if the log of a live feed says that it took it then,
+- when the feed is silent or ends, and nothing has spoken against it.
+
+It is refused when ``_LINES`` lines have spoken against it, when as many wait behind it, or when the feed ends far from
+it. The decision reads nothing but the feed, hence a replay decides alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
 from smartstream.model.time import MAX_NS
 
 T = TypeVar("T")
-_LINES: Final = 64  # that speak against a line, of which none has come as far: its clock was wrong
+_LINES: Final = 64
+"""Lines that wait at most; and lines that speak against those that wait, until their clock was wrong."""
 
 
 class AheadGuard(Generic[T]):
@@ -25,6 +31,7 @@ class AheadGuard(Generic[T]):
         jump_ns: What is further ahead than this needs another line even where nothing speaks against it.
         lateness_ns: How far behind a line another one may lie and still have come as far.
         voice: Who says an item; one clock each.
+        told: When the item that is pushed was told; ``MAX_NS`` where nobody knows.
         state: What ``snapshot`` returned.
     """
 
@@ -35,53 +42,40 @@ class AheadGuard(Generic[T]):
         jump_ns: int,
         lateness_ns: int,
         voice: Callable[[T], str],
+        told: Callable[[], int] = lambda: MAX_NS,
         state: dict[str, Any] | None = None,
     ) -> None:
         known = state or {}
-        self._step, self._jump = max(step_ns, lateness_ns), jump_ns
-        self._lateness, self._voice = lateness_ns, voice
+        self._step, self._jump, self._lateness = max(step_ns, lateness_ns), jump_ns, lateness_ns
+        self._voice, self._told = voice, told
         self.last_ns: int | None = known.get("last_ns")
         self.held: list[tuple[int, T]] = list(known.get("held", ()))
-        self._against: int = known.get("against", 0)  # lines that speak against those that are held
-        self._voices: list[str] = list(known.get("voices", ()))  # the first two: more than one is all that counts
-        self._doubted: list[str] = list(known.get("doubted", ()))  # voices whose lines were refused last
+        self._against: int = known.get("against", 0)  # lines, or the log, that speak against what is held
+        self._voices = _Voices(known.get("voices", ()), known.get("doubted", ()))
 
-    def push(self, at_ns: int, item: T, told_ns: int = MAX_NS) -> Iterator[tuple[bool, int, T]]:
-        """Take one item; yield (believed, its time, item) for every item that is decided now.
-
-        Args:
-            at_ns: Its time.
-            item: What it is.
-            told_ns: When it was told; ``MAX_NS`` where nobody knows.
-        """
-        if not self.held and self._is_near(at_ns):  # as nearly all do
-            yield self._believe(at_ns, item)
-            return
-        others = [] if self._is_near(at_ns) else [one for one in self.held if self._is_another(one, at_ns, item)]
-        reached = [one for one in others if one[0] <= at_ns + self._lateness]
-        self.held = [one for one in self.held if one not in reached]
-        for one in reached:
-            yield self._believe(*one)
-        as_far = any(held_ns >= at_ns - self._lateness for held_ns, _ in others)
-        if as_far or self._is_near(at_ns) or abs(told_ns - at_ns) <= self._step:
-            yield self._believe(at_ns, item)
+    def push(self, at_ns: int, item: T) -> Iterator[tuple[bool, int, T]]:
+        """Take one item; yield (believed, its time, item) for every item that is decided now."""
+        if not self._is_near(at_ns):
+            others = [one for one in self.held if self._is_another(one, at_ns, item)]
+            reached = [one for one in others if one[0] <= at_ns + self._lateness]
+            yield from map(self._believe, self._free(reached))
+            borne_out = any(held_ns >= at_ns - self._lateness for held_ns, _ in others)
+            if not (borne_out or self._is_near(at_ns) or abs(self._told() - at_ns) <= self._step):
+                yield from self._hold(at_ns, item)
+                return
+        yield self._believe((at_ns, item))
+        if self.held:
             yield from self._weigh()
-        else:
-            self._against = max(self._against, at_ns > told_ns) if self.held else int(at_ns > told_ns)
-            self.held.append((at_ns, item))
-            if len(self.held) > _LINES:
-                yield self._refuse(*self.held.pop(0))
 
     def pause(self) -> Iterator[tuple[bool, int, T]]:
         """The feed is silent: what is held stands if nothing speaks against it, and waits where it is far away."""
         if not self._against and not self._is_far():
-            yield from self._release()
+            yield from map(self._believe, self._free(self.held))
 
     def end(self) -> Iterator[tuple[bool, int, T]]:
         """The feed has ended: what is held stands unless it is far away, for lines may be late as well as ahead."""
-        if not self._is_far():
-            yield from self._release()
-        yield from self._drop()
+        decide = self._refuse if self._is_far() else self._believe
+        yield from map(decide, self._free(self.held))
 
     def snapshot(self) -> dict[str, Any]:
         """A copy of the state."""
@@ -89,8 +83,8 @@ class AheadGuard(Generic[T]):
             "last_ns": self.last_ns,
             "held": list(self.held),
             "against": self._against,
-            "voices": list(self._voices),
-            "doubted": list(self._doubted),
+            "voices": list(self._voices.heard),
+            "doubted": list(self._voices.doubted),
         }
 
     def _is_near(self, at_ns: int) -> bool:
@@ -109,42 +103,75 @@ class AheadGuard(Generic[T]):
         voice = self._voice(item)
         if self._voice(one[1]) != voice:
             return True
-        alone = len(self._voices) < 2 or len(self.held) >= _LINES
-        return one[0] != at_ns and alone and not self._against and voice not in self._doubted
+        if one[0] == at_ns or self._against or voice in self._voices.doubted:
+            return False
+        return not self._voices.several or len(self.held) >= _LINES
+
+    def _hold(self, at_ns: int, item: T) -> Iterator[tuple[bool, int, T]]:
+        self._against = max(self._against, int(at_ns > self._told()))
+        self.held.append((at_ns, item))
+        if len(self.held) > _LINES:
+            yield from map(self._refuse, self._free(self.held[:1]))
 
     def _weigh(self) -> Iterator[tuple[bool, int, T]]:
         """What is held, after a line that has not come as far."""
         near = [one for one in self.held if self._is_near(one[0])]
-        self.held = [one for one in self.held if one not in near]
-        for one in near:
-            yield self._believe(*one)
-        self._against = self._against + 1 if self.held else 0
+        yield from map(self._believe, self._free(near))
+        if self.held:
+            self._against += 1
         if self._against > _LINES:
-            yield from self._drop()
+            yield from map(self._refuse, self._free(self.held))
 
-    def _believe(self, at_ns: int, item: T) -> tuple[bool, int, T]:
+    def _free(self, lines: list[tuple[int, T]]) -> list[tuple[int, T]]:
+        """These, which are held no more."""
+        gone = {id(one) for one in lines}
+        self.held = [one for one in self.held if id(one) not in gone]
+        if not self.held:
+            self._against = 0
+        return lines
+
+    def _believe(self, line: tuple[int, T]) -> tuple[bool, int, T]:
+        at_ns, item = line
         self.last_ns = at_ns if self.last_ns is None else max(self.last_ns, at_ns)
-        if self._doubted or len(self._voices) < 2:
-            self._hear(self._voice(item))
+        if self._voices.may_learn:
+            self._voices.believe(self._voice(item))
         return True, at_ns, item
 
-    def _hear(self, voice: str) -> None:
-        if voice in self._doubted:
-            self._doubted.remove(voice)
-        if len(self._voices) < 2 and voice not in self._voices:
-            self._voices.append(voice)
-
-    def _release(self) -> Iterator[tuple[bool, int, T]]:
-        decided, self.held = self.held, []
-        for one in decided:
-            yield self._believe(*one)
-
-    def _drop(self) -> Iterator[tuple[bool, int, T]]:
-        decided, self.held = self.held, []
-        for one in decided:
-            yield self._refuse(*one)
-
-    def _refuse(self, at_ns: int, item: T) -> tuple[bool, int, T]:
-        if (voice := self._voice(item)) not in self._doubted:
-            self._doubted = [*self._doubted[1 - _LINES :], voice]
+    def _refuse(self, line: tuple[int, T]) -> tuple[bool, int, T]:
+        at_ns, item = line
+        self._voices.doubt(self._voice(item))
         return False, at_ns, item
+
+
+class _Voices:
+    """Whose lines were believed and whose refused, as far as it counts.
+
+    Attributes:
+        heard: The first two that were believed: whether there is more than one.
+        doubted: Whose lines were refused last, the newest ``_LINES``.
+    """
+
+    def __init__(self, heard: Iterable[str], doubted: Iterable[str]) -> None:
+        self.heard, self.doubted = list(heard), list(doubted)
+
+    @property
+    def several(self) -> bool:
+        """More than one has been heard."""
+        return len(self.heard) > 1
+
+    @property
+    def may_learn(self) -> bool:
+        """A believed line may tell something new."""
+        return bool(self.doubted) or not self.several
+
+    def believe(self, voice: str) -> None:
+        """A line of this one is believed."""
+        if voice in self.doubted:
+            self.doubted.remove(voice)
+        if not self.several and voice not in self.heard:
+            self.heard.append(voice)
+
+    def doubt(self, voice: str) -> None:
+        """A line of this one is refused."""
+        if voice not in self.doubted:
+            self.doubted = [*self.doubted[1 - _LINES :], voice]

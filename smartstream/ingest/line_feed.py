@@ -70,7 +70,11 @@ class LineFeed(ABC, Generic[T]):
         self._guard: JumpGuard[_Line[T]] | AheadGuard[_Line[T]]
         if self.step_ns is not None and not in_order:
             self._guard = AheadGuard(
-                step_ns=self.step_ns, jump_ns=limit, voice=lambda line: self._voice(line[2]), **guarded
+                step_ns=self.step_ns,
+                jump_ns=limit,
+                voice=lambda line: self._voice(line[2]),
+                told=lambda: self._lines.told_ns,
+                **guarded,
             )
         else:
             self._guard = JumpGuard(limit_ns=limit, **guarded)
@@ -191,13 +195,8 @@ class LineFeed(ABC, Generic[T]):
             if e.reason == "broken_json" and self._lines.unit == "line" and not line.endswith(b"\n"):
                 values.extend(self._cut_off())  # whoever wrote the file was stopped within its last line
             return
-        said = (line_no, self._payload(line), value)
-        if isinstance(self._guard, AheadGuard):
-            decided = self._guard.push(at_ns, said, self._lines.told_ns)
-        else:
-            decided = self._guard.push(at_ns, said)
-        for one in decided:
-            self._take(one, values, out)
+        for decided in self._guard.push(at_ns, (line_no, self._payload(line), value)):
+            self._take(decided, values, out)
 
     def _place(self, line_no: int) -> str:
         return f"{self._lines.unit} {line_no}"
