@@ -26,10 +26,10 @@ from pipelines.hot import hot_spec
 from pipelines.joins import CitySpec
 from pipelines.junction import Junctions, JunctionSpec
 from pipelines.junction_violations import Wiring, build
-from pipelines.line_sources import desk_spec, flood_spec, media_spec, sector_spec, station_spec
 from pipelines.panics import HeldPanics, PeerGoneError, wrap_errors
 from pipelines.rings import Rings
 from pipelines.sources import junction_sides, site_sides
+from pipelines.specs import desk_spec, flood_spec, media_spec, sector_spec, station_spec
 from smartstream.brokers.nats_access import NatsAccess
 from smartstream.config.site import Site, load_site
 from smartstream.errors import InvalidInputError, SmartstreamError
