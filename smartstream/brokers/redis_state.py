@@ -17,13 +17,6 @@ from smartstream.brokers.hot_state import Entry, LocalState
 from smartstream.brokers.redis_writer import RedisWriter
 from smartstream.errors import InvalidInputError
 
-try:
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-except ImportError:  # the extra ``redis``: said where it is to be used
-    redis = None  # type: ignore[assignment]
-
 T = TypeVar("T")
 _TIMEOUT_S: Final = 0.3
 
@@ -42,8 +35,12 @@ class RedisState:
     """
 
     def __init__(self, url: str, site: str, *, username: str | None = None, password: str | None = None) -> None:
-        if redis is None:
-            raise InvalidInputError(f"{url}: needs the extra redis: pip install 'smartstream[redis]'")
+        try:  # loaded here: a run without Redis starts sooner
+            import redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+        except ImportError:
+            raise InvalidInputError(f"{url}: needs the extra redis: pip install 'smartstream[redis]'") from None
         self._prefix = f"smartstream:{site}:"
         self._own = LocalState()
         try:
@@ -142,6 +139,8 @@ class RedisState:
         """What Redis says, or ``otherwise`` while it is away or what stands there is not ours."""
         if self._writer.away:
             return otherwise
+        import redis
+
         try:
             return work()
         except redis.ResponseError:  # of this one command: what concerns all, the writer meets as well

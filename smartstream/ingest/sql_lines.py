@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -25,11 +25,8 @@ from smartstream.ingest.lines import Found, Quiet, Trouble
 from smartstream.model.time import MAX_NS, NS
 from smartstream.observe.logging import get_logger
 
-try:
+if TYPE_CHECKING:  # loaded with the first database: a run without one starts sooner
     import sqlalchemy as sa
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-except ImportError:  # the extra ``sql``: said where a feed is to be opened
-    sa = None  # type: ignore[assignment]
 
 _PAGE: Final = 1000
 _AHEAD: Final = 8 * _PAGE
@@ -221,8 +218,11 @@ def open_database(polling: Polling) -> sa.Engine:
     Raises:
         InvalidInputError: It cannot; says why.
     """
-    if sa is None:
-        raise MissingExtraError(polling.url, "sql")
+    try:
+        import sqlalchemy as sa
+        from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    except ImportError:
+        raise MissingExtraError(polling.url, "sql") from None
     try:
         url = sa.make_url(polling.url)
         url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
@@ -245,6 +245,8 @@ def _read_any_text(connection: Any, _record: Any) -> None:
 
 
 def _page(polling: Polling, start: Any, after: tuple[Any, Any] | None, size: int = _PAGE) -> sa.Select[Any]:
+    import sqlalchemy as sa
+
     schema, _, name = polling.table.rpartition(".")
     watermark: sa.ColumnClause[Any] = sa.column(polling.watermark)
     key: sa.ColumnClause[Any] = sa.column(polling.key)
