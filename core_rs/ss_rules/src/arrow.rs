@@ -10,10 +10,10 @@
 //! Source: Luật 36/2024/QH15 Điều 11.4; QCVN 41:2024/BGTVT, arrow lights.
 
 use serde::{Deserialize, Serialize};
-use ss_model::{EventTime, Point};
+use ss_model::{EventTime, Point, VehicleClass};
 
 use crate::config::{LineKind, Movement};
-use crate::context::{Context, Seen};
+use crate::context::{Context, Seen, length_m};
 use crate::light::{LightRule, LightState};
 use crate::movement::{GONE_M, GONE_S};
 use crate::outcome::{Candidate, Reason};
@@ -26,8 +26,8 @@ use crate::verdict::doubt_reason;
 pub struct ArrowState {
     ways: Vec<Way>,
     exit: Option<Exit>,
-    /// Last frame before the crossing in which its front was still before the line.
-    front_before: Option<EventTime>,
+    /// Last frame before the crossing in which its front was still before the line, and what it was taken for then.
+    front_before: Option<(EventTime, VehicleClass)>,
     done: bool,
 }
 
@@ -66,14 +66,15 @@ impl LightRule {
             return None;
         }
         if state.ways.is_empty() && !crosses() {
-            if self.is_before(cx, seen) {
-                state.front_before = Some(seen.now);
-            }
+            self.look_for_front(cx, seen, state);
             return None;
         }
+        // For what is longer its front may have been over by then.
+        let class_m = length_m(seen.track.class);
+        let front = state.front_before.filter(|(_, class)| length_m(*class) >= class_m).map(|(time, _)| time);
         state.ways.resize_with(self.movements.len(), Way::default);
         for (way, &movement) in state.ways.iter_mut().zip(&self.movements) {
-            let found = self.observe_as(cx, seen, (movement, state.front_before), &mut way.state);
+            let found = self.observe_as(cx, seen, (movement, front), &mut way.state);
             way.found = way.found.take().or(found);
         }
         if state.ways.iter().any(|w| w.state.is_over()) {
@@ -83,6 +84,14 @@ impl LightRule {
         let told = state.ways[way].found.clone().map(|found| prove(seen.track, state, found));
         *state = ArrowState { done: true, ..ArrowState::default() };
         told
+    }
+
+    /// Take in an observation of a track that has not crossed the line; also of one that seems to be on foot, as riders
+    /// do of whom only the upper half is in the picture.
+    pub fn look_for_front(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut ArrowState) {
+        if state.ways.is_empty() && self.is_before(cx, seen) {
+            state.front_before = Some((seen.now, seen.track.class));
+        }
     }
 
     /// The track has ended: what was open is settled.

@@ -349,8 +349,12 @@ impl Watch {
                 }
             }
         }
-        if track.class != VehicleClass::Pedestrian {
-            let seen = Seen { id, track, now, place, crossed };
+        let seen = Seen { id, track, now, place, crossed };
+        if track.class == VehicleClass::Pedestrian {
+            for (rule, state) in self.rules.single.iter().zip(rules) {
+                rule.observe_on_foot(cx, &seen, state);
+            }
+        } else {
             for (rule, state) in self.rules.single.iter().zip(rules) {
                 if let Some(candidate) = rule.observe(cx, &seen, state).filter(Candidate::is_named) {
                     held.push(weigh(candidate, acts));

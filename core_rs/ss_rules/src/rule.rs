@@ -102,6 +102,13 @@ impl Rule {
         }
     }
 
+    /// Take in an observation of a track that seems to be on foot: it may turn out to be a rider.
+    pub fn observe_on_foot(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut RuleState) {
+        if let (Self::Light(rule), RuleState::Light(s)) = (self, state) {
+            rule.look_for_front(cx, seen, s);
+        }
+    }
+
     /// The track has ended: what was open is settled.
     pub fn end(
         &self,

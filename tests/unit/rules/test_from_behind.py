@@ -15,6 +15,7 @@ def bus(*way):
     return Vehicle(way, kind="bus", width_m=2.5, height_m=3.0)
 
 
+RED = ((0, "green"), (1, "amber"), (4, "red"))
 PASSES = bus((1.7, 40, 8), (1.7, 0, 4), (1.7, -20, 0))  # its rear at second 8, its front up to 2.4 s before
 
 
@@ -48,4 +49,16 @@ def test_who_was_not_seen_before_his_front_was_over():
     ids=["drives", "waits and starts"],
 )
 def test_front_and_rear_on_red_is_a_red_light(vehicle):
-    assert judged(vehicle, (0, "green"), (1, "amber"), (4, "red")) == [("red_light", "suspected")]
+    assert judged(vehicle, *RED) == [("red_light", "suspected")]
+
+
+def test_a_rider_who_seemed_to_be_on_foot_before_the_line():
+    rider = Vehicle([(1.7, 40, 8), (1.7, 0, 4), (1.7, -20, 0)], kind="pedestrian", later=(7.8, "motorcycle", 1.0))
+    assert judged(rider, *RED) == [("red_light", "suspected")]
+
+
+def test_who_seemed_to_be_shorter_may_have_been_over_with_his_front():
+    way = [(1.7, 40, 8), (1.7, 0, 4), (1.7, -20, 0)]
+    taken_for_a_car = Vehicle(way, kind="car", width_m=2.5, height_m=3.0, later=(7.8, "bus", 1.0))
+    found = judged(taken_for_a_car, *RED)
+    assert found == [("red_light", "undecided", "phase_boundary", "appeared_at_line")]
