@@ -11,7 +11,8 @@ from pipelines.junction_facts import JunctionFacts
 from pipelines.sources import junction_sides
 from smartstream.config import joins as tables
 from smartstream.config.calibration import ground_from_image
-from smartstream.config.site import Camera, Junction, Site
+from smartstream.config.camera import Camera
+from smartstream.config.site import Junction, Site
 from smartstream.model.facts import SideKind
 from smartstream.model.time import NS
 from smartstream.streams.joins.air_spike import AirSpike

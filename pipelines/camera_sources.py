@@ -10,8 +10,9 @@ from pipelines.detectors import camera_detector
 from pipelines.heads import check_sizes, head_configs
 from pipelines.live_cameras import is_live, live_config, live_side
 from smartstream import _core
+from smartstream.config.camera import Camera
 from smartstream.config.settings import settings
-from smartstream.config.site import Camera, Site
+from smartstream.config.site import Site
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.ingest.camera import CameraFeed
 from smartstream.ingest.source import Feed, SideSpec

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from smartstream import _core
-from smartstream.config.site import Camera, Site
+from smartstream.config.camera import Camera
+from smartstream.config.site import Site
 from smartstream.vision.detector import DetectorSettings
 from smartstream.vision.service import detector_service, look_config
 

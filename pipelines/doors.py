@@ -26,8 +26,9 @@ from pipelines.children import die_with_parent, listen, start
 from pipelines.feeds import FeedTable, feed_log, live_feeds
 from smartstream.brokers.input_log import LogWriter
 from smartstream.brokers.nats_access import NatsAccess, quiet
+from smartstream.config.feeds import ReportFeed
 from smartstream.config.settings import settings
-from smartstream.config.site import ReportFeed, Site, load_site
+from smartstream.config.site import Site, load_site
 from smartstream.errors import InvalidInputError, SmartstreamError, UnavailableError
 from smartstream.ingest.intake import Intake
 from smartstream.ingest.mqtt_door import MqttDoor

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from smartstream.brokers.input_log import InputLog, check_log, door_log, subject_log
 from smartstream.brokers.nats_access import NatsAccess
+from smartstream.config.feeds import PolledFeed
 from smartstream.config.fields import FEEDS
 from smartstream.config.settings import settings
-from smartstream.config.site import PolledFeed, Site
+from smartstream.config.site import Site
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.ingest.lines import TURN_LINES, LineSource, file_source
 from smartstream.ingest.nats_lines import NatsLines

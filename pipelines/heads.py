@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from smartstream import _core
-from smartstream.config.site import Camera
+from smartstream.config.camera import Camera
 from smartstream.errors import InvalidInputError
 
 

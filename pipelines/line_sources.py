@@ -16,8 +16,16 @@ from pipelines.media import MEDIA
 from pipelines.reports import REPORTS
 from pipelines.sectors import INDICATORS
 from smartstream.brokers.nats_access import NatsAccess
-from smartstream.config.joins import ApprovalFeed
-from smartstream.config.site import ConditionFeed, IndicatorFeed, MediaFeed, ReportFeed, SensorFeed, SignalFeed, Site
+from smartstream.config.feeds import (
+    ApprovalFeed,
+    ConditionFeed,
+    IndicatorFeed,
+    MediaFeed,
+    ReportFeed,
+    SensorFeed,
+    SignalFeed,
+)
+from smartstream.config.site import Site
 from smartstream.ingest.approval_lines import ApprovalLines
 from smartstream.ingest.condition_lines import ConditionLines
 from smartstream.ingest.indicator_lines import IndicatorLines

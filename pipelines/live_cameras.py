@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from smartstream import _core
+from smartstream.config.camera import Camera
 from smartstream.config.settings import camera_login
-from smartstream.config.site import Camera, Site
+from smartstream.config.site import Site
 from smartstream.errors import InvalidInputError
 from smartstream.ingest.camera import CameraFeed
 from smartstream.ingest.source import Feed, SideSpec

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from smartstream import _core
-from smartstream.config.site import Camera, Site, load_site
+from smartstream.config.camera import Camera
+from smartstream.config.site import Site, load_site
 from smartstream.model.classes import STATE_CODE
 from smartstream.model.time import NS, parse_instant
 from smartstream.rules.compile import compile_junction

@@ -14,8 +14,9 @@ from pipelines.sources import site_sides
 from smartstream import _core
 from smartstream.cli.installed import not_installed
 from smartstream.config.calibration import ground_from_image, residuals_m
+from smartstream.config.camera import Camera, Line
 from smartstream.config.fields import FEEDS, LIVE_SCHEMES, crosses_itself
-from smartstream.config.site import Camera, Line, Site, load_site
+from smartstream.config.site import Site, load_site
 from smartstream.errors import InvalidInputError
 from smartstream.rules.compile import BUILT
 from smartstream.vision.overlay import draw_site, first_picture, require_opencv, write_picture

@@ -78,6 +78,10 @@ DetectorName = Annotated[str, AfterValidator(_check_detector)]
 """Ours, or an entry point of the group ``smartstream.detectors`` in any installed package."""
 Token = Annotated[str, AfterValidator(_check_token)]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
+Lateness = Annotated[float, Field(ge=0, le=86_400)]
+"""Seconds a line may be late."""
+Silence = Annotated[float, Field(gt=0, le=86_400)]
+"""Seconds of silence after which a live feed holds nobody up."""
 
 Point = tuple[float, float]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from smartstream.config.fields import Id, StateUrl
+from smartstream.config.fields import Id
 from smartstream.config.rules import Table
 
 _Metres = Annotated[float, Field(gt=0, le=20_000)]
@@ -66,17 +66,6 @@ class NetworkNode(Table):
     """Cameras on it."""
     stations: tuple[Id, ...] = ()
     """Stations on it."""
-
-
-class ApprovalFeed(Table):
-    """Decisions of people about proposed warnings."""
-
-    url: StateUrl
-    """`file:PATH`, `nats:SUBJECT` or `mqtt://HOST/TOPIC`."""
-    allowed_lateness_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0
-    """Seconds a line may be late before it becomes a dead letter."""
-    idle_after_s: Annotated[float, Field(gt=0, le=86_400)] = 5.0
-    """Live feeds: seconds of silence after which it holds nobody up."""
 
 
 class Warnings(Table):

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from smartstream.config.site import Camera, Site
+from smartstream.config.camera import Camera
+from smartstream.config.site import Site
 from smartstream.model.event import CloudEvent
 from smartstream.model.time import NS, parse_instant
 from smartstream.vision.overlay import Picture, cv2, require_opencv, write_picture

@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from smartstream._core import __version__
-from smartstream.config.site import Camera, Junction, Site
+from smartstream.config.camera import Camera
+from smartstream.config.site import Junction, Site
 from smartstream.evidence.canonical import digest
 from smartstream.evidence.chain import Packed
 from smartstream.evidence.desk import AROUND_NS, GAP_NS, Case

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartstream import _core
-from smartstream.config.site import Camera
+from smartstream.config.camera import Camera
 from smartstream.errors import SmartstreamError
 from smartstream.evidence.desk import CLIP_NS, GAP_NS, Case, Sample
 from smartstream.evidence.plates import plate_region

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from smartstream.config.calibration import ground_from_image
-from smartstream.config.site import Camera
+from smartstream.config.camera import Camera
 from smartstream.evidence.desk import Sample
 from smartstream.model.time import NS
 

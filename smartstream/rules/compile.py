@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from smartstream.config.site import Camera, Junction, Lane, Site
+from smartstream.config.camera import Camera, Lane
+from smartstream.config.site import Junction, Site
 from smartstream.rules.text_vi import ACTS
 
 BUILT: Final = frozenset(ACTS)

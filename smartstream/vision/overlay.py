@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from smartstream.config.calibration import ground_from_image
+from smartstream.config.camera import Camera
 from smartstream.config.fields import Point
-from smartstream.config.site import Camera
 from smartstream.errors import MissingExtraError
 
 try:

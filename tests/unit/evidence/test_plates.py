@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smartstream.config.site import Camera
+from smartstream.config.camera import Camera
 from smartstream.evidence.desk import Sample
 from smartstream.evidence.plates import plate_region
 
