@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -42,34 +42,6 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.at_ns, self.revision
 
 
-class HotState(Protocol):
-    """What both homes can do."""
-
-    def put(self, entries: Iterable[Entry]) -> None:
-        """Keep each unless something later is known of it: a replay changes nothing."""
-
-    def get(self, kind: str, name: str) -> Entry | None:
-        """What was last said."""
-
-    def near(self, kind: str, lat: float, lon: float, radius_m: float, limit: int = 100) -> list[tuple[str, float]]:
-        """Names and metres of what is within the radius, nearest first."""
-
-    def first_time(self, key: str, keep_s: float) -> bool:
-        """Whether a key has not been seen for so long; it has from now on."""
-
-    def watch(self, watch_list: str, members: Iterable[str]) -> None:
-        """Make these the members of a list; keyed hashes, never plates or names."""
-
-    def watched(self, watch_list: str, member: str) -> bool:
-        """Whether a list has a member."""
-
-    def sweep(self, before_ns: int) -> None:
-        """Forget everything that was last said before an instant; what stands in the site file has none, and stays."""
-
-    def close(self) -> None:
-        """Free connections and threads."""
-
-
 class LocalState:
     """The process's own.
 
@@ -84,7 +56,7 @@ class LocalState:
         self._lists: dict[str, frozenset[str]] = {}
 
     def put(self, entries: Iterable[Entry]) -> None:
-        """Keep each unless something later is known of it."""
+        """Keep each unless something later is known of it: a replay changes nothing."""
         for entry in entries:
             kept = self._entries.setdefault(entry.kind, {})
             known = kept.get(entry.name)
@@ -115,7 +87,7 @@ class LocalState:
         return True
 
     def watch(self, watch_list: str, members: Iterable[str]) -> None:
-        """Make these the members of a list."""
+        """Make these the members of a list; keyed hashes, never plates or names."""
         self._lists[watch_list] = frozenset(members)
 
     def watched(self, watch_list: str, member: str) -> bool:
@@ -127,7 +99,7 @@ class LocalState:
         return self._lists.get(watch_list, frozenset())
 
     def sweep(self, before_ns: int) -> None:
-        """Forget everything that was last said before an instant."""
+        """Forget everything that was last said before an instant; what stands in the site file has none, and stays."""
         for kind, kept in self._entries.items():
             self._entries[kind] = {n: entry for n, entry in kept.items() if not entry.at_ns or entry.at_ns >= before_ns}
 
