@@ -37,6 +37,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         noise: Strength of the noise, in levels.
         codec: Options of the encoder.
         buffer_s: Seconds over which the rate holds; with one, key frames as large as those of 4K leave a part unused.
+        coded_s: So many seconds are coded, and repeated as they are for a longer clip; 0: all of it is coded.
     """
 
     size: tuple[int, int]
@@ -44,6 +45,22 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     noise: int
     codec: tuple[str, ...]
     buffer_s: int = 1
+    coded_s: int = 0
+
+    def make(self, source: Path, target: Path, seconds: int) -> None:
+        """Make ``seconds`` of it at ``target``."""
+        if not self.is_repeated(seconds):
+            _run(self.command(source, target, seconds))
+            return
+        once = target.with_suffix(".once")
+        _run(self.command(source, once, self.coded_s))
+        again = ["ffmpeg", "-v", "error", "-y", "-stream_loop", "-1", "-i", str(once), "-t", str(seconds)]
+        _run([*again, "-an", "-c", "copy", "-f", "mp4", str(target)])
+        once.unlink()
+
+    def is_repeated(self, seconds: int) -> bool:
+        """Whether a clip of ``seconds`` repeats itself."""
+        return 0 < self.coded_s < seconds
 
     def command(self, source: Path, target: Path, seconds: int) -> list[str]:
         """The ffmpeg command that makes ``seconds`` of it."""
@@ -61,10 +78,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 RECIPES: Final = {
     "h264": Recipe(size=(1920, 1080), mbit_s=4, noise=14, codec=_X264),
     "h265": Recipe(
-        size=(1920, 1080), mbit_s=2.5, noise=14, codec=(*_X265, "-x265-params", "bframes=0:ref=1:log-level=none")
+        size=(1920, 1080),
+        mbit_s=2.5,
+        noise=14,
+        codec=(*_X265, "-x265-params", "bframes=0:ref=1:log-level=none"),
+        coded_s=60,
     ),
     "mjpeg": Recipe(size=(1280, 720), mbit_s=0, noise=14, codec=("-c:v", "mjpeg", "-q:v", "5", "-pix_fmt", "yuvj420p")),
-    "4k": Recipe(size=(3840, 2160), mbit_s=10, noise=14, codec=_X264, buffer_s=4),
+    "4k": Recipe(size=(3840, 2160), mbit_s=10, noise=14, codec=_X264, buffer_s=4, coded_s=30),
 }
 """Clip by name: what a city's cameras send."""
 
@@ -108,20 +129,25 @@ def made_clip(name: str, source: Path, seconds: int) -> Clip:
     """
     recipe = RECIPES[name]
     buffer = "" if recipe.buffer_s == 1 else f"-b{recipe.buffer_s}"
-    path = cache_folder() / f"{source.stem}-{name}-{recipe.mbit_s:g}M-n{recipe.noise}{buffer}-{seconds}s.mp4"
+    repeated = f"-{recipe.coded_s}s" if recipe.is_repeated(seconds) else ""
+    kind = f"{name}-{recipe.mbit_s:g}M-n{recipe.noise}{buffer}{repeated}"
+    path = cache_folder() / f"{source.stem}-{kind}-{seconds}s.mp4"
     if not path.exists():
         if not source.exists():
             raise InvalidInputError(f"{source}: not there; give footage with --source or a clip with --clip")
         click.echo(f"making {path} (once)", err=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".unfinished")
-        _run(recipe.command(source, unfinished, seconds))
+        recipe.make(source, unfinished, seconds)
         unfinished.replace(path)
     clip = given_clip(path)
     if recipe.mbit_s and clip.mbit_s < 0.97 * recipe.mbit_s:
         raise InvalidInputError(f"{path}: has {clip.mbit_s:.2f} Mbit/s, expected {recipe.mbit_s:g}")
     noise = f"{source.name} enlarged, sensor-like noise of strength {recipe.noise}"
-    return msgspec.structs.replace(clip, what=f"{clip.what}, {noise}, no B-frames, key frame every {2 * FPS}")
+    what = f"{clip.what}, {noise}, no B-frames, key frame every {2 * FPS}"
+    if repeated:
+        what += f", {recipe.coded_s} s again and again"
+    return msgspec.structs.replace(clip, what=what)
 
 
 def given_clip(path: Path) -> Clip:

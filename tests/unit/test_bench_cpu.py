@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from smartstream.bench.clip import RECIPES, given_clip
+from smartstream.bench.clip import RECIPES, Recipe, given_clip
 from smartstream.bench.cpu import Program, contest
 from smartstream.bench.vision_worker import CONTESTANTS
 from smartstream.cli.bench import bench
@@ -36,6 +36,17 @@ def test_a_recipe_asks_for_its_bit_rate_and_no_b_frames() -> None:
     assert command[command.index("-b:v") + 1] == command[command.index("-minrate") + 1] == "4M"
     assert command[command.index("-bf") + 1] == "0"
     assert command[command.index("-g") + 1] == "50"
+
+
+@needs_ffmpeg
+def test_what_is_costly_to_code_is_coded_once_and_repeated(clip: Path, tmp_path: Path) -> None:
+    codec = ("-c:v", "libx264", "-bf", "0")
+    recipe = Recipe(size=(160, 120), mbit_s=0, noise=4, codec=codec, coded_s=2)
+    for seconds in (1, 7):
+        target = tmp_path / f"{seconds}.unfinished"
+        recipe.make(clip, target, seconds)
+        assert CONTESTANTS["decode"](str(target)) == given_clip(target).frames == 25 * seconds
+    assert not list(tmp_path.glob("*.once"))
 
 
 @needs_ffmpeg
