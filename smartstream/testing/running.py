@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -31,3 +33,14 @@ def lines_of(path: Path) -> list[str]:
 def written(path: Path) -> int:
     """Lines so far of a file that a run is writing."""
     return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def wait_until(
+    done: Callable[[], object], *, process: subprocess.Popen[bytes] | None = None, limit_s: float = 120
+) -> None:
+    """Ask until it is so; an assertion fails after ``limit_s`` seconds, or when ``process`` has ended."""
+    deadline = time.monotonic() + limit_s
+    while not done():
+        assert time.monotonic() < deadline, "no progress"
+        assert process is None or process.poll() is None, "the run ended"
+        time.sleep(0.02)

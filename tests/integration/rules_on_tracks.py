@@ -17,6 +17,7 @@ from smartstream.model.items import Signals, Tracks
 from smartstream.rules.compile import compile_junction
 from smartstream.rules.events import EventWriter
 from smartstream.rules.outcome import decode_outcomes
+from smartstream.testing.feeds import read_all
 
 
 def events_of(site: Site) -> list[CloudEvent]:
@@ -27,14 +28,13 @@ def events_of(site: Site) -> list[CloudEvent]:
     for feed in site.signal_feed:
         source = file_source("signals", Path(site.address(feed.url).target), lateness_ns=10**9)
         reader = SignalLines(source, groups=frozenset(compiled.groups))
-        while not reader.ended:
-            for item in reader.read():
-                if isinstance(item, Signals):
-                    engine.signals(
-                        np.array([c.time_ns for c in item.changes], np.int64),
-                        np.array([compiled.groups.index(c.signal) for c in item.changes], np.uint16),
-                        np.array([STATE_CODE[c.state] for c in item.changes], np.uint8),
-                    )
+        for item in read_all(reader):
+            if isinstance(item, Signals):
+                engine.signals(
+                    np.array([c.time_ns for c in item.changes], np.int64),
+                    np.array([compiled.groups.index(c.signal) for c in item.changes], np.uint16),
+                    np.array([STATE_CODE[c.state] for c in item.changes], np.uint8),
+                )
     events: list[CloudEvent] = []
     for index, camera in enumerate(c for c in site.camera if c.junction == junction.id):
         path = Path(site.address(camera.url[0]).target)

@@ -15,6 +15,7 @@ import pytest
 from pipelines.hot import HotSpec, HotStep
 from smartstream.brokers.hot_state import Entry, LocalState
 from smartstream.model.event import make_event
+from smartstream.testing.running import wait_until
 from smartstream.testing.servers import RedisServer, program
 
 pytest.importorskip("redis", reason="the extra redis is not installed")
@@ -201,13 +202,6 @@ def shared_client(server):
     return redis.Redis(port=server.port)
 
 
-def wait_until(done, limit_s=20):
-    deadline = time.monotonic() + limit_s
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_key_of_another_type_under_our_name_holds_up_nothing_else(server, shared):
     foreign = shared_client(server)
     foreign.set("smartstream:s:state:env.level", "x")
@@ -255,7 +249,7 @@ def test_a_busy_run_catches_up_with_a_redis_that_was_away(server, shared):
         shared.put([camera(next(later) % 1000, next(later))])
         return in_redis(server, "camera") == 25_000
 
-    wait_until(busy, 60)
+    wait_until(busy, limit_s=60)
     wait_for_news(shared, "closed")
 
 

@@ -11,6 +11,7 @@ from test_junction_arrival import JUNCTION, LANE, camera_items, said, spec
 from smartstream.ingest.lines import Found, LineSource, Quiet, Trouble
 from smartstream.ingest.signal_lines import SignalLines
 from smartstream.model.time import NS, parse_instant
+from smartstream.testing.feeds import read_all
 
 T0 = 1_790_000_000 * NS
 IDLE_NS = 3 * NS
@@ -76,10 +77,7 @@ def as_it_came(rng, lines):
 
 def read(side, found, turn_lines):
     feed = SignalLines(LineSource(side, lambda _: Told(found), NS, turn_lines), groups=frozenset({"S"}), resume=None)
-    items = []
-    while not feed.ended:
-        items += [item for item in feed.read() if hasattr(item, "changes")]
-    return items
+    return [item for item in read_all(feed) if hasattr(item, "changes")]
 
 
 def shown(lines, at_ns):

@@ -16,6 +16,7 @@ from smartstream.ingest.sensor_lines import SensorLines
 from smartstream.ingest.station_lines import StationLines
 from smartstream.model.items import DeadLetter, Readings, Reports
 from smartstream.model.time import NS
+from smartstream.testing.feeds import read_all
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 GOOD = {"time": 1_790_000_000, "sensor": "s", "station": "q", "kind": "pm25", "value": 20.5, "unit": "µg/m³"}
@@ -48,9 +49,7 @@ def mutated(good):
 
 
 def accounted(feed):
-    items = []
-    while not feed.ended:
-        items += feed.read()
+    items = read_all(feed)
     feed.close()
     values = []
     for item in items:

@@ -13,6 +13,7 @@ from smartstream.ingest.report_lines import ReportLines
 from smartstream.ingest.sensor_lines import SensorLines
 from smartstream.model.items import DeadLetter
 from smartstream.model.time import MAX_NS, NS
+from smartstream.testing.feeds import read_all
 
 H = 3600 * NS
 
@@ -124,8 +125,6 @@ def test_one_line_of_next_week_makes_no_other_late(tmp_path, name):
     lines[9]["time"] = T0 + {"sensors": 4 * 3600, "media": AHEAD, "approvals": AHEAD}.get(name, 40 * AHEAD)
     path = tmp_path / "f.ndjson"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    feed, items = opened(file_source("f", path, lateness_ns=300 * NS)), []
-    while not feed.ended:
-        items += feed.read()
-    assert [(i.reason, i.place) for i in items if isinstance(i, DeadLetter)] == [("absurd_time", "line 10")]
+    feed = opened(file_source("f", path, lateness_ns=300 * NS))
+    assert [(i.reason, i.place) for i in read_all(feed) if isinstance(i, DeadLetter)] == [("absurd_time", "line 10")]
     assert feed.position_ns == (T0 + 60 * 99) * NS

@@ -10,6 +10,7 @@ from smartstream.ingest.lines import file_source
 from smartstream.ingest.sensor_lines import SensorLines
 from smartstream.model.items import DeadLetter, Readings
 from smartstream.model.time import NS
+from smartstream.testing.feeds import read_all
 
 T0 = 1_790_000_000
 FORMS = ("NFC", "NFD", "NFC")
@@ -65,8 +66,7 @@ def test_names_made_up_in_late_lines_leave_nothing_behind(tmp_path):
     path = tmp_path / "s.ndjson"
     path.write_text("".join(json.dumps(line) + "\n" for line in [*now, *old, *now]))
     feed = SensorLines(file_source("s", path, lateness_ns=600 * NS))
-    while not feed.ended:
-        feed.read()
+    read_all(feed)
     assert feed.snapshot()["registry"]["claimed"] == {}
 
 

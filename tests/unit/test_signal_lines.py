@@ -9,6 +9,7 @@ from smartstream.ingest.lines import LineSource, Lost, Quiet, Trouble, file_sour
 from smartstream.ingest.signal_lines import SignalLines
 from smartstream.model.items import DeadLetter, Health, SignalChange, Signals
 from smartstream.model.time import MAX_NS, NS
+from smartstream.testing.feeds import read_all
 
 T0 = 1_790_000_000
 
@@ -38,13 +39,6 @@ def line(at, state="red", signal="S"):
 def open_file(path, resume=None):
     source = file_source("signals/j1/0", path, lateness_ns=NS)
     return SignalLines(source, groups=frozenset({"S", "L"}), resume=resume)
-
-
-def read_all(feed):
-    items = []
-    while not feed.ended:
-        items += feed.read()
-    return items
 
 
 def changes(items):
@@ -160,11 +154,7 @@ def test_where_another_build_stopped_is_no_place_to_go_on_from(tmp_path, version
 
 
 def states(feed):
-    found = []
-    while not feed.ended:
-        for item in feed.read():
-            found += [(c.signal, c.state) for c in item.changes] if isinstance(item, Signals) else []
-    return found
+    return [(c.signal, c.state) for item in read_all(feed) if isinstance(item, Signals) for c in item.changes]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

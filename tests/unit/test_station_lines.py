@@ -8,14 +8,13 @@ from smartstream.ingest.lines import file_source
 from smartstream.ingest.station_lines import StationLines, station_of
 from smartstream.model.items import DeadLetter, Readings
 from smartstream.model.time import NS, parse_instant
+from smartstream.testing.feeds import read_all
 
 
 def read(path):
     source = file_source("sensors/0", path, lateness_ns=600 * NS)
     feed = StationLines(source, station=station_of(path), timezone=ZoneInfo("Asia/Ho_Chi_Minh"))
-    items = []
-    while not feed.ended:
-        items += feed.read()
+    items = read_all(feed)
     readings = [r for i in items if isinstance(i, Readings) for r in i.lines]
     return readings, [i for i in items if isinstance(i, DeadLetter)]
 

@@ -9,6 +9,7 @@ from test_malformed_lines import opened
 
 from smartstream.model.items import Conditions, DeadLetter
 from smartstream.model.time import MAX_NS, NS, parse_end, parse_instant
+from smartstream.testing.feeds import read_all
 
 
 @pytest.mark.parametrize(
@@ -37,9 +38,8 @@ def test_a_feed_of_another_age_is_dead_letters(feed, tmp_path):
     """One line alone has nobody to contradict it: it used to end the run with a traceback."""
     path = tmp_path / "f.ndjson"
     path.write_text("".join(json.dumps(GOOD[feed] | {"time": 200_000_000_000 + i}) + "\n" for i in range(3)))
-    lines, dead = opened(feed, path), []
-    while not lines.ended:
-        dead += [item.reason for item in lines.read() if isinstance(item, DeadLetter)]
+    lines = opened(feed, path)
+    dead = [item.reason for item in read_all(lines) if isinstance(item, DeadLetter)]
     lines.close()
     assert dead == ["bad_time"] * 3
 

@@ -10,6 +10,7 @@ from smartstream.ingest.tracks_file import TracksFile, first_instant
 from smartstream.model.items import DeadLetter, Gap, Tracks
 from smartstream.model.time import NS
 from smartstream.model.tracks import TrackBatch
+from smartstream.testing.feeds import read_all
 
 T0 = 1_790_000_000
 
@@ -20,13 +21,6 @@ def row(at, track, run=0, cls="car", box=(0.1, 0.1, 0.2, 0.2), **more):
 
 def open_file(path, resume=None):
     return TracksFile(side="cam", path=path, lateness_ns=2 * NS, resume=resume)
-
-
-def read_all(feed):
-    items = []
-    while not feed.ended:
-        items += feed.read()
-    return items
 
 
 def rows(items):

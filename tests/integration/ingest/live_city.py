@@ -3,7 +3,6 @@
 import json
 import random
 import subprocess
-import time
 from datetime import UTC, datetime, timedelta
 
 from smartstream.testing.running import command, run
@@ -78,14 +77,6 @@ def events(path):
 
 def whole_lines(path):
     return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def wait_until(done, *, process=None, limit_s=120):
-    deadline = time.monotonic() + limit_s
-    while not done():
-        assert time.monotonic() < deadline, "no progress"
-        assert process is None or process.poll() is None, "the run ended"
-        time.sleep(0.05)
 
 
 def found_in(path):

@@ -11,10 +11,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from live_city import events, start, stop, wait_until
+from live_city import events, start, stop
 
 from smartstream.errors import InvalidInputError
 from smartstream.sinks.nats_server import find_server
+from smartstream.testing.running import wait_until
 
 pytest.importorskip("aiohttp", reason="the extra intake is not installed")
 try:

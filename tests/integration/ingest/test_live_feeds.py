@@ -15,11 +15,11 @@ from live_city import (
     sensor_lines,
     start,
     stop,
-    wait_until,
     whole_lines,
 )
 
 from smartstream.testing.broker import Broker, programs
+from smartstream.testing.running import wait_until
 from smartstream.testing.servers import Mosquitto, program
 
 if not programs():

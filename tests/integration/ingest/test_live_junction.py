@@ -4,10 +4,11 @@ import json
 import time
 
 import pytest
-from live_city import events, start, stop, wait_until
+from live_city import events, start, stop
 from test_live_feeds import broker, credentials, publish, streams
 
 from smartstream.testing.broker import programs
+from smartstream.testing.running import wait_until
 from smartstream.testing.servers import Mosquitto, program
 
 if not programs():

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from live_city import events, start, stop, wait_until
+from live_city import events, start, stop
 
 from smartstream.errors import InvalidInputError
 from smartstream.ingest.lines import Trouble
+from smartstream.testing.running import wait_until
 from smartstream.testing.servers import Postgres
 
 pytest.importorskip("sqlalchemy", reason="the extra sql is not installed")

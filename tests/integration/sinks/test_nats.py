@@ -28,6 +28,7 @@ from smartstream.sinks.nats import NatsSink, prepare
 from smartstream.sinks.nats_ids import ids_after
 from smartstream.sinks.nats_streams import DEAD_LETTERS, EVENTS, StreamLimits
 from smartstream.testing.broker import Broker, core_subscriber, read_stream
+from smartstream.testing.running import wait_until
 
 
 def lines(path: str | None) -> list[bytes]:
@@ -39,7 +40,7 @@ def test_subscribers_get_what_the_file_holds(broker: Broker, flow: Flow) -> None
     flow.config.nats = broker.access
     with core_subscriber(broker.access) as live:
         flow.run()
-        assert wait_until(lambda: len(live) >= 1000)
+        wait_until(lambda: len(live) >= 1000)
     written = lines(flow.config.events)
     assert sorted(live) == sorted(written)
     stored = read_stream(broker.access, EVENTS) + read_stream(broker.access, DEAD_LETTERS)
@@ -56,7 +57,7 @@ def test_a_publisher_killed_again_and_again_sends_no_id_twice(broker: Broker, fl
             flow.run_and_kill(chance.randrange(20, 180))
         flow.config.pause_s = 0
         flow.run()
-        assert wait_until(lambda: len(live) >= 1000)
+        wait_until(lambda: len(live) >= 1000)
     written = lines(flow.config.events)
     assert len(written) == len(set(written)) == 1000
     assert sorted(live) == sorted(written)
@@ -75,12 +76,12 @@ def test_killed_before_the_first_commit(broker: Broker, flow: Flow) -> None:
     flow.config.pause_s = 0.02
     with core_subscriber(broker.access) as live:
         process = flow.start()
-        assert wait_until(lambda: len(live) > 100)
+        wait_until(lambda: len(live) > 100)
         process.kill()
         process.communicate()
         flow.config.pause_s, flow.config.epoch_s = 0, 0.1
         flow.run()
-        assert wait_until(lambda: len(live) >= 1000)
+        wait_until(lambda: len(live) >= 1000)
     assert sorted(live) == sorted(lines(flow.config.events))
 
 
@@ -93,7 +94,7 @@ def test_outage_longer_than_the_duplicate_window(broker: Broker, flow: Flow) -> 
         time.sleep(0.5)  # the server has forgotten the ids by now
         flow.config.pause_s = 0
         flow.run()
-        assert wait_until(lambda: len(live) >= 1000)
+        wait_until(lambda: len(live) >= 1000)
     written = sorted(lines(flow.config.events))
     assert sorted(live) == written
     assert sorted(read_stream(broker.access, EVENTS) + read_stream(broker.access, DEAD_LETTERS)) == written
@@ -104,7 +105,7 @@ def test_a_server_killed_in_mid_stream_loses_nothing(broker: Broker, flow: Flow)
     flow.config.count, flow.config.pause_s = 3000, 0.01
     process = flow.start()
     for so_far in (500, 1100, 1700):
-        assert wait_until(lambda: flow.written() > so_far)  # noqa: B023  (called at once)
+        wait_until(lambda: flow.written() > so_far)  # noqa: B023  (called at once)
         broker.kill()
         time.sleep(0.2)
         broker.start()
@@ -127,7 +128,7 @@ def test_two_processes_one_stream(broker: Broker, flow: Flow, free_addresses: li
         for process in (first, second):
             _, said = process.communicate(timeout=120)
             assert process.returncode == 0, said.decode()
-        assert wait_until(lambda: len(live) >= 3000)
+        wait_until(lambda: len(live) >= 3000)
     written = lines(flow.config.events)
     assert len(set(written)) == 3000
     assert sorted(live) == sorted(written)
@@ -141,13 +142,13 @@ def test_what_a_former_connection_sent_arrives_late(broker: Broker, tmp_path: Pa
         sink = NatsSink(link.access, province="19", ward=None, journal=tmp_path / "journal", patience_s=20)
         killed = sink.build_part("nats", "all", None)
         killed.write_batch(events)
-        assert wait_until(lambda: link.holding)
+        wait_until(lambda: link.holding)
         killed.close()
         part = sink.build_part("nats", "all", None)
         part.write_batch(events)
         part.snapshot()
         part.close()
-        assert wait_until(lambda: len(live) >= 8)
+        wait_until(lambda: len(live) >= 8)
     assert sorted(ids(live)) == sorted(event.id for event in events)
 
 
@@ -230,7 +231,7 @@ def test_a_stream_that_lost_its_tail_gets_it_again(broker: Broker, tmp_path: Pat
     shutil.copytree(store, copy)
     broker.start()
     part.write_batch([event_flow.event("cam", n) for n in range(5, 9)])
-    assert wait_until(lambda: len(read_stream(broker.access, EVENTS)) == 9)
+    wait_until(lambda: len(read_stream(broker.access, EVENTS)) == 9)
     broker.kill()
     shutil.rmtree(store)
     copy.rename(store)
@@ -372,13 +373,3 @@ def manage(access: NatsAccess, work: Callable[[JetStreamContext], Coroutine[Any,
 
 def stream_config(access: NatsAccess, name: str) -> StreamConfig:
     return manage(access, lambda js: js.stream_info(name)).config
-
-
-def wait_until(holds: object, *, timeout_s: float = 20) -> bool:
-    assert callable(holds)
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.02)
-    return False

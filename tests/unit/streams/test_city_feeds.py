@@ -15,6 +15,7 @@ from smartstream.model.time import NS
 from smartstream.streams.joins.air_spike import AirSpike
 from smartstream.streams.joins.feeds import CityFeeds
 from smartstream.streams.joins.flood import Flood
+from smartstream.testing.feeds import read_all
 
 T0 = 1_790_000_000
 SIDE = "sensors/0"
@@ -29,10 +30,8 @@ def reading(minutes, kind="water_level", value=1.5, sensor="g", **more):
 def items(folder, lines, turn_lines=256):
     path = folder / "s.ndjson"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    feed, out = SensorLines(file_source(SIDE, path, lateness_ns=600 * NS, turn_lines=turn_lines)), []
-    while not feed.ended:
-        out += [item for item in feed.read() if isinstance(item, Readings)]
-    return out
+    feed = SensorLines(file_source(SIDE, path, lateness_ns=600 * NS, turn_lines=turn_lines))
+    return [item for item in read_all(feed) if isinstance(item, Readings)]
 
 
 def test_a_line_sent_twice_is_one_reading(tmp_path):
@@ -105,8 +104,7 @@ def test_who_made_a_report_stands_with_it(tmp_path):
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     feed = ReportLines(file_source("reports/0", path, lateness_ns=300 * NS), site="s")
     feeds, voices = CityFeeds({"reports/0": 300 * NS}), {}
-    while not feed.ended:
-        for item in feed.read():
-            if isinstance(item, Reports):
-                voices |= {fact.entity: fact.more["voice"] for fact in feeds.facts(item)[0].facts}
+    for item in read_all(feed):
+        if isinstance(item, Reports):
+            voices |= {fact.entity: fact.more["voice"] for fact in feeds.facts(item)[0].facts}
     assert voices["r0"] == voices["r1"] != voices["r2"] == voices["r3"] != voices["r4"]

@@ -14,6 +14,7 @@ from test_station import noisy_city
 
 from pipelines.environment import SENSORS, station_events
 from smartstream.model.items import Readings
+from smartstream.testing.feeds import read_all
 
 
 @pytest.fixture
@@ -22,9 +23,7 @@ def story(tmp_path):
     rng = random.Random(11)
     lines = sorted(noisy_city(4, hours=20), key=lambda entry: entry[0] + 300 * (rng.random() < 0.02))
     path = write(tmp_path / "sensors.ndjson", [text for _, text in lines])
-    feed, turns = open_feed(path, turn_lines=40), []
-    while not feed.ended:
-        turns += [(SENSORS, item) for item in feed.read() if isinstance(item, Readings)]
+    turns = [(SENSORS, item) for item in read_all(open_feed(path, turn_lines=40)) if isinstance(item, Readings)]
     return turns, as_set(run(path))
 
 
