@@ -1,1 +1,1 @@
-"""Dataflows: wiring only, no logic. Ships in the wheel."""
+"""Dataflows: whatever joins stages. Ships in the wheel."""

@@ -16,7 +16,8 @@ from pipelines.evidence import ChainSink, EvidenceSpec, withdrawn
 from pipelines.floods import FloodSpec, flood_conditions
 from pipelines.hot import HotSpec, hot_events
 from pipelines.joins import CitySpec, incident_events
-from pipelines.junction import Junctions, Told
+from pipelines.junction import Told
+from pipelines.junction_step import Junctions
 from pipelines.media import MediaSpec, media_events
 from pipelines.reports import DeskSpec, report_events
 from pipelines.sectors import SectorSpec, sector_events

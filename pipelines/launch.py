@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from bytewax.recovery import init_db_dir
 
+from pipelines.arming import city_spec
 from pipelines.children import start
 from pipelines.doors import DoorPlan, Doors, has_doors
 from pipelines.evidence import evidence_store
@@ -131,7 +132,7 @@ def launch(options: Options) -> Path | None:
             if recorder is not None:
                 recorder.prepare(resuming=resuming)
             if not resuming:
-                ledger_sink(plan, site, specs, board).prepare()
+                ledger_sink(plan, site, specs, city_spec(site), board).prepare()
         evidence = evidence_store(site)  # folder and key are there before processes want them
         if first and evidence is not None:
             stack.enter_context(held(evidence.folder, "evidence.dir"))

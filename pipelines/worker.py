@@ -24,7 +24,8 @@ from pipelines.children import deafen, die_with_parent, listen
 from pipelines.evidence import EvidenceSpec, evidence_store
 from pipelines.hot import hot_spec
 from pipelines.joins import CitySpec
-from pipelines.junction import Junctions, JunctionSpec
+from pipelines.junction import JunctionSpec
+from pipelines.junction_step import Junctions
 from pipelines.junction_violations import Wiring, build
 from pipelines.panics import HeldPanics, PeerGoneError, wrap_errors
 from pipelines.rings import Rings
@@ -113,7 +114,7 @@ def execute(plan: Plan, index: int | None) -> None:
     lent = None
     if index is not None and site.evidence is not None:
         lent = Rings(RINGS, Path(plan.board).parent, index, len(plan.addresses))
-    ledger = ledger_sink(plan, site, specs, board)
+    ledger = ledger_sink(plan, site, specs, city, board)
     flow = build(
         Wiring(
             site=site.site.id,
@@ -161,11 +162,11 @@ def event_sinks(plan: Plan, site: Site) -> dict[str, EventFileSink | NatsSink]:
     return sinks
 
 
-def ledger_sink(plan: Plan, site: Site, specs: list[JunctionSpec], board: Board) -> LedgerSink:
+def ledger_sink(plan: Plan, site: Site, specs: list[JunctionSpec], city: CitySpec | None, board: Board) -> LedgerSink:
     """Where a plan's events are counted."""
     not_armed = {rule.kind: "not built yet" for spec in specs for rule in spec.rules.not_armed}
     rules_not_armed = set(not_armed)
-    if (city := city_spec(site)) is not None:
+    if city is not None:
         not_armed |= {f"join {kind}": why for kind, why in city.not_armed.items()}
     return LedgerSink(
         Path(plan.summary),
