@@ -10,6 +10,7 @@ import numpy as np
 
 from smartstream.errors import UNREADABLE, InvalidInputError
 from smartstream.ingest.jump import JumpGuard
+from smartstream.ingest.line_feed import RefusedError, decode_line, instant_of
 from smartstream.ingest.lines import MAX_LINE, LineReader
 from smartstream.model.classes import CLASS_CODE
 from smartstream.model.items import DeadLetter, Gap, Item, Mark, Tally, Tracks
@@ -72,6 +73,33 @@ def first_instant(path: Path) -> int:
     raise InvalidInputError(f'{path}: expected lines like {{"time": …, "track": …, "box": …}}, found none{broken}')
 
 
+def _row(line_no: int, line: bytes) -> _Row:
+    """What a line says.
+
+    Raises:
+        RefusedError: It cannot be used.
+    """
+    if len(line) >= MAX_LINE:
+        raise RefusedError("too_long", f"expected at most {MAX_LINE} bytes")
+    parsed = decode_line(_decoder, line)
+    at_ns = instant_of(parsed.time)
+    code = CLASS_CODE.get(parsed.class_)
+    x1, y1, x2, y2 = parsed.box
+    run, flags = parsed.run or 0, parsed.flags or 0  # null is what many write for absent
+    score = 1.0 if parsed.score is None else parsed.score
+    if code is None:
+        raise RefusedError(
+            "unknown_class", f"expected class one of {', '.join(CLASS_CODE)}, found {parsed.class_[:32]!r}"
+        )
+    if not (0 <= parsed.track < 2**32 and 0 <= run < 2**32):
+        raise RefusedError("bad_field", "expected track and run in 0..2^32-1")
+    if not 0 <= score <= 1:
+        raise RefusedError("bad_field", f"expected a score in 0..1, found {score:g}")
+    if not (x2 - x1 >= _LEAST and y2 - y1 >= _LEAST and max(map(abs, parsed.box)) <= _FAR):
+        raise RefusedError("bad_box", f"expected x1 < x2 and y1 < y2 within ±{_FAR}")
+    return _Row(at_ns, line_no, run, parsed.track, code, score, parsed.box, flags & 255)
+
+
 class TracksFile:
     """Reads tracks chunk by chunk, puts late-comers back into their frame, and emits batches.
 
@@ -129,38 +157,13 @@ class TracksFile:
         return out
 
     def _one(self, line_no: int, line: bytes, out: list[Item]) -> None:
-        if len(line) >= MAX_LINE:
-            out.append(self._dead("too_long", line_no, f"expected at most {MAX_LINE} bytes", line))
-            return
         try:
-            parsed = _decoder.decode(line)
-            at_ns = parse_instant(parsed.time)
-        except msgspec.ValidationError as e:
-            out.append(self._dead("bad_field", line_no, str(e), line))
+            row = _row(line_no, line)
+        except RefusedError as e:
+            out.append(self._dead(e.reason, line_no, e.detail, line))
             return
-        except UNREADABLE as e:
-            out.append(self._dead("broken_json", line_no, str(e), line))
-            return
-        except ValueError as e:
-            out.append(self._dead("bad_time", line_no, str(e), line))
-            return
-        code = CLASS_CODE.get(parsed.class_)
-        x1, y1, x2, y2 = parsed.box
-        run, flags = parsed.run or 0, parsed.flags or 0  # null is what many write for absent
-        score = 1.0 if parsed.score is None else parsed.score
-        if code is None:
-            detail = f"expected class one of {', '.join(CLASS_CODE)}, found {parsed.class_[:32]!r}"
-            out.append(self._dead("unknown_class", line_no, detail, line))
-        elif not (0 <= parsed.track < 2**32 and 0 <= run < 2**32):
-            out.append(self._dead("bad_field", line_no, "expected track and run in 0..2^32-1", line))
-        elif not 0 <= score <= 1:
-            out.append(self._dead("bad_field", line_no, f"expected a score in 0..1, found {score:g}", line))
-        elif not (x2 - x1 >= _LEAST and y2 - y1 >= _LEAST and max(map(abs, parsed.box)) <= _FAR):
-            out.append(self._dead("bad_box", line_no, f"expected x1 < x2 and y1 < y2 within ±{_FAR}", line))
-        else:
-            row = _Row(at_ns, line_no, run, parsed.track, code, score, parsed.box, flags & 255)
-            for decided in self._guard.push(at_ns, row):
-                self._take(decided, out)
+        for decided in self._guard.push(row.at_ns, row):
+            self._take(decided, out)
 
     def _take(self, decided: tuple[bool, int, _Row], out: list[Item]) -> None:
         believed, at_ns, row = decided
