@@ -10,7 +10,7 @@ import click
 
 from smartstream.cli.decisions import Outlet, deciding, now_ns, signer_of
 from smartstream.errors import DataLossError, InvalidInputError
-from smartstream.evidence import cases as desk
+from smartstream.evidence import cases, decisions
 from smartstream.model.event import CloudEvent
 from smartstream.model.time import MAX_NS
 from smartstream.options import Instant
@@ -49,8 +49,8 @@ def recall(
     if not (model or config or calibration) and from_ns is None and to_ns is None:
         raise InvalidInputError("recall: expected at least one of --model, --config, --calibration, --from, --to")
     span = {"from_ns": 0 if from_ns is None else from_ns, "to_ns": MAX_NS if to_ns is None else to_ns}
-    every, wrong = desk.cases(folder)
-    found = desk.recalled(every, model=model, config=config, calibration=calibration, **span)
+    every, wrong = cases.cases(folder)
+    found = decisions.recalled(every, model=model, config=config, calibration=calibration, **span)
     for one in found:
         m = one.manifest
         click.echo(f"{m['evidence_id']}  {m['kind']}  {m['violation']['time']}", err=events_file == "-")
@@ -60,8 +60,8 @@ def recall(
         outlet, signer = Outlet(events_file, site_file), signer_of(folder, key_file)
         try:
             for one in found:
-                with suppress(desk.DecidedError):  # somebody else has just retracted it
-                    events.append(desk.decide(folder, one, "retracted", signer, **by))
+                with suppress(decisions.DecidedError):  # somebody else has just retracted it
+                    events.append(decisions.decide(folder, one, "retracted", signer, **by))
         finally:
             outlet.emit(events)
     told = f"{len(found)} cases would be retracted" if dry_run else f"{len(events)} cases retracted"

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from smartstream.cli.decisions import Outlet, deciding, now_ns, publishing, signer_of, signing
 from smartstream.cli.tables import print_table
 from smartstream.errors import DataLossError
-from smartstream.evidence import cases as desk
+from smartstream.evidence import cases, decisions
 from smartstream.evidence.redact import export as export_case
 
 _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
@@ -40,7 +40,7 @@ def list_cases(folder: Path, state: str | None) -> None:
     """
     whole = [Column(name, no_wrap=True) for name in ("case", "state", "time")]
     table = Table(*whole, "kind", "camera", "class", "complete", box=SIMPLE)
-    every, wrong = desk.cases(folder)
+    every, wrong = cases.cases(folder)
     for one in every:
         if state in (None, one.state):
             m = one.manifest
@@ -62,8 +62,8 @@ def show(folder: Path, case: str, officer: str, purpose: str, key_file: Path | N
 
     The look is logged first.
     """
-    one = desk.case(folder, case)
-    desk.look(folder, one, signer_of(folder, key_file), officer=officer, purpose=purpose, at_ns=now_ns())
+    one = cases.case(folder, case)
+    decisions.look(folder, one, signer_of(folder, key_file), officer=officer, purpose=purpose, at_ns=now_ns())
     m = one.manifest
     rows: dict[str, Any] = {
         "case": f"{m['evidence_id']} ({one.state}{f': {one.why}' if one.why else ''})",
@@ -74,7 +74,7 @@ def show(folder: Path, case: str, officer: str, purpose: str, key_file: Path | N
         "clauses": ", ".join(f"{c['clause']} [{c['mark']}]" for c in m["clauses"]) or "none",
         "facts": m["explanation"]["facts"],
         "missing": m["missing"] or "nothing",
-        "untouched": desk.touched(folder, one) or "yes",
+        "untouched": cases.touched(folder, one) or "yes",
     }
     for still in m["stills"]:
         rows[f"still {still['role']}"] = f"{still['time']}  {one.folder / (still.get('overlay') or still['file'])}"
@@ -111,7 +111,7 @@ def publish(folder: Path, events_file: str | None, site_file: Path | None) -> No
     For a broker that could not be reached: it drops what it has.
     """
     outlet = Outlet(events_file, site_file)
-    events, gone = desk.decided(folder)
+    events, gone = decisions.decided(folder)
     outlet.emit(events)
     left_out = f", {gone} left out: retention has deleted their cases" if gone else ""
     click.echo(f"{len(events)} decisions{left_out}", err=True)
@@ -129,10 +129,10 @@ def export(folder: Path, case: str, out: Path, officer: str, purpose: str, key_f
 
     Everything but the accused vehicle is blurred. The export is logged first.
     """
-    one = desk.case(folder, case)
+    one = cases.case(folder, case)
     signer = signer_of(folder, key_file)
-    desk.require_untouched(folder, one, "exported")
-    desk.look(folder, one, signer, officer=officer, purpose=f"export: {purpose}", at_ns=now_ns())
+    cases.require_untouched(folder, one, "exported")
+    decisions.look(folder, one, signer, officer=officer, purpose=f"export: {purpose}", at_ns=now_ns())
     for path in export_case(one, out):
         click.echo(path)
 
@@ -140,7 +140,7 @@ def export(folder: Path, case: str, out: Path, officer: str, purpose: str, key_f
 def _decide(
     folder: Path,
     case: str,
-    decision: desk.Decision,
+    decision: decisions.Decision,
     *,
     officer: str,
     reason: str,
@@ -148,8 +148,8 @@ def _decide(
     site_file: Path | None,
     key_file: Path | None,
 ) -> None:
-    outlet, one = Outlet(events_file, site_file), desk.case(folder, case)
+    outlet, one = Outlet(events_file, site_file), cases.case(folder, case)
     signer = signer_of(folder, key_file)
-    event = desk.decide(folder, one, decision, signer, officer=officer, reason=reason, at_ns=now_ns())
+    event = decisions.decide(folder, one, decision, signer, officer=officer, reason=reason, at_ns=now_ns())
     outlet.emit([event])
     click.echo(f"{one.manifest['evidence_id']}: {decision}", err=True)

@@ -23,8 +23,9 @@ from smartstream.cli.review import review
 from smartstream.errors import DataLossError, InvalidInputError, UnavailableError
 from smartstream.evidence import cases
 from smartstream.evidence.audit import ACCESS, REVIEWS, entries
-from smartstream.evidence.cases import case, decide
+from smartstream.evidence.cases import case
 from smartstream.evidence.chain import Withdrawn
+from smartstream.evidence.decisions import decide
 from smartstream.evidence.desk import Sample
 from smartstream.evidence.keys import Signer
 from smartstream.evidence.pictures import box_at
