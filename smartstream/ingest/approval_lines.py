@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -11,23 +11,25 @@ from smartstream.model.items import Approval, Approvals, Item
 from smartstream.model.time import MAX_NS, MIN_NS, NS
 
 
-class _Line(msgspec.Struct):
+class ApprovalLine(msgspec.Struct):
+    """A line of an approval feed."""
+
     time: str | int | float
     warning: str
     decision: Literal["approve", "reject"]
     by: str
 
 
-_decoder: Final = msgspec.json.Decoder(_Line)
+_decoder: Final = msgspec.json.Decoder(ApprovalLine)
 
 
 class ApprovalLines(LineFeed[Approval]):
     """Reads the lines of an approval feed; who decided must be named."""
 
-    jump_ns: ClassVar[int] = 7 * 86_400 * NS
-    step_ns: ClassVar[int | None] = 0
+    jump_ns = 7 * 86_400 * NS
+    step_ns = 0
 
-    def _parse(self, line_no: int, line: bytes) -> tuple[int, Approval]:  # of the base
+    def _parse(self, line_no: int, line: bytes) -> tuple[int, Approval]:
         parsed = decode_line(_decoder, line)
         at_ns = instant_of(parsed.time)
         if not parsed.by.strip():

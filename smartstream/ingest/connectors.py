@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from smartstream.ingest.approval_lines import ApprovalLine
 from smartstream.ingest.condition_lines import ConditionLine
 from smartstream.ingest.indicator_lines import IndicatorLine
 from smartstream.ingest.media_lines import MediaLine
@@ -15,8 +16,8 @@ from smartstream.ingest.sensor_lines import SensorLine
 from smartstream.ingest.signal_lines import SignalLine
 from smartstream.ingest.tracks_file import TrackLine
 
-_LINES: Final = ("signal_feed", "sensor_feed", "report_feed", "indicator_feed", "media_feed", "condition_feed")
 _POLLED: Final = ("sensor_feed", "report_feed", "indicator_feed", "media_feed")
+_LINES: Final = ("signal_feed", *_POLLED, "condition_feed", "approval_feed")
 
 
 class Connector(msgspec.Struct, frozen=True):
@@ -76,6 +77,7 @@ SCHEMAS: Final[dict[str, type[msgspec.Struct]]] = {
     "indicator_feed": IndicatorLine,
     "media_feed": MediaLine,
     "condition_feed": ConditionLine,
+    "approval_feed": ApprovalLine,
     "camera (tracks:)": TrackLine,
 }
 """What a line of each table says."""

@@ -9,6 +9,7 @@ import pytest
 
 from smartstream.catalogue.records import RECORDS, STAY_OUT, RefusedRecordError, read_record
 from smartstream.catalogue.systems import load_systems, page
+from smartstream.config.fields import FEEDS
 from smartstream.config.site import Site
 from smartstream.ingest.connectors import CONNECTORS, SCHEMAS
 from smartstream.ingest.indicator_lines import IndicatorLines
@@ -96,3 +97,8 @@ def test_connectors_name_real_classes():
         assert set(connector.tables) <= set(Site.model_fields)
         assert "." not in connector.module, "looking for a part of a package that is absent raises"
         assert connector.installed in (True, False)
+
+
+def test_every_feed_of_a_site_file_is_listed():
+    assert {table for connector in CONNECTORS for table in connector.tables} == {*FEEDS, "camera"}
+    assert SCHEMAS.keys() == {*FEEDS, "camera (tracks:)"}
