@@ -16,10 +16,10 @@ from smartstream.config.settings import settings
 from smartstream.config.site import Site
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import Health
+from smartstream.model.time import NS, TOLD_NS
 
-_KEPT_NS: Final = 7 * 86_400 * 1_000_000_000
+_KEPT_NS: Final = 7 * 86_400 * NS
 _SWEEP: Final = 10_000
-_APART_NS: Final = 1_000_000  # events are told by the millisecond
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class HotStep(StatefulBatchLogic[CloudEvent, CloudEvent, None]):
         out: list[CloudEvent] = []
         while (news := self._state.news()) is not None:
             # One event may be far ahead of the others: a second outage before the rest get there is another one.
-            self._told_ns = max(self._newest_ns, self._told_ns + _APART_NS)
+            self._told_ns = max(self._newest_ns, self._told_ns + TOLD_NS)
             out += beside_events(self._site, Health("redis", "lost", news[0], self._told_ns, news[1]))
         return out
 

@@ -19,7 +19,7 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
-from smartstream.brokers.nats_access import NatsAccess, connect
+from smartstream.brokers.nats_access import NO_STORAGE, OVERLAP, NatsAccess, connect
 from smartstream.brokers.subjects import covers
 from smartstream.errors import InvalidInputError, SmartstreamError, UnavailableError
 from smartstream.observe.logging import get_logger
@@ -29,8 +29,6 @@ _KEEP_S: Final = 7 * 86_400.0
 _MAX_BYTES: Final = 1 << 30
 _SMALLEST: Final = 16 << 20
 _WINDOW_S: Final = 600.0  # a client that got no answer tries again within minutes
-_NO_STORAGE: Final = (10023, 10028, 10047)
-_OVERLAP: Final = 10065
 _TAKEN: Final = 10071
 _PAUSE_S: Final = 0.2
 _log = get_logger("input_log")
@@ -96,7 +94,7 @@ async def open_log(js: JetStreamContext, log: InputLog) -> InputLog:
     except (ServiceUnavailableError, nats.errors.NoRespondersError) as e:
         raise InvalidInputError("the NATS server runs without JetStream: what comes in could not be kept") from e
     except APIError as e:
-        if e.err_code == _OVERLAP:
+        if e.err_code == OVERLAP:
             raise InvalidInputError(f"{log.lines}: another stream keeps a part of these subjects") from e
         raise InvalidInputError(f"{log.lines}: cannot be kept: {e.description}") from e
     except (nats.errors.Error, TimeoutError) as e:
@@ -131,7 +129,7 @@ async def _create(js: JetStreamContext, log: InputLog) -> StreamInfo:
         try:
             return await js.add_stream(config)
         except APIError as e:
-            if e.err_code not in _NO_STORAGE or max_bytes < _SMALLEST:
+            if e.err_code not in NO_STORAGE or max_bytes < _SMALLEST:
                 raise
         max_bytes //= 2
         _log.warning("input log gets less room: the disk is nearly full", stream=log.stream, bytes=max_bytes)

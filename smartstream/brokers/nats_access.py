@@ -19,6 +19,11 @@ from smartstream.config.settings import Settings
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.observe.logging import get_logger
 
+OVERLAP: Final = 10065
+"""JetStream's code of an error: another stream has some of these subjects."""
+NO_STORAGE: Final = (10023, 10028, 10047)
+"""Those for a stream that is wished larger than the room there is."""
+
 _log = get_logger("nats")
 _CONNECT_S: Final = 5
 _PENDING_BYTES: Final = 16 << 20

@@ -16,13 +16,12 @@ from smartstream.ingest.jump import JumpGuard
 from smartstream.ingest.lines import MAX_LINE, LineSource, Lost, Quiet, Trouble
 from smartstream.model.items import DeadLetter, Health, Item, Tally
 from smartstream.model.state import check_version
-from smartstream.model.time import MIN_NS, NS, parse_instant
+from smartstream.model.time import MIN_NS, NS, TOLD_NS, parse_instant
 
 T = TypeVar("T")
 _Line = tuple[int, str, T]  # its number, what a dead letter shows of it, what it says
 _VERSION: Final = 4
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_APART_NS: Final = 1_000_000  # events are told by the millisecond
 _ANY_NS: Final = 10_000 * 366 * 86_400 * NS // 2  # more than lies between any two instants
 
 
@@ -79,7 +78,7 @@ class LineFeed(ABC, Generic[T]):
         else:
             self._guard = JumpGuard(limit_ns=limit, **guarded)
         self._quiet_ns: int = state.get("quiet_ns", MIN_NS)
-        self._told_ns: int = state.get("told_ns", -_APART_NS)  # of the newest health event
+        self._told_ns: int = state.get("told_ns", -TOLD_NS)  # of the newest health event
         self.counts: dict[str, int] = dict(state.get("counts", {"lines": 0, "dead": 0}))
         self.ended: bool = state.get("ended", False)
 
@@ -118,7 +117,7 @@ class LineFeed(ABC, Generic[T]):
                     self._quiet_ns = max(self._quiet_ns, self.newest_ns + silent_ns if known else until_ns)
                 case Trouble(verb, detail):
                     # A way may break again before any line comes: another trouble, which needs an instant of its own.
-                    self._told_ns = max(self.position_ns, 0, self._told_ns + _APART_NS)
+                    self._told_ns = max(self.position_ns, 0, self._told_ns + TOLD_NS)
                     out.append(Health(self.side, "lost", verb, self._told_ns, detail))
                     if verb == "opened":
                         values.extend(self._cut_off())

@@ -7,6 +7,8 @@ from typing import Final
 
 NS: Final = 1_000_000_000
 """Nanoseconds per second."""
+TOLD_NS: Final = 1_000_000
+"""Events tell instants by the millisecond: what is to be two events is apart by so much."""
 MAX_NS: Final = 2**63 - 1
 """After every instant; the watermark of a side that has ended."""
 MIN_NS: Final = -(2**63)

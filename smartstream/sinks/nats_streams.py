@@ -10,6 +10,7 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
+from smartstream.brokers.nats_access import NO_STORAGE, OVERLAP
 from smartstream.config.site import Site
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.observe.logging import get_logger
@@ -25,8 +26,6 @@ SUBJECTS: Final = {
     DEAD_LETTERS: ["ioc.*.*.dlq.>"],
 }
 _SMALLEST: Final = 32 << 20
-_OVERLAP: Final = 10065
-_NO_STORAGE: Final = (10023, 10028, 10047)
 
 _log = get_logger("nats")
 
@@ -105,11 +104,11 @@ async def _ensure(js: JetStreamContext, name: str, limits: StreamLimits) -> Stre
     except (ServiceUnavailableError, nats.errors.NoRespondersError) as e:
         raise UnavailableError("the NATS server runs without JetStream: events could not be kept") from e
     except APIError as e:
-        if e.err_code == _OVERLAP:
+        if e.err_code == OVERLAP:
             raise InvalidInputError(
                 f"NATS stream {name}: another stream already takes its subjects {', '.join(SUBJECTS[name])}"
             ) from e
-        if e.err_code in _NO_STORAGE:
+        if e.err_code in NO_STORAGE:
             raise InvalidInputError(f"NATS stream {name}: no room for it: {e.description}") from e
         raise UnavailableError(f"NATS stream {name}: {e.description}") from e
     except (nats.errors.Error, TimeoutError) as e:
@@ -139,7 +138,7 @@ async def _create(js: JetStreamContext, name: str, limits: StreamLimits) -> Stre
         try:
             return await js.add_stream(_config(name, limits))
         except APIError as e:
-            if e.err_code not in _NO_STORAGE or limits.max_bytes < _SMALLEST:
+            if e.err_code not in NO_STORAGE or limits.max_bytes < _SMALLEST:
                 raise
         limits = msgspec.structs.replace(limits, max_bytes=limits.max_bytes // 2)
         _log.warning("NATS stream gets less room: the disk is nearly full", stream=name, bytes=limits.max_bytes)
