@@ -23,7 +23,8 @@ from smartstream.config.fields import (
     expected,
     parse_address,
 )
-from smartstream.config.rules import Rule, Table
+from smartstream.config.rules import Rule
+from smartstream.config.table import Table
 from smartstream.model.classes import VehicleClass
 from smartstream.model.time import parse_instant
 

@@ -15,7 +15,7 @@ from smartstream.config.fields import (
     StateUrl,
     expected,
 )
-from smartstream.config.rules import Table
+from smartstream.config.table import Table
 
 
 class SignalFeed(Table):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from smartstream.config.fields import Id
-from smartstream.config.rules import Table
+from smartstream.config.table import Table
 
 _Metres = Annotated[float, Field(gt=0, le=20_000)]
 CameraLane = Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$")]

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from smartstream.config.fields import HoursText, Id, Weekday
+from smartstream.config.table import Table
 from smartstream.model.classes import VehicleClass
 
 _Seconds = Annotated[float, Field(ge=0, le=86_400)]
 _Classes = Annotated[tuple[VehicleClass, ...], Field(min_length=1)]
-
-
-class Table(BaseModel):
-    """A table of the site file: frozen, no key it does not know, no guessing of types."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
 
 
 class _LaneRule(Table):

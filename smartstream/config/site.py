@@ -40,7 +40,7 @@ from smartstream.config.files import check_files
 from smartstream.config.joins import Gateway, Gauge, JoinTable, NetworkNode, Road, Warnings
 from smartstream.config.mistakes import Mistake, as_mistakes, refuse
 from smartstream.config.references import check_references
-from smartstream.config.rules import Table
+from smartstream.config.table import Table
 
 
 class SiteInfo(Table):
