@@ -8,8 +8,24 @@ use ss_model::{Error, EventTime, Result};
 use crate::av::Wants;
 use crate::next::RunBreak;
 use crate::reader::{Event, FileReader, KeyPoint};
-use crate::ring::Stretch;
-use crate::timeline::Timeline;
+use crate::timeline::{TimeMap, Timeline};
+
+/// A stretch of one file whose timestamps have one relation to event time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Index of the file in its list.
+    pub file: usize,
+    /// Number of the run.
+    pub run: u32,
+    /// Event time of its first frame.
+    pub since: EventTime,
+    /// Byte of the file at which its clock begins: one that started again says the same times twice.
+    pub begins: i64,
+    /// A raw bitstream: its packets have no times and are counted.
+    pub raw: bool,
+    /// What its timestamps stand for.
+    pub map: TimeMap,
+}
 
 /// Everything that decides which frame comes next and when it was taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

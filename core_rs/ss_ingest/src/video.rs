@@ -8,9 +8,9 @@ use ss_model::{Error, EventTime, LumaFrame, Result};
 use crate::av::Wants;
 use crate::loss::{Loss, LossReason};
 use crate::next::{Next, RunBreak};
-use crate::position::{Resumed, VideoPosition};
+use crate::position::{Resumed, Stretch, VideoPosition};
 use crate::reader::{Event, FileReader};
-use crate::ring::{Ring, Stretch};
+use crate::ring::Ring;
 use crate::timeline::Placed;
 
 /// Frames of consecutive files.

@@ -10,8 +10,8 @@ use std::ptr;
 
 use ss_model::Reducer;
 
-use super::decoder::PixelLayout;
 use super::ffi;
+use super::layout::PixelLayout;
 
 /// libav's `PICT_FRAME`: both fields.
 const WHOLE_FRAME: c_int = 3;

@@ -19,13 +19,15 @@ mod bands;
 mod decoder;
 mod demuxer;
 mod format;
+mod layout;
 mod log;
 mod muxer;
 mod nvdec;
 
-pub use decoder::{Component, Decoder, Frame, PixelLayout, Received, Wants};
+pub use decoder::{Decoder, Frame, Received, Wants};
 pub use demuxer::{Demuxer, Packet, Patience, Read, Refusal, StreamInfo};
 pub use format::StreamFormat;
+pub use layout::{Component, PixelLayout};
 pub use log::Complaints;
 pub use muxer::mux;
 pub use nvdec::use_nvdec;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use ss_model::{Error, EventTime, Result};
 
-use super::{Cut, FilesRead, LONGEST_NS, Stretch, Timed, trim};
+use super::{Cut, FilesRead, LONGEST_NS, Timed, trim};
 use crate::av::{Decoder, Demuxer, Frame, Packet, Read, Received, StreamFormat, Wants};
+use crate::position::Stretch;
 
 /// Read failures in a row after which the rest of a file is given up.
 const MAX_READ_FAILURES: u32 = 50;

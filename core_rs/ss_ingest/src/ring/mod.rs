@@ -8,13 +8,11 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use ss_model::{Error, EventTime, Result};
 
 use crate::av::{Decoder, Frame, Packet, Received, StreamFormat, Wants, mux};
 use crate::colour::rgb;
-use crate::position::VideoPosition;
-use crate::timeline::TimeMap;
+use crate::position::{Stretch, VideoPosition};
 
 mod file;
 mod memory;
@@ -23,23 +21,6 @@ use memory::Memory;
 
 /// Longest clip: five minutes.
 const LONGEST_NS: i64 = 300_000_000_000;
-
-/// A stretch of one file whose timestamps have one relation to event time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stretch {
-    /// Index of the file in its list.
-    pub file: usize,
-    /// Number of the run.
-    pub run: u32,
-    /// Event time of its first frame.
-    pub since: EventTime,
-    /// Byte of the file at which its clock begins: one that started again says the same times twice.
-    pub begins: i64,
-    /// A raw bitstream: its packets have no times and are counted.
-    pub raw: bool,
-    /// What its timestamps stand for.
-    pub map: TimeMap,
-}
 
 /// A piece of video as it came, in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
