@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import bytewax.operators as op
 import msgspec
-from bytewax.operators import KeyedStream, StatefulBatchLogic
+from bytewax.operators import KeyedStream
 
 from pipelines.beside import as_events
+from pipelines.step import Step
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import Item, Mark, Reading, Readings
 from smartstream.model.state import check_version
@@ -62,7 +63,7 @@ def station_events(items: KeyedStream[Item], spec: StationSpec) -> KeyedStream[C
     return op.stateful_batch("station", by_station, lambda resume: StationStep(spec, resume))
 
 
-class ArrivalStep(StatefulBatchLogic[Item, tuple[str, Turn], dict[str, Any]]):
+class ArrivalStep(Step[Item, tuple[str, Turn]]):
     """Deals the lines of all feeds out to their stations; every station hears of every hour that passes.
 
     Args:
@@ -82,12 +83,12 @@ class ArrivalStep(StatefulBatchLogic[Item, tuple[str, Turn], dict[str, Any]]):
             self._stations = set(resume["stations"])
             self._told_hour, self._told_end = resume["told_hour"], resume["told_end"]
 
-    def on_batch(self, values: list[Item]) -> tuple[list[tuple[str, Turn]], bool]:
+    def take(self, values: list[Item]) -> list[tuple[str, Turn]]:
         """Merge turns of feeds."""
         for item in values:
             if isinstance(item, Readings | Mark):
                 self._arrivals.take(item)
-        return self._deal(self._arrivals.release()), StatefulBatchLogic.RETAIN
+        return self._deal(self._arrivals.release())
 
     def _deal(self, readings: list[Reading]) -> list[tuple[str, Turn]]:
         clock_ns = self._arrivals.clock_ns
@@ -105,10 +106,6 @@ class ArrivalStep(StatefulBatchLogic[Item, tuple[str, Turn], dict[str, Any]]):
         self._told_hour, self._told_end = hour, self._told_end or ended
         return [(station, Turn(tuple(lines), clock_ns, ended)) for station, lines in dealt.items()]
 
-    def on_eof(self) -> tuple[list[tuple[str, Turn]], bool]:
-        """A stop is no end."""
-        return [], StatefulBatchLogic.RETAIN
-
     def snapshot(self) -> dict[str, Any]:
         """Lines that wait for slower feeds, and who has been told what."""
         return {
@@ -120,7 +117,7 @@ class ArrivalStep(StatefulBatchLogic[Item, tuple[str, Turn], dict[str, Any]]):
         }
 
 
-class StationStep(StatefulBatchLogic[Turn, CloudEvent, dict[str, Any]]):
+class StationStep(Step[Turn, CloudEvent]):
     """The thin adapter between Bytewax and ``Station``, made when the first line of a station arrives.
 
     Args:
@@ -135,7 +132,7 @@ class StationStep(StatefulBatchLogic[Turn, CloudEvent, dict[str, Any]]):
             self._station = self._make(resume["station"])
             self._station.restore(resume)
 
-    def on_batch(self, values: list[Turn]) -> tuple[list[CloudEvent], bool]:
+    def take(self, values: list[Turn]) -> list[CloudEvent]:
         """Hand the lines on."""
         events: list[CloudEvent] = []
         for turn in values:
@@ -143,16 +140,12 @@ class StationStep(StatefulBatchLogic[Turn, CloudEvent, dict[str, Any]]):
                 self._station = self._make(turn.readings[0].station)  # a station is first heard of by a line
             told = self._station.take(turn.readings, turn.clock_ns, ended=turn.ended)
             events += as_events(self._spec.site, told)
-        return events, StatefulBatchLogic.RETAIN
+        return events
 
     def _make(self, station: str) -> Station:
         spec = self._spec
         zone = ZoneInfo(spec.timezone)
         return Station(site=spec.site, station=station, timezone=zone, lateness_ns=spec.lateness_ns)
-
-    def on_eof(self) -> tuple[list[CloudEvent], bool]:
-        """A stop is no end."""
-        return [], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> dict[str, Any]:
         """The station's state; Bytewax only asks after a batch."""

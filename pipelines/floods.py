@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import bytewax.operators as op
-from bytewax.operators import KeyedStream, StatefulBatchLogic
+from bytewax.operators import KeyedStream
 
 from pipelines.environment import SENSORS
+from pipelines.step import Step
 from smartstream.model.items import Condition, Conditions, Item, Joined, Mark, Reading, Readings
 from smartstream.model.quantities import MEASURING, factor
 from smartstream.model.state import check_version
@@ -47,7 +48,7 @@ def flood_conditions(items: KeyedStream[Item], spec: FloodSpec) -> KeyedStream[J
     return op.map("floods_by_junction", told, lambda keyed: keyed[1])
 
 
-class FloodStep(StatefulBatchLogic[Item, tuple[str, Joined], dict[str, Any]]):
+class FloodStep(Step[Item, tuple[str, Joined]]):
     """Reads the gauges in their order of arrival: a junction learns of a flood when its line comes, in every replay.
 
     Args:
@@ -66,7 +67,7 @@ class FloodStep(StatefulBatchLogic[Item, tuple[str, Joined], dict[str, Any]]):
             self._since = {station: list(row) for station, row in resume["since"].items()}
             self._clock_ns = resume["clock_ns"]
 
-    def on_batch(self, values: list[Item]) -> tuple[list[tuple[str, Joined]], bool]:
+    def take(self, values: list[Item]) -> list[tuple[str, Joined]]:
         """Merge turns of feeds."""
         for item in values:
             if isinstance(item, Readings | Mark):
@@ -79,7 +80,7 @@ class FloodStep(StatefulBatchLogic[Item, tuple[str, Joined], dict[str, Any]]):
         clock_ns = self._arrivals.clock_ns
         ended = self._arrivals.ended
         if clock_ns is None or (clock_ns == self._clock_ns and not facts and not ended):
-            return [], StatefulBatchLogic.RETAIN
+            return []
         self._clock_ns = clock_ns
         watermark = MAX_NS if ended else clock_ns - 1
         everywhere = sorted({j for junctions in self._spec.junctions.values() for j in junctions})
@@ -87,7 +88,7 @@ class FloodStep(StatefulBatchLogic[Item, tuple[str, Joined], dict[str, Any]]):
             (junction, Conditions(flood_side(junction), tuple(facts.get(junction, ())), watermark))
             for junction in everywhere
         ]
-        return told, StatefulBatchLogic.RETAIN
+        return told
 
     def _read(self, reading: Reading) -> Condition | None:
         alarm = self._spec.alarm_m.get(reading.station)
@@ -107,10 +108,6 @@ class FloodStep(StatefulBatchLogic[Item, tuple[str, Joined], dict[str, Any]]):
         first = row[0]
         self._since[reading.station] = [first, max(row[-1], reading.time_ns)]
         return Condition(reading.clock_ns, first, reading.time_ns + HOLDS_NS, "flood", origin=f"J-02/{reading.station}")
-
-    def on_eof(self) -> tuple[list[tuple[str, Joined]], bool]:
-        """A stop is no end."""
-        return [], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> dict[str, Any]:
         """Lines that wait for slower feeds, and gauges above their alarm."""

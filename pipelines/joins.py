@@ -8,9 +8,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import bytewax.operators as op
-from bytewax.operators import KeyedStream, StatefulBatchLogic
+from bytewax.operators import KeyedStream
 
 from pipelines.beside import dead_letter_event
+from pipelines.step import Step
 from smartstream.model.event import CloudEvent
 from smartstream.model.facts import Facts, SideKind
 from smartstream.model.items import Approvals, Conditions, DeadLetter, Item, Mark, Readings, Reports
@@ -69,7 +70,7 @@ def _meets(item: Item, spec: CitySpec) -> bool:
     return isinstance(item, Mark) and (item.side in spec.lateness_ns or item.side in spec.approvals)
 
 
-class CityStep(StatefulBatchLogic[_Meets, CloudEvent, dict[str, Any]]):
+class CityStep(Step[_Meets, CloudEvent]):
     """The thin adapter between Bytewax and ``City``.
 
     Args:
@@ -82,13 +83,9 @@ class CityStep(StatefulBatchLogic[_Meets, CloudEvent, dict[str, Any]]):
         if resume is not None:
             self._city.restore(resume)
 
-    def on_batch(self, values: list[_Meets]) -> tuple[list[CloudEvent], bool]:
+    def take(self, values: list[_Meets]) -> list[CloudEvent]:
         """Hand the items on."""
-        return [event for value in values for event in self._city.take(value)], StatefulBatchLogic.RETAIN
-
-    def on_eof(self) -> tuple[list[CloudEvent], bool]:
-        """A stop is no end."""
-        return [], StatefulBatchLogic.RETAIN
+        return [event for value in values for event in self._city.take(value)]
 
     def snapshot(self) -> dict[str, Any]:
         """State of every join."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from bytewax.operators import StatefulBatchLogic
-
 from pipelines.junction import JunctionLogic, JunctionSpec, Told
+from pipelines.step import Step
 from smartstream.model.items import Joined
 
 
@@ -31,22 +30,18 @@ class Junctions:
         return JunctionStep(lambda _: logic, logic)
 
 
-class JunctionStep(StatefulBatchLogic[Joined, Told, dict[str, Any]]):
+class JunctionStep(Step[Joined, Told]):
     """The thin adapter between Bytewax and ``JunctionLogic``."""
 
     def __init__(self, build: Callable[[Joined], JunctionLogic], logic: JunctionLogic | None = None) -> None:
         self._build = build
         self._logic = logic
 
-    def on_batch(self, values: list[Joined]) -> tuple[list[Told], bool]:
+    def take(self, values: list[Joined]) -> list[Told]:
         """Hand the items on."""
         if self._logic is None:
             self._logic = self._build(values[0])
-        return [*self._logic.take(values), *self._logic.facts()], StatefulBatchLogic.RETAIN
-
-    def on_eof(self) -> tuple[list[Told], bool]:
-        """A stop is no end: what is open stays open for the resume."""
-        return [], StatefulBatchLogic.RETAIN
+        return [*self._logic.take(values), *self._logic.facts()]
 
     def snapshot(self) -> dict[str, Any]:
         """The junction's state; Bytewax only asks after a batch."""

@@ -8,9 +8,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import bytewax.operators as op
-from bytewax.operators import KeyedStream, StatefulBatchLogic
+from bytewax.operators import KeyedStream
 
 from pipelines.beside import as_events
+from pipelines.step import Step
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import Item, Mark, MediaItem, MediaItems
 from smartstream.model.state import check_version
@@ -59,7 +60,7 @@ def _heard(event: CloudEvent) -> tuple[str, Any] | None:
     return None if found is None else (MEDIA, found)
 
 
-class MediaStep(StatefulBatchLogic[Any, CloudEvent, dict[str, Any]]):
+class MediaStep(Step[Any, CloudEvent]):
     """The thin adapter between Bytewax and ``MediaDesk``.
 
     Args:
@@ -77,7 +78,7 @@ class MediaStep(StatefulBatchLogic[Any, CloudEvent, dict[str, Any]]):
             self._arrivals.restore(resume["arrivals"])
             self._desk.restore(resume["desk"])
 
-    def on_batch(self, values: list[Any]) -> tuple[list[CloudEvent], bool]:
+    def take(self, values: list[Any]) -> list[CloudEvent]:
         """Merge turns of feeds and hand the items on, with what happened elsewhere."""
         happened: list[Happening] = []
         for value in values:
@@ -88,11 +89,7 @@ class MediaStep(StatefulBatchLogic[Any, CloudEvent, dict[str, Any]]):
         items = self._arrivals.release()
         clock_ns = self._arrivals.clock_ns
         told = self._desk.take(items, happened, -1 if clock_ns is None else clock_ns, ended=self._arrivals.ended)
-        return as_events(self._site, told), StatefulBatchLogic.RETAIN
-
-    def on_eof(self) -> tuple[list[CloudEvent], bool]:
-        """A stop is no end."""
-        return [], StatefulBatchLogic.RETAIN
+        return as_events(self._site, told)
 
     def snapshot(self) -> dict[str, Any]:
         """Items that wait, and the desk."""

@@ -8,9 +8,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import bytewax.operators as op
-from bytewax.operators import KeyedStream, StatefulBatchLogic
+from bytewax.operators import KeyedStream
 
 from pipelines.beside import as_events
+from pipelines.step import Step
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import Item, Mark, Report, Reports
 from smartstream.streams.arrival import Arrivals
@@ -48,7 +49,7 @@ def report_events(items: KeyedStream[Item], spec: DeskSpec) -> KeyedStream[Cloud
     return op.stateful_batch("desk", fed, lambda resume: DeskStep(spec, resume))
 
 
-class DeskStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
+class DeskStep(Step[Item, CloudEvent]):
     """The thin adapter between Bytewax and ``Desk``.
 
     Args:
@@ -72,7 +73,7 @@ class DeskStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
             self._desk.restore(resume["desk"])
             self._ended = resume["ended"]
 
-    def on_batch(self, values: list[Item]) -> tuple[list[CloudEvent], bool]:
+    def take(self, values: list[Item]) -> list[CloudEvent]:
         """Merge turns of feeds and hand the reports on."""
         for item in values:
             if isinstance(item, Reports | Mark):
@@ -80,15 +81,11 @@ class DeskStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
         reports = self._arrivals.release()
         clock_ns = self._arrivals.clock_ns
         if clock_ns is None:
-            return [], StatefulBatchLogic.RETAIN
+            return []
         ended = self._arrivals.ended and not self._ended
         self._ended = self._ended or ended
         told = self._desk.take(reports, clock_ns, ended=ended)
-        return as_events(self._site, told), StatefulBatchLogic.RETAIN
-
-    def on_eof(self) -> tuple[list[CloudEvent], bool]:
-        """A stop is no end."""
-        return [], StatefulBatchLogic.RETAIN
+        return as_events(self._site, told)
 
     def snapshot(self) -> dict[str, Any]:
         """Reports that wait for slower feeds, and the desk."""

@@ -7,9 +7,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import bytewax.operators as op
-from bytewax.operators import KeyedStream, StatefulBatchLogic
+from bytewax.operators import KeyedStream
 
 from pipelines.beside import as_events
+from pipelines.step import Step
 from smartstream.model.event import CloudEvent
 from smartstream.model.items import Figure, Figures, Item, Mark
 from smartstream.model.state import check_version
@@ -44,7 +45,7 @@ def sector_events(items: KeyedStream[Item], spec: SectorSpec) -> KeyedStream[Clo
     return op.stateful_batch("indicators", fed, lambda resume: SectorStep(spec, resume))
 
 
-class SectorStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
+class SectorStep(Step[Item, CloudEvent]):
     """The thin adapter between Bytewax and ``Indicators``.
 
     Args:
@@ -61,7 +62,7 @@ class SectorStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
             self._arrivals.restore(resume["arrivals"])
             self._indicators.restore(resume["indicators"])
 
-    def on_batch(self, values: list[Item]) -> tuple[list[CloudEvent], bool]:
+    def take(self, values: list[Item]) -> list[CloudEvent]:
         """Merge turns of feeds and hand the figures on."""
         for item in values:
             if isinstance(item, Figures | Mark):
@@ -69,13 +70,9 @@ class SectorStep(StatefulBatchLogic[Item, CloudEvent, dict[str, Any]]):
         figures = self._arrivals.release()
         clock_ns = self._arrivals.clock_ns
         if clock_ns is None:
-            return [], StatefulBatchLogic.RETAIN
+            return []
         told = self._indicators.take(figures, clock_ns)
-        return as_events(self._site, told), StatefulBatchLogic.RETAIN
-
-    def on_eof(self) -> tuple[list[CloudEvent], bool]:
-        """A stop is no end."""
-        return [], StatefulBatchLogic.RETAIN
+        return as_events(self._site, told)
 
     def snapshot(self) -> dict[str, Any]:
         """Figures that wait for slower feeds, and every series."""
