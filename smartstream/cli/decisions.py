@@ -6,8 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import click
 
@@ -52,11 +53,27 @@ def signer_of(folder: Path, key_file: Path | None) -> Signer:
     return Signer.load(beside if key_file is None else key_file, create=key_file is None)
 
 
-def deciding(command: F) -> F:
-    """The options of a decision."""
-    command = signing(command)
-    command = click.option("--reason", required=True, help="Why.")(publishing(command))
-    return click.option("--officer", required=True, help="Who decides; stands in the log and in the event.")(command)
+class Decider(NamedTuple):
+    """Who decides, why, where it is told, and who signs it: the options of a decision."""
+
+    officer: str
+    reason: str
+    events_file: str | None
+    site_file: Path | None
+    key_file: Path | None
+
+
+def deciding(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a decision, handed to the command as ``by``."""
+
+    @wraps(command)
+    def gathered(**options: Any) -> None:
+        by = Decider(**{name: options.pop(name) for name in Decider._fields})
+        command(**options, by=by)
+
+    found = signing(gathered)
+    found = click.option("--reason", required=True, help="Why.")(publishing(found))
+    return click.option("--officer", required=True, help="Who decides; stands in the log and in the event.")(found)
 
 
 def now_ns() -> int:

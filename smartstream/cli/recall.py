@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
 
-from smartstream.cli.decisions import Outlet, deciding, now_ns, signer_of
+from smartstream.cli.decisions import Decider, Outlet, deciding, now_ns, signer_of
 from smartstream.errors import DataLossError, InvalidInputError
 from smartstream.evidence import cases, decisions
 from smartstream.model.event import CloudEvent
@@ -35,11 +34,7 @@ def recall(
     from_ns: int | None,
     to_ns: int | None,
     dry_run: bool,  # noqa: FBT001
-    officer: str,
-    reason: str,
-    events_file: str | None,
-    site_file: Path | None,
-    key_file: Path | None,
+    by: Decider,
 ) -> None:
     """Retract cases of an evidence store by what they rest on, whatever was decided about them.
 
@@ -53,15 +48,18 @@ def recall(
     found = decisions.recalled(every, model=model, config=config, calibration=calibration, **span)
     for one in found:
         m = one.manifest
-        click.echo(f"{m['evidence_id']}  {m['kind']}  {m['violation']['time']}", err=events_file == "-")
+        click.echo(f"{m['evidence_id']}  {m['kind']}  {m['violation']['time']}", err=by.events_file == "-")
     events: list[CloudEvent] = []
     if not dry_run:
-        by: dict[str, Any] = {"officer": officer, "reason": reason, "at_ns": now_ns()}
-        outlet, signer = Outlet(events_file, site_file), signer_of(folder, key_file)
+        at_ns = now_ns()
+        outlet, signer = Outlet(by.events_file, by.site_file), signer_of(folder, by.key_file)
         try:
             for one in found:
                 with suppress(decisions.DecidedError):  # somebody else has just retracted it
-                    events.append(decisions.decide(folder, one, "retracted", signer, **by))
+                    event = decisions.decide(
+                        folder, one, "retracted", signer, officer=by.officer, reason=by.reason, at_ns=at_ns
+                    )
+                    events.append(event)
         finally:
             outlet.emit(events)
     told = f"{len(found)} cases would be retracted" if dry_run else f"{len(events)} cases retracted"

@@ -9,7 +9,7 @@ import click
 from rich.box import SIMPLE
 from rich.table import Column, Table
 
-from smartstream.cli.decisions import Outlet, deciding, now_ns, publishing, signer_of, signing
+from smartstream.cli.decisions import Decider, Outlet, deciding, now_ns, publishing, signer_of, signing
 from smartstream.cli.tables import print_table
 from smartstream.errors import DataLossError
 from smartstream.evidence import cases, decisions
@@ -88,18 +88,18 @@ def show(folder: Path, case: str, officer: str, purpose: str, key_file: Path | N
 @_folder
 @click.argument("case")
 @deciding
-def confirm(folder: Path, case: str, **by: Any) -> None:
+def confirm(folder: Path, case: str, by: Decider) -> None:
     """A violation took place: a person says so."""
-    _decide(folder, case, "confirmed", **by)
+    _decide(folder, case, "confirmed", by)
 
 
 @review.command()
 @_folder
 @click.argument("case")
 @deciding
-def reject(folder: Path, case: str, **by: Any) -> None:
+def reject(folder: Path, case: str, by: Decider) -> None:
     """No violation took place."""
-    _decide(folder, case, "rejected", **by)
+    _decide(folder, case, "rejected", by)
 
 
 @review.command()
@@ -137,19 +137,9 @@ def export(folder: Path, case: str, out: Path, officer: str, purpose: str, key_f
         click.echo(path)
 
 
-def _decide(
-    folder: Path,
-    case: str,
-    decision: decisions.Decision,
-    *,
-    officer: str,
-    reason: str,
-    events_file: str | None,
-    site_file: Path | None,
-    key_file: Path | None,
-) -> None:
-    outlet, one = Outlet(events_file, site_file), cases.case(folder, case)
-    signer = signer_of(folder, key_file)
-    event = decisions.decide(folder, one, decision, signer, officer=officer, reason=reason, at_ns=now_ns())
+def _decide(folder: Path, case: str, decision: decisions.Decision, by: Decider) -> None:
+    outlet, one = Outlet(by.events_file, by.site_file), cases.case(folder, case)
+    signer = signer_of(folder, by.key_file)
+    event = decisions.decide(folder, one, decision, signer, officer=by.officer, reason=by.reason, at_ns=now_ns())
     outlet.emit([event])
     click.echo(f"{one.manifest['evidence_id']}: {decision}", err=True)
