@@ -101,21 +101,7 @@ def launch(options: Options) -> Path | None:
             resuming = _prepare_recovery(options.recovery, site)
         folder = stack.enter_context(run_folder())
         broker, inputs = _brokers(options, site, stack)
-        plan = Plan(
-            site=str(options.site.absolute()),
-            speed=options.speed,
-            workers=options.workers,
-            addresses=_addresses(options.processes) if hosts is None else hosts.addresses,
-            elsewhere=hosts is not None,
-            board=str(folder / "board"),
-            summary=str((options.summary or folder / "summary.json").absolute()),
-            events=options.events if options.events in (None, "-") else str(Path(str(options.events)).absolute()),
-            nats=broker,
-            inputs=inputs,
-            recovery=None if options.recovery is None else str(options.recovery.absolute()),
-            record=None if options.record is None else str(options.record.absolute()),
-            quiet=options.quiet,
-        )
+        plan = _plan(options, hosts, folder, broker, inputs)
         sides = sides_of(plan, site)
         if first and not resuming:
             look_at_cameras(site, site.camera)
@@ -152,6 +138,27 @@ def launch(options: Options) -> Path | None:
         if progress is not None:
             progress.finish()
     return options.summary
+
+
+def _plan(
+    options: Options, hosts: Hosts | None, folder: Path, broker: NatsAccess | None, inputs: NatsAccess | None
+) -> Plan:
+    """What the processes must agree on: what was asked for, with paths that hold wherever they run."""
+    return Plan(
+        site=str(options.site.absolute()),
+        speed=options.speed,
+        workers=options.workers,
+        addresses=_addresses(options.processes) if hosts is None else hosts.addresses,
+        elsewhere=hosts is not None,
+        board=str(folder / "board"),
+        summary=str((options.summary or folder / "summary.json").absolute()),
+        events=options.events if options.events in (None, "-") else str(Path(str(options.events)).absolute()),
+        nats=broker,
+        inputs=inputs,
+        recovery=None if options.recovery is None else str(options.recovery.absolute()),
+        record=None if options.record is None else str(options.record.absolute()),
+        quiet=options.quiet,
+    )
 
 
 def _brokers(options: Options, site: Site, stack: ExitStack) -> tuple[NatsAccess | None, NatsAccess | None]:
