@@ -144,58 +144,29 @@ class GatewayBalance(Join):
         self._tell_window(start, dict(zip(closed.key.tolist(), closed.count.tolist(), strict=True)))
 
     def _tell_window(self, start: int, counts: dict[int, int]) -> None:
-        classes = len(VEHICLE_CLASSES)
-        rows, seen_ns, net = [], 0, 0
-        lost = self._lost.pop(start // _WIDTH_NS, {})
-        totals = dict.fromkeys((gateway.camera for gateway in self._list), 0)
-        for key, count in counts.items():
-            totals[self._list[key // classes // 2].camera] += count
-        not_counting = self._not_counting(start, totals)
-        for i, gateway in enumerate(self._list):
-            dark = self._dark.get(gateway.camera)
-            blind = lost.get(gateway.camera, 0) + (
-                max(0, start + _WIDTH_NS - max(dark, start)) if dark is not None else 0
-            )
-            if gateway.camera in not_counting:
-                blind = _WIDTH_NS
-            seen_ns += max(0, _WIDTH_NS - blind)
-            sums = {
-                way: {
-                    VEHICLE_CLASSES[c]: n
-                    for c in range(classes)
-                    if (n := counts.get((i * 2 + inward) * classes + c, 0))
-                }
-                for way, inward in (("in", 1), ("out", 0))
-            }
-            into, out = sum(sums["in"].values()), sum(sums["out"].values())
-            net += into - out
-            rows.append(
-                {
-                    "gateway": gateway.id,
-                    "in": into,
-                    "out": out,
-                    "by_class": sums,
-                    "armed_s": max(0, _WIDTH_NS - blind) / NS,
-                }
-            )
-        share = seen_ns / (_WIDTH_NS * len(self._list))
-        self._sums = [*self._sums[-(_HOUR - 1) :], (start, net, share > 0.999)]
+        unseen_ns = self._unseen_ns(start, counts)
+        rows = [self._row(i, counts, unseen_ns[gateway.camera]) for i, gateway in enumerate(self._list)]
+        of_ns = _WIDTH_NS * len(self._list)
+        seen_ns = of_ns - sum(unseen_ns[gateway.camera] for gateway in self._list)
+        share = seen_ns / of_ns
+        into, out = (sum(row[way] for row in rows) for way in ("in", "out"))
+        self._sums = [*self._sums[-(_HOUR - 1) :], (start, into - out, share > 0.999)]
         hour = sum(n for _, n, _ in self._sums)
+        at_ns = start + _WIDTH_NS
         data = {
             "indicator": "gateway_balance",
             "period": "5min",
             "at": rfc3339(start),
-            "in": sum(r["in"] for r in rows),  # type: ignore[misc]
-            "out": sum(r["out"] for r in rows),  # type: ignore[misc]
-            "net": net,
+            "in": into,
+            "out": out,
+            "net": into - out,
             "net_hour": hour,
             "coverage": round(share, 4),
             "armed_s": seen_ns / NS,
-            "of_s": _WIDTH_NS * len(self._list) / NS,
+            "of_s": of_ns / NS,
             "gateways": rows,
             "revision": 0,
         }
-        at_ns = start + _WIDTH_NS
         self._out.append(
             make_event(
                 site=self._site,
@@ -208,6 +179,31 @@ class GatewayBalance(Join):
             )
         )
         self._judge(at_ns, hour)
+
+    def _unseen_ns(self, start: int, counts: dict[int, int]) -> dict[str, int]:
+        """By camera: how much of a window it has not counted in."""
+        lost = self._lost.pop(start // _WIDTH_NS, {})
+        totals = dict.fromkeys((gateway.camera for gateway in self._list), 0)
+        for key, count in counts.items():
+            totals[self._list[key // len(VEHICLE_CLASSES) // 2].camera] += count
+        not_counting = self._not_counting(start, totals)
+        unseen_ns = {}
+        for camera in totals:
+            dark = self._dark.get(camera)
+            blind = lost.get(camera, 0) + (0 if dark is None else max(0, start + _WIDTH_NS - max(dark, start)))
+            unseen_ns[camera] = _WIDTH_NS if camera in not_counting else min(_WIDTH_NS, blind)
+        return unseen_ns
+
+    def _row(self, i: int, counts: dict[int, int], unseen_ns: int) -> dict[str, Any]:
+        """What the ``i``-th gateway has counted in a window."""
+        classes = len(VEHICLE_CLASSES)
+        by_class = {
+            way: {VEHICLE_CLASSES[c]: n for c in range(classes) if (n := counts.get((i * 2 + inward) * classes + c, 0))}
+            for way, inward in (("in", 1), ("out", 0))
+        }
+        into, out = (sum(by_class[way].values()) for way in ("in", "out"))
+        armed_s = (_WIDTH_NS - unseen_ns) / NS
+        return {"gateway": self._list[i].id, "in": into, "out": out, "by_class": by_class, "armed_s": armed_s}
 
     def _judge(self, at_ns: int, hour: int) -> None:
         """Only spans that were seen whole open anything: the largest sum of windows up to now, an hour at most."""
