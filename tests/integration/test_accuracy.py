@@ -9,6 +9,8 @@ import pytest
 from smartstream.bench.accuracy import KINDS, judge_seed, judge_seeds, table, wilson
 from smartstream.simulate.scene import SceneOptions
 
+pytestmark = pytest.mark.timeout(1200)  # minutes of computing: a machine that does other things as well takes longer
+
 
 def test_nothing_false_and_nothing_missed_over_twenty_seeds():
     result = judge_seeds(range(1, 21), jobs=os.cpu_count() or 1)

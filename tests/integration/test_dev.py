@@ -1,7 +1,9 @@
 """``./dev`` on machines that are not what they seem."""
 
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -90,6 +92,52 @@ def test_an_environment_that_was_moved_is_made_again(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, "made again" in done.stderr) == (3, True), done.stderr
+
+
+@pytest.fixture
+def pretended(tmp_path: Path) -> dict[str, str]:
+    """The environment of a checkout in which every program does nothing, gladly."""
+    shutil.copy(ROOT / "dev", tmp_path / "dev")
+    programs = tmp_path / ".venv/bin"
+    programs.mkdir(parents=True)
+    (programs / "activate").write_text(str(tmp_path / ".venv"))
+    for name in ("apt-get", "sudo", "maturin", "ruff", "mypy", "lint-imports", "rustc", "cargo", "python"):
+        says = {"cargo": "[ $1 != --version ] || echo cargo 1.99.0", "python": 'echo "python $*"'}.get(name, ":")
+        (programs / name).write_text(f"#!/bin/sh\n{says}\n")
+        (programs / name).chmod(0o755)
+    return {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "SMARTSTREAM_VENV": ""}
+
+
+def test_a_rust_test_that_fails_is_told_and_the_python_tests_run_all_the_same(
+    pretended: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / ".venv/bin/cargo").write_text(
+        "#!/bin/sh\ncase $1 in test) echo wrong in Rust; exit 101 ;; --version) echo cargo 1.99.0 ;; esac\n"
+    )
+    done = subprocess.run(
+        ["/bin/sh", tmp_path / "dev", "test"], env=pretended, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    assert "wrong in Rust" in done.stderr
+    assert "FAILED before the Python tests:\n    cargo test" in done.stderr
+    assert "python -m pytest --numprocesses 2" in done.stdout
+
+
+def test_rust_tests_end_with_the_command_that_began_them(pretended: dict[str, str], tmp_path: Path) -> None:
+    """A shell keeps Ctrl-C from what it runs in the background."""
+    began = tmp_path / "began"
+    os.mkfifo(began)
+    (tmp_path / ".venv/bin/cargo").write_text(
+        f"#!/bin/sh\ncase $1 in test) echo $$ >{began}; exec sleep 300 ;; --version) echo cargo 1.99.0 ;; esac\n"
+    )
+    run = subprocess.Popen(
+        ["/bin/sh", tmp_path / "dev", "test"], env=pretended, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    cargo = os.pidfd_open(int(began.read_text()))
+    run.send_signal(signal.SIGINT)
+    assert run.wait(timeout=60) == 130
+    assert select.select([cargo], [], [], 60)[0], "it runs on"
+    os.close(cargo)
 
 
 def test_without_a_command_it_lists_them() -> None:

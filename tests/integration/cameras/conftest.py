@@ -15,7 +15,7 @@ from smartstream.model.tracks import TrackBatch
 
 SERVER = Path(__file__).with_name("rtsp_server.py")
 SYSTEM_PYTHON = "/usr/bin/python3"
-PATIENCE_S = 60
+PATIENCE_S = 180  # for what is sure to come, on a machine that does ten other things
 
 
 def has_server():

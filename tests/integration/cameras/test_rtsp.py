@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import PATIENCE_S, free_port, needs_server
+from conftest import free_port, needs_server
 
 from smartstream import _core
 from smartstream.errors import InvalidInputError, UnavailableError
@@ -27,7 +27,7 @@ def check_times(camera):
     assert (np.diff(at) > 0).all()
     arrived = camera.batches()[-1].clock.arrival_ns
     assert abs(arrived - at[-1]) < 2 * NS
-    assert abs(time.time_ns() - arrived) < PATIENCE_S * NS
+    assert abs(time.time_ns() - arrived) < 60 * NS
 
 
 @pytest.mark.parametrize(("clip", "codec"), [("h264", "h264"), ("b_frames", "h264"), ("h265", "h265")])

@@ -87,4 +87,4 @@ def found_in(path):
 
 def stop(process):
     process.terminate()
-    assert process.wait(30) == 0
+    assert process.wait(120) == 0
