@@ -212,7 +212,8 @@ def _keeps(path: Path) -> bool:
 
 
 def _write(path: Path, ledger: Ledger) -> None:
-    text = msgspec.json.format(msgspec.json.encode(ledger), indent=2) + b"\n"
+    # Sorted: which of several processes speaks first is another one in every run.
+    text = msgspec.json.format(msgspec.json.encode(ledger, order="deterministic"), indent=2) + b"\n"
     if not _keeps(path):
         path.write_bytes(text)
         return

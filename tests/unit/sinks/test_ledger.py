@@ -139,3 +139,15 @@ def test_clear_messages(tmp_path: Path) -> None:
         read_ledger(tmp_path / "bad")
     with pytest.raises(InvalidInputError, match="expected version 1, found 9"):
         LedgerSink(None).build_part("ledger", "all", b"\x09")
+
+
+def test_who_spoke_first_is_not_in_the_summary(tmp_path: Path) -> None:
+    """Of several processes it is another one in every run."""
+    said = [Tally("signals/j/0", {"lines": 6}), Tally("cam", {"frames": 9}), Tally("sensors/0", {"lines": 1})]
+    written = []
+    for order in (said, said[::-1]):
+        part = LedgerSink(tmp_path / "s").build_part("ledger", "all", None)
+        part.write_batch(order)
+        part.snapshot()
+        written.append((tmp_path / "s").read_text())
+    assert written[0] == written[1]
