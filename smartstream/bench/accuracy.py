@@ -30,7 +30,7 @@ from smartstream.bench.report import write_json
 from smartstream.errors import InternalError
 from smartstream.options import FloatRange
 from smartstream.score import Span, match
-from smartstream.simulate.camera import MOUNTS
+from smartstream.simulate.camera import MOUNTS, REAR
 from smartstream.simulate.cases import CASES
 from smartstream.simulate.scene import SceneOptions, make_scene
 
@@ -39,14 +39,18 @@ USED: Final = "1-20"
 """Seeds that were looked at while cases and rules were written."""
 FRESH: Final = "5001-5020"
 """Seeds that nobody looked at before the table was made."""
+_SEEN: Final = {"front": "seen to come", "rear": "seen from behind"}
 _Z95: Final = 1.959964
 _TOLERANCE_S: Final = 2.0
 _TRACKS_FPS: Final = 12.5
 _PIXELS: Final = (1280, 720)
+VIEWS: Final = {"front": tuple(mount for mount in MOUNTS if mount not in REAR), "rear": REAR}
+"""Cameras of which a seed plays before one: those that see vehicles come, those that see them drive away."""
 _ABOUT: Final = """By `smartstream bench accuracy --write`. A seed plays every case once, drawn anew, before one of
-five cameras: clear offences, near misses (accusing them is *false*), and offences that a condition lifts (they should
-be *suppressed*). What is an offence, the world model says, by the exact paths; drawings too near a limit to tell are
-drawn again before any rule sees them. A true case left undecided is *missed*. Intervals: Wilson, 95 %."""
+five cameras that see vehicles come, and before one of two that see them drive away: clear offences, near misses
+(accusing them is *false*), and offences that a condition lifts (they should be *suppressed*). What is an offence, the
+world model says, by the exact paths; drawings too near a limit to tell are drawn again before any rule sees them. A
+true case left undecided is *missed*. Intervals: Wilson, 95 %."""
 KINDS: Final = tuple(dict.fromkeys(case.kind for case in CASES))
 
 
@@ -122,18 +126,22 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     return max((middle - half) / (1 + zz / of), 0.0), min((middle + half) / (1 + zz / of), 1.0)
 
 
-def judge_seed(seed: int, *, kinds: Sequence[str] = KINDS, pixels: SceneOptions | None = None) -> Result:
+def judge_seed(
+    seed: int, *, view: str = "front", kinds: Sequence[str] = KINDS, pixels: SceneOptions | None = None
+) -> Result:
     """One scene, played and scored.
 
     Args:
         seed: Of the scene.
+        view: Of which cameras it is played before one.
         kinds: Whose cases are played.
         pixels: How the picture is made; None: from perfect tracks.
 
     Raises:
         InternalError: The run over the picture failed.
     """
-    mount = list(MOUNTS)[seed % len(MOUNTS)]
+    mounts = VIEWS[view]
+    mount = mounts[seed % len(mounts)]
     with tempfile.TemporaryDirectory(prefix="smartstream-accuracy-") as name:
         folder, events = Path(name), Path(name) / "events.ndjson"
         if pixels is None:
@@ -226,11 +234,16 @@ def _case_at(truth: dict[str, Any], t_s: float) -> str:
 
 
 def judge_seeds(
-    seeds: Sequence[int], *, jobs: int, pixels: SceneOptions | None = None, kinds: Sequence[str] = KINDS
+    seeds: Sequence[int],
+    *,
+    jobs: int,
+    view: str = "front",
+    pixels: SceneOptions | None = None,
+    kinds: Sequence[str] = KINDS,
 ) -> Result:
     """Several scenes, pooled; ``jobs`` at a time."""
     total = Result()
-    one = partial(judge_seed, kinds=kinds, pixels=pixels)
+    one = partial(judge_seed, view=view, kinds=kinds, pixels=pixels)
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for seed, result in zip(seeds, pool.map(one, seeds), strict=True):
             total.add(result)
@@ -265,6 +278,10 @@ class _Seeds(click.ParamType[tuple[int, ...]]):
 @click.option(
     "--kind", "kinds", multiple=True, type=click.Choice(KINDS), metavar="KIND", help="Only cases of this kind."
 )
+@click.option(
+    "--view", "views", multiple=True, type=click.Choice(list(VIEWS)), default=list(VIEWS), show_default=True,
+    help="Cameras that see vehicles come, or drive away.",
+)  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 256), default=os.cpu_count() or 1, help="Seeds at a time.")
 @click.option("--write", is_flag=True, help=f"Also write {HERE}/accuracy*.md and .json.")
 def bench(
@@ -274,6 +291,7 @@ def bench(
     scene: str,
     fps: float,
     kinds: tuple[str, ...],
+    views: tuple[str, ...],
     jobs: int,
     write: bool,  # noqa: FBT001 (click)
 ) -> None:
@@ -283,10 +301,13 @@ def bench(
     source = f"pictures ({scene}, {fps:g} a second), motion detector" if pixels else "perfect tracks"
     parts, body = [f"# Every rule kind on cases of the simulator, from {source}", "", _ABOUT], {}
     for title, which in (("looked at while developing", seeds), ("never looked at before", fresh)):
-        if which:
-            result = judge_seeds(which, jobs=jobs, pixels=look, kinds=kinds or KINDS)
-            parts += ["", f"## Seeds {_ranges(which)}, {title}", "", *table(result)]
-            body[title] = {"seeds": which, "rules": {kind: vars(row) for kind, row in result.rows.items() if row.cases}}
+        for view in views if which else ():
+            result = judge_seeds(which, jobs=jobs, view=view, pixels=look, kinds=kinds or KINDS)
+            parts += ["", f"## Seeds {_ranges(which)}, {_SEEN[view]}, {title}", "", *table(result)]
+            body[f"{title}, {_SEEN[view]}"] = {
+                "seeds": which,
+                "rules": {kind: vars(row) for kind, row in result.rows.items() if row.cases},
+            }
     text = "\n".join(parts) + "\n"
     click.echo(text)
     if write:

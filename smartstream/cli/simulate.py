@@ -14,11 +14,11 @@ from rich.progress import Progress as Bars
 
 from smartstream.errors import InvalidInputError, UnavailableError
 from smartstream.options import FloatRange, Size
+from smartstream.simulate.camera import MOUNTS
 from smartstream.simulate.cases import CASES
 from smartstream.simulate.city.scenario import HOURS, make_city
 from smartstream.simulate.scene import Progress, SceneOptions, make_scene
 
-CAMERAS = ("standard", "near", "far", "high", "side")
 CODECS = ("h264", "h265", "mjpeg", "mpeg4")
 
 
@@ -31,7 +31,10 @@ CODECS = ("h264", "h265", "mjpeg", "mpeg4")
 @click.option("--seed", required=True, type=click.IntRange(0, 2**31 - 1), help="Same seed, same scene.")
 @click.option("--seconds", default=60.0, show_default=True, type=FloatRange(5, 7200), help="Length of the clip.")
 @click.option("--scene", default="day", show_default=True, type=click.Choice(["day", "night"]), help="Light.")
-@click.option("--camera", default="standard", show_default=True, type=click.Choice(CAMERAS), help="Where it hangs.")
+@click.option(
+    "--camera", default="standard", show_default=True, type=click.Choice(list(MOUNTS)),
+    help="Where it hangs; `rear` and `rear-far` see the vehicles drive away.",
+)  # fmt: skip
 @click.option("--size", default="1280x720", show_default=True, type=Size(), help="Picture in pixels.")
 @click.option("--fps", default=25.0, show_default=True, type=FloatRange(1, 60), help="Frames per second.")
 @click.option("--codec", default="h264", show_default=True, type=click.Choice(CODECS), help="Of scene.mp4.")

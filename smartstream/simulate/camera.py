@@ -1,4 +1,4 @@
-"""A pinhole camera over the junction, looking south at the approach."""
+"""A pinhole camera over the junction: before the approach, looking south, or behind it, looking north."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ Array = npt.NDArray[Any]
 
 NEAR_M: Final = 1.0
 """Nothing closer than this is drawn or tracked."""
+_DRAWN_FROM_M: Final = 4.0
+"""Lanes, lines and zones are drawn from here on, ahead of the camera."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,11 @@ MOUNTS: Final = {
     "far": Mount((1.0, 30.0, 13.0), (0.3, -22.0), 46),
     "high": Mount((0.3, 13.0, 19.0), (0.3, -17.0), 62),
     "side": Mount((-13.0, 13.0, 10.0), (1.5, -20.0), 60),
+    "rear": Mount((4.0, -54.5, 8.5), (2.5, -14.0), 66),
+    "rear-far": Mount((2.0, -86.0, 13.0), (1.0, -26.0), 60),
 }
+REAR: Final = ("rear", "rear-far")
+"""Mounts that look after those who cross the stop line, for plates at the rear; all others see them come."""
 
 
 class Camera:
@@ -58,6 +64,8 @@ class Camera:
         right /= np.linalg.norm(right)
         self.axes: Array = np.stack([right, np.cross(forward, right), forward])
         """Rows: right, down, forward."""
+        self.north = float(np.sign(forward[1]))
+        """1 when it looks north, after the vehicles of the approach; -1 when it looks south, at them."""
 
     def project(self, points_m: Array) -> tuple[Array, Array]:
         """Pixels (..., 2) and depths in metres (...) of points (..., 3)."""
@@ -84,6 +92,19 @@ class Camera:
         reach = -self.at_m[2] / down
         out: Array = self.at_m[:2] + rays[..., :2] * reach[..., None]
         return out
+
+    def cut(self, polygon_m: Array) -> Array:
+        """A polygon (n, 2) on the ground without its part beside or behind the camera, which nobody can draw."""
+        seen = np.concatenate([polygon_m, np.zeros((len(polygon_m), 1))], axis=1) - self.at_m
+        ahead_m = seen @ self.axes[2] - _DRAWN_FROM_M
+        kept: list[Array] = []
+        for i, (a, b) in enumerate(zip(ahead_m, np.roll(ahead_m, -1), strict=True)):
+            p, q = polygon_m[i], polygon_m[(i + 1) % len(polygon_m)]
+            if a >= 0:
+                kept.append(p)
+            if (a >= 0) != (b >= 0):
+                kept.append(p + a / (a - b) * (q - p))
+        return np.array(kept)
 
     def boxes(self, front_m: Array, heading: Array, size_m: tuple[float, float, float]) -> tuple[Array, Array]:
         """Picture boxes (n, 4) x1 y1 x2 y2 in 0-1 of 3-D boxes, and the depth (n,) of the nearest corner."""

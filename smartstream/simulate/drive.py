@@ -17,7 +17,8 @@ from smartstream.simulate.traffic import STEP_S, Mover
 
 ACCEL_MPS2: Final = 2.4
 BRAKE_MPS2: Final = 3.2
-_HALF_WHEELBASE_M: Final = 0.6
+_REAR_AXLE: Final = 0.75
+"""How far behind the front the rear axle is, as a share of the length."""
 _DENSE_M: Final = 0.25
 
 
@@ -95,11 +96,28 @@ def drive(
     def along(at_m: Array) -> Array:
         return np.stack([np.interp(at_m, ends, corners[:, i]) for i in (0, 1)], axis=1)
 
-    heading = along(gone + _HALF_WHEELBASE_M) - along(gone - _HALF_WHEELBASE_M)
+    known = KINDS[kind]
+    at_m = np.arange(0.0, ends[-1] + _DENSE_M, _DENSE_M)
+    towed = _towed(along(at_m), _REAR_AXLE * known.size_m[0])
+    heading = np.stack([np.interp(gone, at_m, towed[:, i]) for i in (0, 1)], axis=1)
     heading /= np.linalg.norm(heading, axis=1, keepdims=True)
     braking = np.diff(speed, append=speed[-1:]) < -0.5 * STEP_S
-    known = KINDS[kind]
     return Mover(id_, known.road_class, known.size_m, first, along(gone), heading, speed, braking)
+
+
+def _towed(front_m: Array, axle_m: float) -> Array:
+    """Headings (n, 2) of a vehicle whose front is at points (n, 2) of a path, one after the other.
+
+    The rear axle rolls and does not slip: it goes where the vehicle heads, inside the bend that the front makes.
+    """
+    path = front_m[:, 0] + 1j * front_m[:, 1]
+    axle = path[0] - axle_m * (path[1] - path[0]) / abs(path[1] - path[0])
+    out = np.empty(len(path), complex)
+    for i, front in enumerate(path):
+        way = front - axle
+        out[i] = way / abs(way)
+        axle = front - axle_m * out[i]
+    return np.stack([out.real, out.imag], axis=1)
 
 
 def _ride(moves: Sequence[Move], from_mps: float | None) -> tuple[Array, Array]:

@@ -34,6 +34,7 @@ CALIBRATION_M: tuple[Point, ...] = (
     (0.3, -STOP_M), (10.5, -STOP_M), (10.5, -65.0), (-10.5, -65.0), (-10.5, -STOP_M), (0.3, -40.0),
     (-6.0, -8.0),
 )  # fmt: skip
+"""Where a camera that looks south is calibrated; one that looks north has the same beyond the stop line."""
 
 
 def write_signals(path: Path, plan: SignalPlan, seconds: float) -> None:
@@ -104,15 +105,19 @@ def truth(
     def picture(points: Sequence[Point]) -> list[list[float]]:
         return [[round(float(v), 5) for v in p] for p in camera.normalised(np.array(points, float))]
 
+    def drawn(outline: Sequence[Point]) -> list[Point]:
+        return [(float(x), float(y)) for x, y in camera.cut(np.array(outline))]
+
+    marks = [(x, y if camera.north < 0 else -2 * STOP_M - y) for x, y in CALIBRATION_M]
     lanes = {}
     for lane in LANES_JUDGED:
-        middle = np.mean(np.array(lane.polygon), axis=0)
-        along = camera.normalised(
-            np.stack([middle - 20 * np.array(lane.direction), middle + 20 * np.array(lane.direction)])
-        )
+        polygon = drawn(lane.polygon)
+        middle, length_m = np.mean(np.array(polygon), axis=0), np.ptp(np.array(polygon)[:, 1])
+        half = min(20, 0.4 * length_m) * np.array(lane.direction)
+        along = camera.normalised(np.stack([middle - half, middle + half]))
         lanes[lane.id] = {
-            "polygon": picture(lane.polygon),
-            "world": [list(p) for p in lane.polygon],
+            "polygon": picture(polygon),
+            "world": [list(p) for p in polygon],
             "direction_world": list(lane.direction),
             "direction": [round(float(v), 5) for v in along[1] - along[0]],
         }
@@ -123,12 +128,13 @@ def truth(
         "t0": T0,
         "seed": seed,
         "made_with": made_with,
-        "calibration": {"image": picture(CALIBRATION_M), "world_m": [list(p) for p in CALIBRATION_M]},
+        "calibration": {"image": picture(marks), "world_m": [list(p) for p in marks]},
         "lanes": lanes,
-        "lines": {line.id: {"points": picture(line.points)} for line in (*LINES_JUDGED, NORTH_EXIT)},
+        "lines": {line.id: {"points": picture(drawn(line.points)[:2])} for line in (*LINES_JUDGED, NORTH_EXIT)},
         "zones": {
-            zone.id: {"polygon": picture(zone.polygon), "world": [list(p) for p in zone.polygon]}
+            zone.id: {"polygon": picture(polygon), "world": [list(p) for p in polygon]}
             for zone in ZONES_JUDGED
+            if len(polygon := drawn(zone.polygon)) >= 3
         },
         "signal_heads": heads_truth(camera),
         "limits": {"speed_kmh": SPEED_LIMIT_KMH},

@@ -10,7 +10,8 @@ from smartstream.simulate.camera import Array, Camera
 from smartstream.simulate.phases import FEED_GROUP
 
 SIGNAL_POST_M: Final = (-11.6, -21.0)
-"""The post that faces the camera: its heads serve the northern approach, which runs with the southern one."""
+"""The post that faces a camera that looks south: its heads serve the northern approach, which runs with the southern
+one. A camera that looks north sees the heads of the southern approach, across the road."""
 _TALL_M: Final = 5.6
 _APART_M: Final = 0.62
 LAMP_M: Final = 0.19
@@ -42,7 +43,7 @@ class Head(NamedTuple):
 
 def signal_post(camera: Camera) -> tuple[Array, list[Head]]:
     """Foot and top of the post (2, 2) in pixels, and the heads on it."""
-    x, y = SIGNAL_POST_M
+    x, y = -camera.north * SIGNAL_POST_M[0], SIGNAL_POST_M[1]
     post, _ = camera.project(np.array([[x, y, 0.0], [x, y, _TALL_M]]))
     scale = float(np.linalg.norm(post[1] - post[0])) / _TALL_M
     middle, top = float(post[1][0]), float(post[1][1])

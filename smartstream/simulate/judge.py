@@ -32,7 +32,7 @@ from smartstream.simulate.layout import (
 )
 from smartstream.simulate.meetings import failures_to_yield
 from smartstream.simulate.phases import FEED_GROUP, SignalPlan
-from smartstream.simulate.sight import Sighting
+from smartstream.simulate.sight import Sighting, whole
 from smartstream.simulate.standing import box_blocking, illegal_stops
 from smartstream.simulate.traffic import STEP_S
 
@@ -56,15 +56,11 @@ def judge(sightings: Sequence[Sighting], plan: SignalPlan) -> tuple[list[Finding
             crossings.append(crossing)
             findings += _at_the_line(crossing, plan)
             findings += _movement(crossing)
-        for check in (
-            wrong_way,
-            wrong_lane,
-            banned_class,
-            speeding,
-            sidewalk,
-            solid_line,
-        ):
+        for check in (wrong_way, speeding):
             findings += check(sighting)
+        for part in whole(sighting):
+            for check in (wrong_lane, banned_class, sidewalk, solid_line):
+                findings += check(part)
         findings += box_blocking(sighting, vehicles)
     findings += illegal_stops(vehicles)
     findings += failures_to_yield(vehicles, [s for s in sightings if s.mover.road_class == "pedestrian"])
@@ -123,6 +119,7 @@ def _at_the_line(c: Crossing, plan: SignalPlan) -> Iterator[Finding]:
         why = "left the picture before it showed where it went"
     if c.t_s - s.t_s[0] < 0.4:
         why = "came into the picture at the line"
+    over_s = _gone_over(c)
     if state == "red":
         end = int(np.searchsorted(s.t_s, c.t_s + left_s))
         deepest = float(c.past_m[c.row : end].max(initial=0.0))
@@ -132,7 +129,7 @@ def _at_the_line(c: Crossing, plan: SignalPlan) -> Iterator[Finding]:
         if deepest > INCURSION_M - 0.3:
             if deepest < INCURSION_M + 0.3:
                 why = why or "about as far over the line as the limit"
-            yield Finding("red_light", c.t_s, s, lane=c.lane, why=why)
+            yield Finding("red_light", c.t_s, s, over_s, c.lane, why)
             if why and deepest < INCURSION_M + 0.3:
                 yield Finding("stop_line", c.t_s, s, lane=c.lane, why=why)
         elif standing is not None:
@@ -153,11 +150,19 @@ def _at_the_line(c: Crossing, plan: SignalPlan) -> Iterator[Finding]:
             why = why or "at the change of the signal"
         if needed > DILEMMA_MPS2 - 0.5:
             why = why or "could hardly stop in time"
-        yield Finding("yellow_light", c.t_s, s, lane=c.lane, why=why, facts=(("needed_mps2", round(needed, 2)),))
+        yield Finding("yellow_light", c.t_s, s, over_s, c.lane, why, facts=(("needed_mps2", round(needed, 2)),))
         if left_s < 0.2:
             yield Finding("red_light", c.t_s, s, lane=c.lane, why=why)
     elif since_s < 0.1:
         yield Finding("red_light", c.t_s, s, lane=c.lane, why="at the change of the signal")
+
+
+def _gone_over(c: Crossing) -> float | None:
+    """When the point that the camera sees is over the line, too, where that takes a while: the rear of a vehicle."""
+    s = c.sighting
+    over = np.flatnonzero(s.seen_m[c.row :, 1] > -STOP_M)
+    end_s = float(s.t_s[c.row + over[0]]) if len(over) else c.t_s
+    return end_s if end_s > c.t_s + 1.0 else None
 
 
 def _movement(c: Crossing) -> Iterator[Finding]:

@@ -311,7 +311,7 @@ def _trees(camera: Camera, rng: random.Random, *, night: bool) -> list[tuple[int
     out = []
     dim = 0.17 if night else 1.0
     for side in (-1, 1):
-        for y in np.arange(-150.0, -28.0, 17.0):
+        for y in -camera.north * np.arange(-150.0, -28.0, 17.0):
             x, reach = side * rng.uniform(15.6, 16.4), rng.uniform(1.6, 2.3)
             (px, py), depth = (v[0] for v in camera.project(np.array([[x, y, rng.uniform(4.6, 6.0)]])))
             radius = camera.focal_px * reach / float(depth)

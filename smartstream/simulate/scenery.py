@@ -51,7 +51,8 @@ def paint_backdrop(camera: Camera, rng: random.Random, *, night: bool) -> Image:
         _fill(big, picture, [(x, y, 0.0) for x, y in polygon], colour)
     _wear(big, picture, rng)
     glow = np.zeros(picture.shape[:2], np.float32)
-    for colour, polygon_m in _houses(big, rng, night=night):
+    for colour, southern_m in _houses(big, rng, night=night):
+        polygon_m = [(x, -camera.north * y, z) for x, y, z in southern_m]
         _fill(big, picture, polygon_m, colour)
         _fill(big, glow, polygon_m, (float(colour == _LIT), 0.0, 0.0))
     _poles(big, picture, rng)
@@ -212,7 +213,8 @@ def _wear(camera: Camera, picture: Array, rng: random.Random) -> None:
 
 
 def _houses(camera: Camera, rng: random.Random, *, night: bool) -> Iterator[tuple[Bgr, list[list[float]]]]:
-    """Tube houses along the southern arm and the side streets, far ones first."""
+    """Tube houses along the arm that the camera looks along, as if that were the southern one, far ones first."""
+    at_y = -camera.north * camera.at_m[1]
     fronts: list[tuple[float, float, float, float, float]] = []
     for side in (-1.0, 1.0):
         y = -34.0
@@ -220,7 +222,7 @@ def _houses(camera: Camera, rng: random.Random, *, night: bool) -> Iterator[tupl
             width = rng.uniform(4.2, 6.5)
             fronts.append((side * rng.uniform(18.0, 19.5), y, width, rng.uniform(7, 17), side))
             y -= width + (rng.uniform(3, 12) if rng.random() < 0.15 else 0.1)
-    fronts.sort(key=lambda f: -hypot(f[0] - camera.at_m[0], f[1] - camera.at_m[1]))
+    fronts.sort(key=lambda f: -hypot(f[0] - camera.at_m[0], f[1] - at_y))
     paints = (
         (150, 190, 205),
         (190, 200, 170),
@@ -231,7 +233,7 @@ def _houses(camera: Camera, rng: random.Random, *, night: bool) -> Iterator[tupl
         (120, 150, 170),
     )
     for x, y, width, height, side in fronts:
-        far = min(0.55, hypot(x, y - camera.at_m[1]) / 320)
+        far = min(0.55, hypot(x, y - at_y) / 320)
         paint = [c * rng.uniform(0.82, 1.0) for c in rng.choice(paints)]
         paint = [c * (1 - far) + 205 * far for c in paint]
         deep = x + side * 14
@@ -259,7 +261,7 @@ def _poles(camera: Camera, picture: Array, rng: random.Random) -> None:
     """Lamp posts with the wires between them."""
     for side in (-1, 1):
         tops = []
-        for y in np.arange(-180.0, -20.0, 28.0):
+        for y in -camera.north * np.arange(-180.0, -20.0, 28.0):
             x = side * 15.0
             post = box_corners(np.array([[x, y]]), np.array([[0.0, 1.0]]), (0.2, 0.2, 9.0))[0]
             hull = project_polygon(camera, post[[0, 2, 3, 1]])
@@ -285,7 +287,7 @@ def _at_night(camera: Camera, picture: Array, glow: Array) -> Array:
     ground = camera.ground(np.stack([u, v], axis=-1))
     x, y = np.nan_to_num(ground[..., 0], nan=1e4), np.nan_to_num(ground[..., 1], nan=1e4)
     for side in (-1, 1):
-        for lamp in np.arange(-180.0, 30.0, 28.0):
+        for lamp in -camera.north * np.arange(-180.0, 30.0, 28.0):
             light += 0.2 * np.exp(-(((x - side * 11) / 7) ** 2 + ((y - lamp) / 9) ** 2)).astype(np.float32)
     horizon = v < 0.24
     light[horizon] = np.maximum(light[horizon], 0.1)

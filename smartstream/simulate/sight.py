@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,7 @@ SMALLEST: Final = 0.014
 """A box lower than this part of the picture is not a track."""
 LEAST_INSIDE: Final = 0.1
 """Part of the box that the picture must show."""
+_EDGE: Final = 0.003
 
 
 @dataclass
@@ -43,6 +44,9 @@ class Sighting:
     box: Array
 
 
+_BY_ROW: Final = ("t_s", "front_m", "seen_m", "heading", "speed_mps", "box")
+
+
 def see(camera: Camera, movers: Sequence[Mover]) -> list[Sighting]:
     """Everyone in the picture, by the time they came into it."""
     out = []
@@ -60,6 +64,14 @@ def see(camera: Camera, movers: Sequence[Mover]) -> list[Sighting]:
             )  # fmt: skip
     out.sort(key=lambda s: (s.t_s[0], s.mover.id))
     return out
+
+
+def whole(sighting: Sighting) -> list[Sighting]:
+    """The parts of a stay in which the lower edge of the picture does not cut the box: else nobody sees its wheels."""
+    return [
+        replace(sighting, at=sighting.at + a, **{name: getattr(sighting, name)[a:b] for name in _BY_ROW})
+        for a, b in runs(sighting.box[:, 3] < 1 - _EDGE)
+    ]
 
 
 def visible(box: Array, depth: Array) -> npt.NDArray[np.bool_]:

@@ -27,6 +27,25 @@ def test_nothing_false_and_nothing_missed_over_twenty_seeds():
     assert all(why for (_, _, why), _ in result.open.items())
 
 
+def test_nothing_false_from_behind_over_twenty_seeds():
+    """What the rear of a vehicle does not prove is missed, and nobody accused by it."""
+    result = judge_seeds(range(1, 21), jobs=os.cpu_count() or 1, view="rear")
+    print("\n".join(table(result)))
+    for kind, row in result.rows.items():
+        assert row.false == 0, (kind, result.wrong)
+        assert row.truth >= 15, kind
+        if kind != "stop_line":  # of a car the front is known too roughly
+            assert row.found >= 0.85 * row.truth, (kind, result.wrong)
+    assert result.rows["stop_line"].found >= 10
+
+
+def test_a_box_that_the_lower_edge_cuts_is_over_no_line():
+    """Lorries come into the picture from below, as wide as their upper half."""
+    result = judge_seed(2, view="rear", kinds=("banned_class",))
+    assert result.rows["banned_class"].found == result.rows["banned_class"].truth > 0
+    assert result.rows["solid_line"].false == 0
+
+
 def test_a_rule_that_is_not_armed_is_missed(monkeypatch):
     monkeypatch.setattr("smartstream.simulate.files.RULES", ('kind = "wrong_way"',))
     result = judge_seed(3, kinds=("red_light", "wrong_way"))

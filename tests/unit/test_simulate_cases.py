@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from smartstream.config.site import load_site
 from smartstream.simulate.cases import CASES
 from smartstream.simulate.drive import Go, Wait, bend, drive
 from smartstream.simulate.scene import SceneOptions, make_scene
@@ -56,3 +57,28 @@ def test_every_kind_has_offences_near_misses_and_what_lifts_them(tmp_path):
         assert any(v["kind"] == kind for v in truth["lifted"]), kind
     spans = [(case["from"], case["until"]) for case in truth["cases"]]
     assert all(end < begin for (_, end), (begin, _) in pairwise(spans))
+
+
+@pytest.mark.parametrize("kind", ["bus", "car", "motorcycle"])
+def test_the_rear_of_a_vehicle_follows_inside_its_bend(kind):
+    path = bend([(0.0, -60.0), (0.0, 0.0), (60.0, 0.0)], 9.0)
+    mover = drive(kind, kind, path, [Go(200, 6)], at=(1.0, 0.0))
+    length_m = mover.size_m[0]
+    rear = mover.front_m - length_m * mover.heading
+    assert rear[:, 0].min() > -0.2 * length_m  # it does not swing out as far as it is long
+    axle = mover.front_m - 0.75 * length_m * mover.heading
+    rolled = np.diff(axle, axis=0)
+    slip = rolled[:, 0] * mover.heading[1:, 1] - rolled[:, 1] * mover.heading[1:, 0]
+    assert np.abs(slip).max() < 0.05
+
+
+@pytest.mark.parametrize("camera", ["rear", "rear-far"])
+def test_a_camera_behind_the_vehicles_draws_what_lies_before_it_and_sees_rears(tmp_path, camera):
+    options = SceneOptions(3, camera=camera, video=False, fps=12.5, cases=("red_light",))
+    make_scene(options, tmp_path / "s", lambda _stage, _part: None)
+    truth = json.loads((tmp_path / "s" / "truth.json").read_text())
+    assert set(truth["lanes"]) == {"S0", "S1", "S2", "SO"}
+    for lane in ("S0", "S1", "S2"):
+        assert truth["lanes"][lane]["direction"][1] < 0  # up the picture: away
+    assert truth["violations"]
+    load_site(tmp_path / "s" / "site.toml")

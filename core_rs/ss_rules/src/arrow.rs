@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use ss_model::{EventTime, Point, VehicleClass};
 
 use crate::config::{LineKind, Movement};
-use crate::context::{Context, Seen, length_m};
+use crate::context::{Context, Seen};
+use crate::footprint::longest_m;
 use crate::light::{LightRule, LightState};
 use crate::movement::{GONE_M, GONE_S};
 use crate::outcome::{Candidate, Reason};
@@ -61,20 +62,23 @@ pub fn movements(layout: &Layout, line: u16) -> Vec<Option<Movement>> {
 impl LightRule {
     /// Take in an observation of a track and the lines it crossed with it.
     pub fn observe(&self, cx: &Context<'_>, seen: &Seen<'_>, state: &mut ArrowState) -> Option<Candidate> {
-        let crosses = || seen.crossed.iter().any(|(line, _)| *line == self.line);
         if state.done {
             return None;
         }
-        if state.ways.is_empty() && !crosses() {
+        // For what is longer its front may have been over by then.
+        let most_m = longest_m(seen.track.class);
+        let front = state.front_before.filter(|(_, class)| longest_m(*class) >= most_m).map(|(time, _)| time);
+        if state.front_before.is_some() && front.is_none() && self.foot_is_before(cx, seen) {
+            state.ways.clear(); // entered by the front of what it was taken for
+        }
+        let crossing = self.crossing(cx, seen, front);
+        if state.ways.is_empty() && crossing.is_none() {
             self.look_for_front(cx, seen, state);
             return None;
         }
-        // For what is longer its front may have been over by then.
-        let class_m = length_m(seen.track.class);
-        let front = state.front_before.filter(|(_, class)| length_m(*class) >= class_m).map(|(time, _)| time);
         state.ways.resize_with(self.movements.len(), Way::default);
         for (way, &movement) in state.ways.iter_mut().zip(&self.movements) {
-            let found = self.observe_as(cx, seen, (movement, front), &mut way.state);
+            let found = self.observe_as(cx, seen, (movement, front), crossing, &mut way.state);
             way.found = way.found.take().or(found);
         }
         if state.ways.iter().any(|w| w.state.is_over()) {

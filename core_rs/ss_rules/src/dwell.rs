@@ -231,9 +231,10 @@ impl DwellRule {
         if state.done {
             return None;
         }
-        let here =
-            if self.concerns(cx, seen.track.lane, seen.track.class) { self.is_there(cx, seen) } else { None };
-        let crossed = self.crossing_proves && self.has_crossed(seen);
+        let sees_wheels = !seen.place.is_cut();
+        let concerned = sees_wheels && self.concerns(cx, seen.track.lane, seen.track.class);
+        let here = if concerned { self.is_there(cx, seen) } else { None };
+        let crossed = sees_wheels && self.crossing_proves && self.has_crossed(seen);
         match (&mut state.stay, here) {
             (Some(stay), None) if seen.now > stay.last.plus_seconds(BRIEFLY_AWAY_S) && !crossed => {
                 return self.leave(seen.id, seen.track, state);

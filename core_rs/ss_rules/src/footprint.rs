@@ -21,6 +21,12 @@ const WIDTH_RATIO: std::ops::RangeInclusive<f64> = 0.5..=1.7;
 /// Least height over that of its class, and most over height and length together.
 const HEIGHT_RATIO: (f64, f64) = (0.6, 1.3);
 
+/// More than this share of a vehicle ahead of the bottom of its box: the box shows its rear.
+const FROM_BEHIND: f64 = 0.6;
+
+/// A vehicle that stands askew may lie by so much of its length ahead of the nearest corner of its box.
+const ASKEW: f64 = 1.2;
+
 /// A parallelogram in the picture: the ground under a vehicle.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Footprint {
@@ -60,9 +66,20 @@ impl Footprint {
     }
 }
 
-/// How far the front of a vehicle that goes along `way` (unit vector, space of positions) lies ahead of the middle of
-/// its box's bottom, in metres: nothing where it comes towards the camera, its whole length where it drives away.
-pub fn front_ahead_m(view: &View, place: &Place, way: Point, class: VehicleClass) -> f64 {
+/// How far the front of a vehicle lies ahead of the middle of its box's bottom, in metres.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead {
+    /// As far at least: by the shortest vehicles of its class, where its rear wheels are what is seen.
+    pub least: f64,
+    /// As far as a rule, by vehicles of usual length.
+    pub usual: f64,
+    /// No further than this: by the longest.
+    pub most: f64,
+}
+
+/// Where the front is of a vehicle that goes along `way` (unit vector, space of positions): at the bottom of its box where
+/// it comes towards the camera, its whole length ahead where it drives away.
+pub fn front_ahead(view: &View, place: &Place, way: Point, class: VehicleClass) -> Ahead {
     let up = Point { x: place.foot.x, y: place.foot.y - 1e-4 };
     let metre = if view.is_metric() { 1.0 } else { FORESHORTENED };
     let away = view.position(up).map(|p| p - place.pos);
@@ -73,7 +90,14 @@ pub fn front_ahead_m(view: &View, place: &Place, way: Point, class: VehicleClass
         let corner = cos * sin2.sqrt() / lengths_per_width(class) / 2.0;
         corner + if from_behind { 1.0 - sin2 / 2.0 } else { sin2 / 2.0 }
     });
-    share.max(0.0) * length_m(class) * metre
+    let share = share.max(0.0);
+    let from_behind = share >= FROM_BEHIND && view.is_metric();
+    let (least_m, most_m) = lengths_m(class);
+    Ahead {
+        least: if from_behind { share * least_m } else { 0.0 },
+        usual: share * length_m(class) * metre,
+        most: share * most_m * metre,
+    }
 }
 
 /// Whether a box is as large as a road user of the class, seen from the side that its way shows.
@@ -99,6 +123,28 @@ fn in_picture(view: &View, place: &Place, way: Point) -> Option<(Point, Point)> 
     } else {
         (back(way.scale(FORESHORTENED)), back(Point { x: 1.0, y: 0.0 }))
     })
+}
+
+/// From the rear wheels of the shortest to the front, and from end to end of the longest.
+fn lengths_m(class: VehicleClass) -> (f64, f64) {
+    match class {
+        VehicleClass::Motorcycle | VehicleClass::Bicycle | VehicleClass::Pedestrian => (1.5, 2.3),
+        VehicleClass::Car => (2.4, 6.0),
+        VehicleClass::Bus => (4.0, 12.2),
+        VehicleClass::Truck => (2.6, 20.0),
+        VehicleClass::Unknown => (0.0, 6.0),
+    }
+}
+
+/// The longest of a class, from end to end.
+pub fn longest_m(class: VehicleClass) -> f64 {
+    lengths_m(class).1
+}
+
+/// Further ahead no front of the class is, for a quick no: at least of the shortest, and at most of the longest.
+pub fn reach_m(class: VehicleClass) -> (f64, f64) {
+    let (least, most) = lengths_m(class);
+    (ASKEW * least, ASKEW * most)
 }
 
 /// How many times as long as wide vehicles of a class are.

@@ -15,8 +15,9 @@
 //! by the uncertainty of the clock. Where that interval meets more than one
 //! row of the table, or a light changes in it, nothing is held against
 //! anybody. The law asks for the front of the vehicle, and a camera that looks
-//! after it sees its rear: the interval then begins when its front was last
-//! before the line. Unknown, dark and flashing lights are no red and no amber.
+//! after it sees its rear: the interval then begins when the front of the longest
+//! vehicle of its class was last before the line, and ends when that of the
+//! shortest is past it, by which *p* is measured, too. Unknown, dark and flashing lights are no red and no amber.
 //!
 //! Source: Luật 36/2024/QH15 Điều 11.4.b; QCVN 41:2024/BGTVT vạch 7.1.
 
@@ -26,7 +27,7 @@ use ss_model::{EventTime, SignalState};
 use crate::config::Movement;
 use crate::context::{Context, Seen};
 use crate::crossing::{Crossing, DEAD_BAND_M};
-use crate::footprint::front_ahead_m;
+use crate::footprint::{Ahead, front_ahead, reach_m};
 use crate::outcome::{Candidate, Explanation, Reason, RuleKind, SignalFact};
 use crate::outline::Outline;
 use crate::place::RoadLine;
@@ -42,8 +43,10 @@ const ROLLS_S: f64 = 1.5;
 /// Who has stood past the line has gone on when seen further in for this long: the box of one who stands jumps, too.
 const GOES_ON_S: f64 = 0.5;
 
+/// A heading is that of this way.
+const HEADING_M: f64 = 2.0;
 /// Further from the line than any vehicle is long.
-const FAR_M: f64 = 15.0;
+const FAR_M: f64 = 25.0;
 
 /// The decision table at one stop line, with the kinds that publish.
 #[derive(Clone, Debug)]
@@ -146,21 +149,74 @@ impl LightRule {
     /// Whether the front of a vehicle that comes to the line is still before it.
     pub fn is_before(&self, cx: &Context<'_>, seen: &Seen<'_>) -> bool {
         let offset_m = seen.track.lines[usize::from(self.line)].offset_m().filter(|m| m.abs() > DEAD_BAND_M);
-        offset_m.is_some_and(|m| m.abs() >= FAR_M || m.abs() >= self.front_ahead_m(cx, seen, m < 0.0))
+        let (_, furthest_m) = reach_m(seen.track.class);
+        offset_m.is_some_and(|m| m.abs() >= furthest_m || m.abs() >= self.front_ahead(cx, seen, m < 0.0).most)
     }
 
-    fn front_ahead_m(&self, cx: &Context<'_>, seen: &Seen<'_>, rightward: bool) -> f64 {
+    fn front_ahead(&self, cx: &Context<'_>, seen: &Seen<'_>, rightward: bool) -> Ahead {
         let way = cx.layout.lines[usize::from(self.line)].way_over(rightward);
-        front_ahead_m(&cx.layout.view, &seen.place, way, seen.track.class)
+        front_ahead(&cx.layout.view, &seen.place, way, seen.track.class)
     }
 
-    /// Take in an observation of a track and the lines it crossed with it, taken to go where `movement` says; its front
-    /// was last before the line at `front`.
+    /// How far past the line the foot is, and how far the front is at least, metres.
+    fn past_m(&self, cx: &Context<'_>, seen: &Seen<'_>, rightward: bool) -> Option<(f64, f64)> {
+        let foot_m =
+            seen.track.lines[usize::from(self.line)].offset_m()? * if rightward { 1.0 } else { -1.0 };
+        let heading = || seen.track.heading(HEADING_M).filter(|_| seen.track.class_is_sure());
+        if foot_m.abs() > FAR_M {
+            return Some((foot_m, foot_m));
+        }
+        let ahead_m = heading().map_or(0.0, |heading| {
+            let over = cx.layout.lines[usize::from(self.line)].way_over(rightward);
+            let ahead = front_ahead(&cx.layout.view, &seen.place, heading, seen.track.class);
+            ahead.least * heading.dot(over).max(0.0)
+        });
+        Some((foot_m, foot_m + ahead_m))
+    }
+
+    /// The crossing that this observation completes: of the foot point or, before that, of the front of a vehicle seen
+    /// from behind. The front of the longest was last before the line at `before`, that of the shortest is past it now,
+    /// for which it is told.
+    pub fn crossing(&self, cx: &Context<'_>, seen: &Seen<'_>, before: Option<EventTime>) -> Option<Crossing> {
+        let by_foot = seen.crossed.iter().find(|(line, _)| *line == self.line).map(|(_, c)| *c);
+        by_foot.or_else(|| self.crossing_of_front(cx, seen, before?))
+    }
+
+    /// Whether the foot point of a vehicle that comes to the line is still before it.
+    pub fn foot_is_before(&self, cx: &Context<'_>, seen: &Seen<'_>) -> bool {
+        let lawful = cx.layout.lines[usize::from(self.line)].lawful_rightward;
+        lawful.and_then(|rightward| self.past_m(cx, seen, rightward)).is_some_and(|(foot_m, _)| foot_m <= 0.0)
+    }
+
+    fn crossing_of_front(&self, cx: &Context<'_>, seen: &Seen<'_>, before: EventTime) -> Option<Crossing> {
+        let road = &cx.layout.lines[usize::from(self.line)];
+        let rightward = road.lawful_rightward?;
+        let (furthest_m, _) = reach_m(seen.track.class);
+        seen.track.lines[usize::from(self.line)].offset_m().filter(|m| m.abs() < furthest_m)?;
+        let (foot_m, front_m) = self.past_m(cx, seen, rightward)?;
+        if foot_m > 0.0 || front_m <= DEAD_BAND_M || road.line.beyond(seen.place.pos) > 0.0 {
+            return None;
+        }
+        Some(Crossing {
+            from: before,
+            to: seen.now,
+            time: seen.now,
+            station: road.line.station(seen.place.pos),
+            unit_m: seen.place.unit_m,
+            beyond: 0.0,
+            rightward,
+            step_m: 0.0,
+        })
+    }
+
+    /// Take in an observation of a track and the `crossing` of the line that it completes, taken to go where `movement`
+    /// says; its front was last before the line at `front`.
     pub fn observe_as(
         &self,
         cx: &Context<'_>,
         seen: &Seen<'_>,
         (movement, front): (Option<Movement>, Option<EventTime>),
+        crossing: Option<Crossing>,
         state: &mut LightState,
     ) -> Option<Candidate> {
         if state.done {
@@ -169,8 +225,7 @@ impl LightRule {
         let (id, track) = (seen.id, seen.track);
         let road = &cx.layout.lines[usize::from(self.line)];
         if state.entry.is_none() {
-            let crossing = seen.crossed.iter().find(|(line, _)| *line == self.line).map(|(_, c)| *c)?;
-            let entry = self.enter(cx, road, seen, (crossing, movement, front))?;
+            let entry = self.enter(cx, road, seen, (crossing?, movement, front))?;
             if entry.meanings.red || entry.meanings.amber && entry.outline.is_one {
                 state.entry = Some(entry);
             } else {
@@ -180,8 +235,7 @@ impl LightRule {
         }
         let entry = state.entry.as_mut()?;
         entry.outline.look(cx, seen);
-        let past_m = track.lines[usize::from(self.line)].offset_m()?
-            * if entry.crossing.rightward { 1.0 } else { -1.0 };
+        let (_, past_m) = self.past_m(cx, seen, entry.crossing.rightward)?;
         let found = self.watch(cx, id, track, seen.now, past_m, entry)?;
         *state = LightState { done: true, entry: None };
         found
@@ -235,7 +289,7 @@ impl LightRule {
                 None => unlit |= road.is_forward(crossing.rightward, Some(&cx.layout.lanes[usize::from(l)])),
             }
         }
-        let from_behind = self.front_ahead_m(cx, seen, crossing.rightward) > DEAD_BAND_M;
+        let from_behind = self.front_ahead(cx, seen, crossing.rightward).most > DEAD_BAND_M;
         let mut entry = Entry {
             crossing,
             began: if from_behind { front.unwrap_or(track.first).min(crossing.from) } else { crossing.from },
@@ -387,7 +441,9 @@ impl LightRule {
         let doubts = doubts(track, entry, Meanings::AMBER, why);
         let mut found = self.candidate(cx, id, track, RuleKind::YellowLight, entry, doubts);
         let onset = found.signal.map(|s| s.phase.since);
-        if let Some((distance_m, speed_mps)) = onset.and_then(|t| self.approach(cx, track, t)) {
+        if let Some((distance_m, speed_mps)) =
+            onset.and_then(|t| self.approach(cx, track, entry.crossing.rightward, t))
+        {
             let braking_mps2 = speed_mps * speed_mps / (2.0 * distance_m);
             found.dilemma = braking_mps2 > self.dilemma_mps2;
             found.explanation = found
@@ -400,13 +456,21 @@ impl LightRule {
         found
     }
 
-    /// Distance before the line and speed towards it at the onset of amber.
-    fn approach(&self, cx: &Context<'_>, track: &TrackState, onset: EventTime) -> Option<(f64, f64)> {
+    /// Distance of its front before the line and speed towards it at the onset of amber.
+    fn approach(
+        &self,
+        cx: &Context<'_>,
+        track: &TrackState,
+        rightward: bool,
+        onset: EventTime,
+    ) -> Option<(f64, f64)> {
         if !cx.layout.view.is_metric() {
             return None;
         }
+        let way = cx.layout.lines[usize::from(self.line)].way_over(rightward);
+        let ahead_m = front_ahead(&cx.layout.view, &track.place(), way, track.class).usual;
         let line = &cx.layout.lines[usize::from(self.line)].line;
-        let offset = |t: EventTime| track.position_at(t).map(|p| line.offset(p).abs());
+        let offset = |t: EventTime| track.position_at(t).map(|p| line.offset(p).abs() - ahead_m);
         let (half, at) = (0.4, offset(onset)?);
         let (before, after) = (offset(onset.plus_seconds(-half)), offset(onset.plus_seconds(half)));
         let speed_mps = match (before, after) {

@@ -14,6 +14,8 @@ const BOX_HEIGHT_M: f64 = 1.5;
 pub const ASTRIDE_M: f64 = 0.4;
 /// The bottom of a detected box wanders by this share of its height.
 const TREMBLE: f64 = 0.1;
+/// A box that comes this close to the lower edge of the picture may go on beyond it.
+const EDGE: f64 = 0.002;
 /// Near the horizon that is any number of metres; more than this is not put down to it.
 pub const MOST_TREMBLE_M: f64 = 2.0;
 /// Ways that differ by more than this from what an exit line says are another approach's: lines lie askew, and a turn
@@ -46,6 +48,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether the lower edge of the picture cuts the box: what touches the ground is not seen, and the box is as wide
+    /// as the vehicle is further up.
+    pub fn is_cut(&self) -> bool {
+        self.foot.y > 1.0 - EDGE
+    }
+
     /// Whether the boxes of the two meet, or pass with less between them than a quarter of the narrower.
     pub fn touches(&self, other: &Self) -> bool {
         let margin = self.width.min(other.width) / 4.0;

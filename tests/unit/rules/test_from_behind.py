@@ -24,8 +24,13 @@ def judged(vehicle, *lights):
 
 
 def test_front_on_green_and_rear_on_red_is_no_red_light():
-    found = judged(PASSES, (0, "green"), (6.5, "amber"), (7.5, "red"))
+    found = judged(PASSES, (0, "green"), (6.0, "amber"), (7.0, "red"))
     assert found == [("red_light", "undecided", "phase_boundary")]
+
+
+def test_front_of_the_shortest_over_before_red_is_no_red_light_whenever_the_rear_follows():
+    found = judged(PASSES, (0, "green"), (6.5, "amber"), (7.5, "red"))
+    assert found == [("yellow_light", "undecided", "phase_boundary")]
 
 
 def test_front_on_green_and_rear_on_amber_is_no_yellow_light():
@@ -62,3 +67,27 @@ def test_who_seemed_to_be_shorter_may_have_been_over_with_his_front():
     taken_for_a_car = Vehicle(way, kind="car", width_m=2.5, height_m=3.0, later=(7.8, "bus", 1.0))
     found = judged(taken_for_a_car, *RED)
     assert found == [("red_light", "undecided", "phase_boundary", "appeared_at_line")]
+
+
+def stands(rear_m, kind, **more):
+    """Comes to stand on red with its rear so far before the line."""
+    return Vehicle([(1.7, 40, 8), (1.7, rear_m, 10), (1.7, rear_m, 0)], kind=kind, **more)
+
+
+def test_a_motorcycle_whose_rear_is_close_before_the_line_stands_over_it():
+    assert judged(stands(0.7, "motorcycle"), *RED) == [("stop_line", "suspected")]
+
+
+@pytest.mark.parametrize(
+    "vehicle",
+    [
+        stands(1.3, "motorcycle"),
+        stands(3.4, "car"),
+        stands(9.0, "truck"),
+        stands(0.7, "motorcycle", score=0.45),
+        stands(0.7, "motorcycle", flags=4),
+    ],
+    ids=["a short one", "a short car", "a short truck", "a class hardly believed in", "an outline"],
+)
+def test_who_may_be_short_enough_to_stand_before_the_line_is_not_accused(vehicle):
+    assert all(found[1] != "suspected" for found in judged(vehicle, *RED))
