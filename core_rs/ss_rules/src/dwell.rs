@@ -34,6 +34,9 @@ const LARGEST_STEP: f64 = 0.25;
 const FIRM: f64 = 0.4;
 /// Share of what a vehicle covers that lies between its wheels.
 const WHEELS: f64 = 0.6;
+/// A vehicle half of which covers more of the picture's height than this is too close below the camera: the ground under it
+/// is no parallelogram there.
+const CLOSE: f64 = 0.12;
 
 /// Where a rule holds.
 #[derive(Clone, Debug)]
@@ -272,7 +275,11 @@ impl DwellRule {
             Where::Zone(zone) => seen.track.is_in_zone(*zone).then_some(seen.track.lane),
             Where::OverLine(line) => {
                 let road = &cx.layout.lines[usize::from(*line)];
-                let [a, b, c, d] = cx.footprint(seen).corners(WHEELS).map(|p| cx.layout.view.position(p));
+                let print = cx.footprint(seen);
+                if print.along.y.abs() > CLOSE {
+                    return None;
+                }
+                let [a, b, c, d] = print.corners(WHEELS).map(|p| cx.layout.view.position(p));
                 let over = road.line.is_between(a?, d?) || road.line.is_between(b?, c?);
                 let beside = road.line.beyond(seen.place.pos) == 0.0; // a turning vehicle is seen from the side
                 (over && beside).then_some(seen.track.lane)
