@@ -7,6 +7,7 @@ import os
 import pytest
 
 from smartstream.bench.accuracy import KINDS, judge_seed, judge_seeds, table, wilson
+from smartstream.simulate import files
 from smartstream.simulate.scene import SceneOptions
 
 pytestmark = pytest.mark.timeout(1200)  # minutes of computing: a machine that does other things as well takes longer
@@ -44,6 +45,20 @@ def test_a_box_that_the_lower_edge_cuts_is_over_no_line():
     result = judge_seed(2, view="rear", kinds=("banned_class",))
     assert result.rows["banned_class"].found == result.rows["banned_class"].truth > 0
     assert result.rows["solid_line"].false == 0
+
+
+def test_who_leaves_over_the_lower_edge_does_not_turn_back(monkeypatch):
+    """A detector's boxes end with the picture: the foot of who drives out below goes along the edge."""
+    boxes_at = files.boxes_at
+
+    def within_the_picture(*args):
+        frames, boxes = boxes_at(*args)
+        return frames, boxes.clip(0, 1)
+
+    monkeypatch.setattr(files, "boxes_at", within_the_picture)
+    result = judge_seed(4, kinds=("u_turn", "lane_arrow"))
+    assert result.rows["u_turn"].false == 0, result.wrong
+    assert result.rows["u_turn"].found == result.rows["u_turn"].truth > 0
 
 
 def test_a_rule_that_is_not_armed_is_missed(monkeypatch):

@@ -70,7 +70,9 @@ impl TurnRule {
             let mut way = state.way.take()?;
             way.advance(seen);
             state.done = true;
-            return Some(way.candidate(seen.id, seen.track, None, Some(line)));
+            let mut found = way.candidate(seen.id, seen.track, None, Some(line));
+            found.doubts.extend(seen.place.is_cut().then_some(Reason::MovementUnknown));
+            return Some(found);
         }
         let is_in = self.zone.is_some_and(|z| seen.track.is_in_zone(z));
         let stop = |l: &u16| cx.layout.lines[usize::from(*l)].kind == LineKind::Stop;
@@ -121,6 +123,9 @@ impl Way {
 
     fn advance(&mut self, seen: &Seen<'_>) {
         self.last = seen.now;
+        if seen.place.is_cut() {
+            return; // its foot goes along the edge of the picture
+        }
         let heading = seen.track.heading(HEADING_M);
         let (Some(inward), Some(heading)) = (self.inward, heading) else {
             self.inward = self.inward.or(heading);
