@@ -131,7 +131,12 @@ def test_rust_tests_end_with_the_command_that_began_them(pretended: dict[str, st
         f"#!/bin/sh\ncase $1 in test) echo $$ >{began}; exec sleep 300 ;; --version) echo cargo 1.99.0 ;; esac\n"
     )
     run = subprocess.Popen(
-        ["/bin/sh", tmp_path / "dev", "test"], env=pretended, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["/bin/sh", tmp_path / "dev", "test"],
+        env=pretended,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # These tests may themselves run in a shell's background, where Ctrl-C is ignored, and a shell cannot undo that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     cargo = os.pidfd_open(int(began.read_text()))
     run.send_signal(signal.SIGINT)
