@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +226,15 @@ def test_ctrl_c_in_the_middle_of_an_answer_is_no_traceback_and_leaves_no_process
     assert not [pid for pid in sumo if os.path.exists(f"/proc/{pid}")]
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """The processes of a divided test run ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_while_sumo_starts_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
 
