@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import pi
@@ -28,7 +29,7 @@ from smartstream.simulate.network import write_network
 from smartstream.simulate.phases import GROUPS, SignalPlan
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from types import FrameType, ModuleType
 
 STEP_S: Final = 0.04
 WARM_UP_S: Final = 60.0
@@ -146,10 +147,9 @@ def running_sumo(home: Path, command: list[str]) -> Iterator[ModuleType]:
     # In a session of its own, for Ctrl-C is ours to act upon: half an answer leaves SUMO waiting for ever.
     words = [*command, "--remote-port", str(port)]
     process = None
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # from here on a Ctrl-C finds what it must end
+        with _ctrl_c_waits():
+            process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
         with contextlib.redirect_stdout(io.StringIO()):  # it prints its retries
             traci.init(port, proc=process)
         yield traci
@@ -161,10 +161,29 @@ def running_sumo(home: Path, command: list[str]) -> Iterator[ModuleType]:
             traci.close()
         raise
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if process is not None:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """A Ctrl-C that comes meanwhile counts at the end.
+
+    Not by the signal mask: that is a thread's, and the system gives the signal to any thread that lets it in.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield  # it is raised in another thread, or not at all
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *what: came.append(what))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        before(*came[0])
 
 
 def run_traffic(

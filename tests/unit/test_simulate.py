@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -234,7 +235,18 @@ def ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("ctrl_c")
+@pytest.fixture
+def idle_thread() -> Iterator[None]:
+    """The system may give a signal to any thread that lets it in."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    yield
+    done.set()
+    thread.join()
+
+
+@pytest.mark.usefixtures("ctrl_c", "idle_thread")
 def test_ctrl_c_while_sumo_starts_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
 
@@ -243,6 +255,7 @@ def test_ctrl_c_while_sumo_starts_leaves_no_process(monkeypatch: pytest.MonkeyPa
             super().__init__(*words, **more)
             started.append(self)
             os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)  # until whichever thread got it has passed it on
 
     monkeypatch.setattr(traffic.subprocess, "Popen", Started)
     with pytest.raises(KeyboardInterrupt), traffic.running_sumo(traffic.sumo_home(), ["sh", "-c", "sleep 60"]):
