@@ -26,7 +26,7 @@ use crate::traffic::Minute;
 use crate::verdict::judge;
 
 /// First byte of a snapshot.
-const SNAPSHOT_VERSION: u8 = 28;
+const SNAPSHOT_VERSION: u8 = 29;
 
 /// Judges one junction.
 #[derive(Debug)]

@@ -128,6 +128,11 @@ impl View {
         Some(place.pos - self.position(Point { x: place.foot.x, y })?)
     }
 
+    /// Where the street is that its upper edge hides, in units of `Place::pos`; `None` at or beyond the horizon.
+    pub fn behind_head(&self, place: &Place) -> Option<Point> {
+        self.position(Point { x: place.foot.x, y: place.foot.y - place.height })
+    }
+
     /// Where a box touches the ground; `None` at or beyond the horizon.
     pub fn place(&self, bbox: &BoxF) -> Option<Place> {
         let foot = Point { x: f64::midpoint(f64::from(bbox.x1), f64::from(bbox.x2)), y: f64::from(bbox.y2) };

@@ -33,6 +33,9 @@ const SPEED_MPS: std::ops::RangeInclusive<f64> = 1.0..=30.0;
 const LARGEST_STEP: f64 = 0.25;
 /// Nobody goes the wrong way for less than this.
 const SHORTEST_S: f64 = 0.8;
+/// An outline of which the foot goes and the head does not loses or gains a part. The head of a vehicle goes further
+/// over the street behind it than the foot does; it may be told by this share of that less.
+const HEAD_SHARE: f64 = 0.3;
 /// Reversing is slow. What has four wheels and more may do it without having gone forwards before.
 const REVERSING_MPS: f64 = 3.0;
 
@@ -67,6 +70,10 @@ struct Run {
     lane: u16,
     /// Where it turned against the lane.
     start: Waypoint,
+    /// What its head hid there, of an outline: see [`View::behind_head`].
+    ///
+    /// [`View::behind_head`]: crate::place::View::behind_head
+    head: Option<Point>,
     /// The last step.
     step: Waypoint,
     travelled_m: f64,
@@ -105,6 +112,7 @@ impl WrongWayRule {
         };
         let direction = cx.layout.lanes[usize::from(lane)].direction?;
         let unit_m = seen.place.unit_m;
+        let head = head(cx, seen);
         match &mut state.run {
             // Straying into the lane beside it does not end a proven path.
             Some(run) if run.lane == lane || run.proof.is_some() => {
@@ -114,7 +122,7 @@ impl WrongWayRule {
                     let found = self.leave(id, track, state);
                     state.went_with |= with_m > 0.0;
                     if !state.done {
-                        state.run = Some(Run::new(lane, here));
+                        state.run = Some(Run::new(lane, here, head));
                     }
                     return found;
                 }
@@ -122,13 +130,13 @@ impl WrongWayRule {
                 if track.class_by_size {
                     // A new outline after a doubt may be no vehicle at all.
                 } else if track.doubt_since(seen.now).is_none() {
-                    let sure = state.sure.get_or_insert_with(|| Box::new(Run::new(lane, here)));
+                    let sure = state.sure.get_or_insert_with(|| Box::new(Run::new(lane, here, head)));
                     self.go_on(cx, sure, direction, seen, state.went_with);
                 } else if state.sure.as_ref().is_some_and(|sure| sure.proof.is_none()) {
                     state.sure = None;
                 }
             }
-            _ => (state.run, state.sure) = (Some(Run::new(lane, here)), None),
+            _ => (state.run, state.sure) = (Some(Run::new(lane, here, head)), None),
         }
         None
     }
@@ -165,6 +173,10 @@ impl WrongWayRule {
             || !SPEED_MPS.contains(&speed_mps)
             || run.largest_m > LARGEST_STEP * path_m
             || here.time < run.start.time.plus_seconds(SHORTEST_S)
+            || run
+                .head
+                .zip(head(cx, seen))
+                .is_some_and(|(was, is)| (is - was).dot(way) < HEAD_SHARE * way.dot(way))
         {
             return None;
         }
@@ -212,11 +224,17 @@ impl WrongWayRule {
     }
 }
 
+/// What the head of an outline hides; a model sees whole vehicles.
+fn head(cx: &Context<'_>, seen: &Seen<'_>) -> Option<Point> {
+    seen.track.class_by_size.then(|| cx.layout.view.behind_head(&seen.place)).flatten()
+}
+
 impl Run {
-    fn new(lane: u16, start: Waypoint) -> Self {
+    fn new(lane: u16, start: Waypoint, head: Option<Point>) -> Self {
         Self {
             lane,
             start,
+            head,
             step: start,
             travelled_m: 0.0,
             previous: start.pos,

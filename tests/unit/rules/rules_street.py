@@ -62,6 +62,7 @@ class Vehicle:
     ):
         self.frames, self.kind, self.width_m, self.height_m = drive(way, at=at, fps=fps), kind, width_m, height_m
         self.doubtful, self.flags, self.score = doubtful, flags, score
+        # height_m: metres, or of y while a part of it is hidden or lost.
         self.later = later  # (second, class it is taken for from then on, and its score)
 
 
@@ -72,7 +73,8 @@ def rows_of(vehicles):
         for t, x, y in v.frames:
             (fx, fy), half = image((x, y))[0], v.width_m / SPAN_M / 2
             flag = v.flags | any(a <= t <= b for a, b in v.doubtful)
-            box = (fx - half, fy - v.height_m / SPAN_M, fx + half, fy)
+            height_m = v.height_m(y) if callable(v.height_m) else v.height_m
+            box = (fx - half, fy - height_m / SPAN_M, fx + half, fy)
             kind, score = v.later[1:] if v.later and t >= v.later[0] else (v.kind, v.score)
             row = (number, CLASS_CODE[kind], box, int(flag), score)
             rows.setdefault(T0 + round(t * 1000) * 1_000_000, []).append(row)

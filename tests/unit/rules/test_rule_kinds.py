@@ -181,6 +181,15 @@ class TestWrongWay:
         assert verdicts(site(self.RULE), [outline]) == [("wrong_way", "undecided", "identity_doubt")]
         assert verdicts(site(self.RULE), [again_and_again]) == [("wrong_way", "undecided", "identity_doubt")]
 
+    @pytest.mark.parametrize(
+        ("part", "found"),
+        [({}, [("wrong_way", "suspected")]), ({"height_m": lambda y: y + 47}, [])],
+        ids=["whole", "loses its lower part"],
+    )
+    def test_the_foot_of_an_outline_that_goes_alone_is_no_travel(self, part, found):
+        outline = Vehicle([(1.7, -5, 6), (1.7, -45, 0)], kind="motorcycle", flags=4, **part)
+        assert verdicts(site(self.RULE), [outline]) == found
+
     def test_who_was_somebody_else_before_the_doubt_is_held_to_what_followed(self):
         jumps = Vehicle([(1.7, -5, 2), (1.7, -13, 0.1), (-1.7, -18, 4), (-1.7, -12, 0)], doubtful=[(2.1, 2.1)])
         assert verdicts(site(self.RULE), [jumps]) == []

@@ -7,6 +7,8 @@
 //! probably is one. Those are left out of the model and watched; they are
 //! reported only once they have moved.
 
+use std::collections::VecDeque;
+
 use super::background::Background;
 use super::blobs::Components;
 use super::camera::Camera;
@@ -62,6 +64,7 @@ pub(crate) fn street(
             *out = u8::from(!usual);
         }
     }
+    extend(picture, &grounds, &mut odd);
     let mut ground = picture.clone();
     for y in 0..h {
         for (x, level) in ground.row_mut(y).iter_mut().enumerate() {
@@ -102,6 +105,36 @@ pub(crate) fn street(
     }
     background.refresh();
     (background, found)
+}
+
+/// Ground goes on where its level does: a pavement is usual near the camera, and far away a narrow strip of it that
+/// few of its surroundings are alike to.
+fn extend(picture: &Plane, grounds: &Grounds, odd: &mut Plane) {
+    let (w, h) = (picture.width, picture.height);
+    let level = |(x, y): (usize, usize)| usize::from(picture.row(y)[x]);
+    let mut rim = VecDeque::new();
+    for at in (0..h).flat_map(|y| (0..w).map(move |x| (x, y))) {
+        let is_ground = odd.row(at.1)[at.0] == label::STREET;
+        if is_ground && beside(at, w, h).any(|(x, y)| odd.row(y)[x] != label::STREET) {
+            let kind = grounds.at(at.0, at.1).iter().min_by_key(|g| g.abs_diff(level(at)));
+            rim.extend(kind.map(|&kind| (at, kind)));
+        }
+    }
+    while let Some((at, kind)) = rim.pop_front() {
+        for (x, y) in beside(at, w, h) {
+            if odd.row(y)[x] != label::STREET && level((x, y)).abs_diff(kind) <= SPREAD {
+                odd.row_mut(y)[x] = label::STREET;
+                rim.push_back(((x, y), kind));
+            }
+        }
+    }
+}
+
+/// The neighbours of a pixel in a picture of `w`×`h`.
+fn beside((x, y): (usize, usize), w: usize, h: usize) -> impl Iterator<Item = (usize, usize)> {
+    [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)]
+        .into_iter()
+        .filter(move |&(x, y)| x < w && y < h)
 }
 
 /// The foreground of `mask` that stands up from the ground: markings are
@@ -185,4 +218,47 @@ fn peaks(mut histogram: [u32; 256]) -> Vec<usize> {
         histogram[near(level, SPREAD)].fill(0);
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASPHALT: u8 = 80;
+    const PAVEMENT: u8 = 150;
+    const LORRY: u8 = 240;
+
+    /// A wide pavement at the right that goes on as a narrow one upwards, and a lorry on the asphalt.
+    fn picture() -> Plane {
+        let mut picture = Plane::new(640, 480, ASPHALT);
+        for y in 0..480 {
+            let left = if y < 240 { 634 } else { 420 };
+            picture.row_mut(y)[left..].fill(PAVEMENT);
+        }
+        (60..100).for_each(|y| picture.row_mut(y)[300..330].fill(LORRY));
+        picture
+    }
+
+    #[test]
+    fn a_pavement_that_narrows_is_ground_and_a_lorry_is_not() {
+        let picture = picture();
+        let grounds = Grounds::of(&picture);
+        let mut odd = Plane::new(640, 480, label::STREET);
+        for y in 0..480 {
+            for x in 0..640 {
+                let level = usize::from(picture.row(y)[x]);
+                let usual = grounds.at(x, y).iter().any(|&g| level.abs_diff(g) <= SPREAD);
+                odd.row_mut(y)[x] = u8::from(!usual);
+            }
+        }
+        let [strip, near] = [(636, 20), (500, 400)];
+        assert_eq!(
+            [strip, near].map(|(x, y)| odd.row(y)[x]),
+            [1, 0],
+            "unlike its surroundings, and like them"
+        );
+        extend(&picture, &grounds, &mut odd);
+        assert_eq!(odd.row(strip.1)[strip.0], label::STREET);
+        assert_ne!(odd.row(80)[310], label::STREET, "the lorry");
+    }
 }

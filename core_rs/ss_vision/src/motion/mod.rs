@@ -16,6 +16,7 @@ mod edges;
 mod flow;
 mod gain;
 mod ghosts;
+mod glow;
 mod majority;
 mod mask;
 mod places;
@@ -37,6 +38,7 @@ use blobs::Components;
 use camera::{Camera, Rect};
 use gain::Gain;
 use ghosts::{Ghosts, Spared, is_revealed};
+use glow::is_glow;
 use majority::Majority;
 use mask::Mask;
 use places::Places;
@@ -258,7 +260,10 @@ impl MotionDetector {
             kinds: &KINDS,
         };
         self.explainer.explain(&scene, &mut self.found);
-        self.found.retain(|f| !is_revealed(&state.background, &self.picture, &self.labels.set, &f.rect));
+        self.found.retain(|f| {
+            !is_revealed(background, picture, foreground, &f.rect)
+                && !is_glow(picture, &background.level, &f.rect)
+        });
         out.extend(self.found.iter().map(|f| Detection {
             bbox: normalised(&f.rect, scale),
             score: f.score,
