@@ -6,6 +6,7 @@ ten seconds after its act, when the history of the signal has passed, or when th
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from typing import Any, Final
 
@@ -53,7 +54,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         first_ns: First instant of the act or of its proof.
         last_ns: Last instant of it.
         signals: Lines of every group within ten seconds, each group's state at the start of that first.
-        samples: The track, about four a second.
+        samples: The track, about four a second, and where it was first seen and last.
         frames: Event time and number of every frame within the clip.
     """
 
@@ -70,11 +71,31 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Moment(msgspec.Struct, frozen=True):
-    """A batch of one camera, thinned out: every frame's number, the boxes of the last frame."""
+    """A batch of one camera, thinned out.
+
+    Attributes:
+        run: The camera's run.
+        frames: Event time and number of every frame.
+        seen: By track, its last box; before that its first one, if it was not there in the batch before.
+    """
 
     run: int
     frames: tuple[tuple[int, int], ...]
-    boxes: dict[int, tuple[float, float, float, float]]
+    seen: dict[int, list[Sample]]
+
+    @classmethod
+    def of(cls, batch: TrackBatch, before: _Moment | None) -> _Moment:
+        """Of a batch with a frame; ``before`` is the one of the batch before it."""
+        tracks, ends = batch.track.tolist(), batch.row_end.tolist()
+        last = {track: row for row, track in enumerate(tracks)}
+        first = {track: row for row, track in reversed(list(enumerate(tracks)))}
+        known = before.seen if before is not None and before.run == batch.run else {}
+        rows = [row for t, row in first.items() if t not in known and row != last[t]] + list(last.values())
+        frames = tuple(zip(batch.frame_ns.tolist(), batch.frame_no.tolist(), strict=True))
+        seen: dict[int, list[Sample]] = {}
+        for row, box in zip(rows, batch.box[rows].astype(np.float64).round(5).tolist(), strict=True):
+            seen.setdefault(tracks[row], []).append(Sample(*frames[bisect_right(ends, row)], tuple(box)))
+        return cls(batch.run, frames, seen)
 
 
 class _Open(msgspec.Struct):
@@ -108,13 +129,10 @@ class EvidenceDesk:
         batch = TrackBatch.from_bytes(wire)
         if not len(batch.frame_ns):
             return
-        frames = tuple(zip(batch.frame_ns.tolist(), batch.frame_no.tolist(), strict=True))
-        start = int(batch.row_end[-2]) if len(batch.row_end) > 1 else 0
-        ids, boxes = batch.track[start:].tolist(), batch.box[start:].astype(np.float64).round(5).tolist()
-        moment = _Moment(batch.run, frames, {n: (b[0], b[1], b[2], b[3]) for n, b in zip(ids, boxes, strict=True)})
         kept = self._moments.setdefault(camera, deque())
+        moment = _Moment.of(batch, kept[-1] if kept else None)
         kept.append(moment)
-        while kept[0].frames[-1][0] < frames[-1][0] - _KEEP_NS:
+        while kept[0].frames[-1][0] < moment.frames[-1][0] - _KEEP_NS:
             kept.popleft()
         for case in self._open:
             if case.case.camera == camera:
@@ -182,10 +200,9 @@ class EvidenceDesk:
 def _follow(opened: _Open, moment: _Moment) -> None:
     """What of a batch belongs to a case."""
     first, last = opened.case.first_ns - AROUND_NS, opened.case.last_ns + AROUND_NS
-    at_ns, number = moment.frames[-1]
     opened.frames += [f for f in moment.frames if first <= f[0] <= last]
-    if moment.run == opened.run and opened.track in moment.boxes and first <= at_ns <= last:
-        opened.samples.append(Sample(at_ns, number, moment.boxes[opened.track]))
+    if moment.run == opened.run and opened.track is not None:
+        opened.samples += [s for s in moment.seen.get(opened.track, ()) if first <= s.at_ns <= last]
 
 
 def _since(changes: list[SignalChange], at_ns: int) -> list[SignalChange]:

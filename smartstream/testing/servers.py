@@ -99,7 +99,7 @@ class Mosquitto(Server):
         conf.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
             f"persistence_location {self.folder}/\nautosave_interval 1\nautosave_on_changes true\n"
-            f"user {os.environ.get('USER', 'root')}\n"
+            f"user {os.environ.get('USER', 'root')}\nlog_type all\n"
         )
         return [program(self.name) or self.name, "-c", str(conf)]
 

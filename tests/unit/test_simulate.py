@@ -215,7 +215,13 @@ def test_of_a_scene_made_before_nothing_is_left(tmp_path: Path) -> None:
 
 def test_ctrl_c_in_the_middle_of_an_answer_is_no_traceback_and_leaves_no_process(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "smartstream", "simulate", str(tmp_path / "s"), "--seed", "3", "--seconds", "600"]
-    run = subprocess.Popen([*words, "--no-video"], stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        [*words, "--no-video"],
+        stderr=subprocess.PIPE,
+        text=True,
+        # What runs in a shell's background inherits that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while not (sumo := _children(run.pid, b"bin/sumo\0")):
         assert run.poll() is None
         time.sleep(0.02)

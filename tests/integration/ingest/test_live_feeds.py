@@ -167,7 +167,7 @@ def test_mqtt_payloads_that_no_log_takes_hold_nobody_up(tmp_path, broker, creden
         site.write_text(site.read_text().replace("idle_after_s = 3600", "idle_after_s = 0.5\nallowed_lateness_s = 1"))
         out = tmp_path / "events"
         run = start(site, "--events", out)
-        wait_until(lambda: "smartstream-live-" in (tmp_path / "mosquitto/log").read_text(), process=run)
+        wait_until(lambda: "SUBACK to smartstream-live-" in (tmp_path / "mosquitto/log").read_text(), process=run)
         client = paho.Client(paho.CallbackAPIVersion.VERSION2)
         client.connect("127.0.0.1", mosquitto.port)
         client.loop_start()

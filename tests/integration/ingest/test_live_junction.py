@@ -108,7 +108,9 @@ def test_over_mqtt(tmp_path, broker, credentials):
         site, out = tmp_path / "site.toml", tmp_path / "events"
         site.write_text(SITE.format(nats=f"nats://{address}", signals=f"{base}/lights/+", conditions=f"{base}/duty"))
         run = start(site, "--events", out)
-        wait_until(lambda: (tmp_path / "mosquitto/log").read_text().count("smartstream-live-") >= 2, process=run)
+        wait_until(
+            lambda: (tmp_path / "mosquitto/log").read_text().count("SUBACK to smartstream-live-") >= 2, process=run
+        )
         wait_until(lambda: len(streams(broker.access)) == 2, process=run)
         client = paho.Client(paho.CallbackAPIVersion.VERSION2)
         client.connect("127.0.0.1", mosquitto.port)
