@@ -235,7 +235,7 @@ def test_ctrl_c_in_the_middle_of_an_answer_is_no_traceback_and_leaves_no_process
 
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
-    """The processes of a divided test run ignore it."""
+    """It arrives where the tests run in the background of a shell, too, where it is ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -33,8 +33,8 @@ const SPEED_MPS: std::ops::RangeInclusive<f64> = 1.0..=30.0;
 const LARGEST_STEP: f64 = 0.25;
 /// Nobody goes the wrong way for less than this.
 const SHORTEST_S: f64 = 0.8;
-/// An outline of which the foot goes and the head does not loses or gains a part. The head of a vehicle goes further
-/// over the street behind it than the foot does; it may be told by this share of that less.
+/// What the head of a vehicle hides of the street behind it goes further than its foot does. Where it goes by less than
+/// this share of the way of the foot, the outline has lost a part and nobody has gone.
 const HEAD_SHARE: f64 = 0.3;
 /// Reversing is slow. What has four wheels and more may do it without having gone forwards before.
 const REVERSING_MPS: f64 = 3.0;

@@ -57,12 +57,12 @@ def drive(way, *, at=0.0, fps=10):
 
 
 class Vehicle:
+    # ``height_m``: metres, or a function of y for an outline that loses a part.
     def __init__(
         self, way, *, kind="car", at=0.0, fps=10, width_m=1.8, height_m=1.5, doubtful=(), flags=0, score=1.0, later=None
     ):
         self.frames, self.kind, self.width_m, self.height_m = drive(way, at=at, fps=fps), kind, width_m, height_m
         self.doubtful, self.flags, self.score = doubtful, flags, score
-        # height_m: metres, or of y while a part of it is hidden or lost.
         self.later = later  # (second, class it is taken for from then on, and its score)
 
 
