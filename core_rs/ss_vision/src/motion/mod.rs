@@ -16,7 +16,7 @@ mod edges;
 mod flow;
 mod gain;
 mod ghosts;
-mod glow;
+mod light;
 mod majority;
 mod mask;
 mod places;
@@ -38,7 +38,7 @@ use blobs::Components;
 use camera::{Camera, Rect};
 use gain::Gain;
 use ghosts::{Ghosts, Spared, is_revealed};
-use glow::is_glow;
+use light::{Light, is_glow};
 use majority::Majority;
 use mask::Mask;
 use places::Places;
@@ -93,6 +93,7 @@ pub struct MotionDetector {
     labels: Mask,
     mask: Mask,
     unclaimed: Mask,
+    light: Light,
     majority: Majority,
     /// Whose place each pixel is: see [`Targets::follow`].
     owner: Places,
@@ -160,6 +161,7 @@ impl MotionDetector {
             labels: Mask::new(w, h),
             mask: Mask::new(w, h),
             unclaimed: Mask::new(w, h),
+            light: Light::default(),
             majority: Majority::default(),
             owner: Places::new(w, h),
             firm: Places::new(w, h),
@@ -208,6 +210,7 @@ impl MotionDetector {
         state.background.classify(&self.picture, ticks, &mut self.labels, self.arch);
         let street = &state.background.level;
         state.shadow.remove((&self.picture, street), &mut self.labels, 1, self.arch);
+        self.light.remove(&self.picture, street, &mut self.labels, self.arch);
         self.majority.vote(&self.labels, &mut self.mask, self.arch);
         state.targets.sync(tracks, scale, (self.picture.width, self.picture.height), state.time);
         let camera = self.camera.as_ref();
@@ -270,13 +273,9 @@ impl MotionDetector {
             class: f.class,
             flags: Track::CLASS_BY_SIZE,
         }));
-        // By the mark in `owner`: whose place is held on to.
-        let (owner, hold_s) = (&self.owner.plane, self.config.hold_s);
-        let mut held = [false; 256];
-        for (held, t) in held[1..].iter_mut().zip(&state.targets.list) {
-            *held = t.seen == frame.time && frame.time.seconds_since(t.moved) < hold_s;
-        }
-        let spared = Spared { owner, held: &held };
+        let hold_s = self.config.hold_s;
+        let held = state.targets.held(frame.time, hold_s);
+        let spared = Spared { owner: &self.owner.plane, held: &held };
         state.ghosts.absorb(
             &mut state.background,
             (&self.picture, &self.labels.set, &self.labels.settled),

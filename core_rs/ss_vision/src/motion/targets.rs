@@ -178,6 +178,15 @@ impl Targets {
         }
     }
 
+    /// Whose place is held on to at `now`, by the mark in `owner`: who has been seen, and not stood for longer than `hold_s`.
+    pub fn held(&self, now: EventTime, hold_s: f64) -> [bool; 256] {
+        let mut held = [false; 256];
+        for (held, target) in held[1..].iter_mut().zip(&self.list) {
+            *held = target.seen == now && now.seconds_since(target.moved) < hold_s;
+        }
+        held
+    }
+
     /// End the targets that stand and `is_ghost` says are none; every one is
     /// asked in one of a few frames.
     pub fn unmask(&mut self, frame: u64, is_ghost: impl Fn(&Rect) -> bool) {
