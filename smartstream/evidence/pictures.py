@@ -169,10 +169,14 @@ def _still(out: Pictures, case: Case, camera: Camera, role: str, still: Any, pla
     if camera.start_time_ns is not None:
         row["media_s"] = round((at_ns - camera.start_time_ns) / NS, 6)
     box = box_at(case.samples, at_ns)
+    crop = None if box is None or role != "at" else _crop(rgb, box, margin=0.1)
+    if crop is not None:
+        row["vehicle"] = _add(out.files, _core.encode_jpeg(crop, _JPEG), "jpg")
+    elif role == "at":
+        unseen = "no box of the vehicle is known at that instant"
+        out.missing["vehicle"] = unseen if box is None else "the vehicle is too small in the picture"
     if box is not None:
         row["box"] = [round(v, 5) for v in box]
-        if role == "at" and (crop := _crop(rgb, box, margin=0.1)) is not None:
-            row["vehicle"] = _add(out.files, _core.encode_jpeg(crop, _JPEG), "jpg")
         row["plate"] = _plate(out, case, camera, rgb, box, at_ns)
     if cv2 is not None:
         overlay = _overlay(rgb, case, camera, at_ns, box, place, timezone)

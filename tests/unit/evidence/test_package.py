@@ -75,3 +75,20 @@ def test_a_case_that_comes_again_is_told_as_it_lies_in_the_store(case, tmp_path)
     assert "clip" not in first.data["missing"]
     assert again.to_json() == first.to_json()
     assert same == packed
+
+
+@pytest.mark.parametrize(
+    ("samples", "why"),
+    [
+        (((-9, (0.1, 0.1, 0.5, 0.5)), (9, (0.1, 0.1, 0.5, 0.5))), "no box"),
+        (((-1, (0.1, 0.1, 0.12, 0.12)), (1, (0.1, 0.1, 0.12, 0.12))), "too small"),
+    ],
+)
+def test_of_a_vehicle_that_cannot_be_cut_out_the_reason_is_named(case, tmp_path, samples, why):
+    """A package said 92 % and named nothing that it lacked."""
+    (camera,) = load_site(write_street(tmp_path, seconds=1.0, seed=1)).camera
+    rows = tuple(Sample(AT + k * NS // 4, k, box) for k, box in samples)
+    act = msgspec.structs.replace(case, samples=rows)
+    taken = take_pictures(act, camera, Held(), place="?", timezone="Asia/Ho_Chi_Minh")
+    assert why in taken.missing["vehicle"]
+    assert not any("vehicle" in still for still in taken.stills)

@@ -56,14 +56,7 @@ pub(crate) fn street(
     let mut background = Background::new(picture, floor);
     let Some((camera, sizes)) = camera else { return (background, Vec::new()) };
     let grounds = Grounds::of(picture);
-    let mut odd = Plane::new(w, h, label::STREET);
-    for y in (0..h).filter(|&y| camera.ground(0.5 * w as f32, y as f32).is_some()) {
-        let levels = picture.row(y);
-        for (x, out) in odd.row_mut(y).iter_mut().enumerate() {
-            let usual = grounds.at(x, y).iter().any(|&g| usize::from(levels[x]).abs_diff(g) <= SPREAD);
-            *out = u8::from(!usual);
-        }
-    }
+    let mut odd = grounds.unusual(picture, |y| camera.ground(0.5 * w as f32, y as f32).is_some());
     extend(picture, &grounds, &mut odd);
     let mut ground = picture.clone();
     for y in 0..h {
@@ -197,6 +190,18 @@ impl Grounds {
         Self { columns, levels: (0..columns * rows).map(around).collect() }
     }
 
+    /// What stands out in those rows of `picture` that `is_ground`.
+    fn unusual(&self, picture: &Plane, is_ground: impl Fn(usize) -> bool) -> Plane {
+        let mut odd = Plane::new(picture.width, picture.height, label::STREET);
+        for y in (0..picture.height).filter(|&y| is_ground(y)) {
+            for (x, (odd, &level)) in odd.row_mut(y).iter_mut().zip(picture.row(y)).enumerate() {
+                let usual = self.at(x, y).iter().any(|&g| usize::from(level).abs_diff(g) <= SPREAD);
+                *odd = u8::from(!usual);
+            }
+        }
+        odd
+    }
+
     fn at(&self, x: usize, y: usize) -> &[usize] {
         &self.levels[y / TILE * self.columns + x / TILE]
     }
@@ -243,14 +248,7 @@ mod tests {
     fn a_pavement_that_narrows_is_ground_and_a_lorry_is_not() {
         let picture = picture();
         let grounds = Grounds::of(&picture);
-        let mut odd = Plane::new(640, 480, label::STREET);
-        for y in 0..480 {
-            for x in 0..640 {
-                let level = usize::from(picture.row(y)[x]);
-                let usual = grounds.at(x, y).iter().any(|&g| level.abs_diff(g) <= SPREAD);
-                odd.row_mut(y)[x] = u8::from(!usual);
-            }
-        }
+        let mut odd = grounds.unusual(&picture, |_| true);
         let [strip, near] = [(636, 20), (500, 400)];
         assert_eq!(
             [strip, near].map(|(x, y)| odd.row(y)[x]),
