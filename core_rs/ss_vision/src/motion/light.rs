@@ -31,8 +31,9 @@ const MIN_RIM: f32 = 1.5;
 pub(crate) struct Light {
     /// Lighter than a dark street.
     lit: Bits,
-    /// At an edge or within [`NEAR`] columns of one, and the edges of one row.
+    /// At an edge or within [`NEAR`] columns of one.
     near: Bits,
+    /// Of one row.
     edges: Vec<u64>,
 }
 
@@ -69,7 +70,7 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Where word `k` of row `y` is foreground and differs by an edge from what is apart from it.
+    /// Where word `k` of row `y` is foreground with an edge to a pixel [`APART`] from it that the street has not.
     #[inline(always)]
     #[allow(clippy::inline_always)] // must become part of the dispatched function
     fn edges(&self, y: usize, k: usize) -> u64 {
@@ -240,7 +241,7 @@ mod tests {
         for (x, y) in (0..height).flat_map(|y| (0..width).map(move |x| (x, y))) {
             // The lamp with its rim, what lies about it, and the street of which nothing is said.
             let reach = APART + NEAR;
-            let kept = x < 20 + reach && (x < 20 || near(x, 20, 20 + reach))
+            let kept = x < 20 + reach
                 || (near(x, 100 - reach, 104 + reach) && near(y, 10 - NEAR, 14 + NEAR))
                 || (near(x, 100 - NEAR, 104 + NEAR) && near(y, 10 - reach, 14 + reach));
             assert_eq!(labels.shade.is_set(x, y), !kept, "{x},{y}");

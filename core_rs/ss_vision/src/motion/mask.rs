@@ -16,7 +16,7 @@ pub(crate) mod label {
     pub const MOVING: u8 = 1;
     /// Differs from the street and has settled.
     pub const SETTLED: u8 = 2;
-    /// Added to the others: differs from the street by no more than a shadow would.
+    /// Added to the others: differs from the street by no more than a shadow would, or light by night.
     pub const SHADOW: u8 = 4;
 }
 
